@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * THE arc table. Which arcs exist, what each does and what its failure leaves
+ * behind is decided here and nowhere else.
+ */
+#include "arcs.h"
+
+#define F_NDMA		SNAPSHOT_F_NDMA
+#define F_PRECOPY	SNAPSHOT_F_PRECOPY
+#define F_BOTH		(F_NDMA | F_PRECOPY)
+
+#define ARC(_from, _to, _with, _without, _level, _action, _failure)	\
+	{								\
+		.from = SNAPSHOT_##_from, .to = SNAPSHOT_##_to,		\
+		.with = _with, .without = _without,			\
+		.level = VFIO_SNAPSHOT_##_level,			\
+		.action = SNAPSHOT_##_action,				\
+		.failure = SNAPSHOT_##_failure,				\
+	}
+
+const struct snapshot_arc snapshot_arcs[] = {
+	/* from, to, with, without, level, action, failure */
+
+	ARC(RUNNING, RESUMING_NDMA, F_NDMA, 0, NDMA, KEEP, STAYS),
+	ARC(RESUMING_NDMA, RUNNING, F_NDMA, 0, RUN, KEEP, STAYS),
+	ARC(RESUMING_NDMA, STOP, F_NDMA, 0, STOP, KEEP, STAYS),
+	ARC(STOP, RESUMING_NDMA, F_NDMA, 0, NDMA, KEEP, STAYS),
+	ARC(RUNNING, STOP, 0, F_NDMA, STOP, KEEP, STAYS),
+	ARC(STOP, RUNNING, 0, F_NDMA, RUN, KEEP, STAYS),
+
+	ARC(STOP, STOP_COPY, 0, 0, STOP, SAVE_WHOLE, STAYS),
+	ARC(STOP_COPY, STOP, 0, 0, STOP, SAVE_CLOSE, STAYS),
+
+	ARC(STOP, RESUMING, 0, 0, STOP, LOAD_OPEN, STAYS),
+	ARC(RESUMING, STOP, 0, 0, STOP, LOAD_CLOSE, BREAKS),
+
+	ARC(RUNNING, PRECOPY, F_PRECOPY, 0, RUN, SAVE_OPEN, STAYS),
+	ARC(PRECOPY, RUNNING, F_PRECOPY, 0, RUN, SAVE_CLOSE, STAYS),
+	ARC(PRECOPY, STOP_COPY, F_PRECOPY, F_NDMA, STOP, SAVE_FINISH, STAYS),
+	ARC(PRECOPY, PRECOPY_NDMA, F_BOTH, 0, NDMA, KEEP, STAYS),
+	ARC(PRECOPY_NDMA, PRECOPY, F_BOTH, 0, RUN, KEEP, STAYS),
+	ARC(PRECOPY_NDMA, STOP_COPY, F_BOTH, 0, STOP, SAVE_FINISH, STAYS),
+	ARC(PRECOPY_NDMA, RESUMING_NDMA, F_BOTH, 0, NDMA, SAVE_CLOSE, STAYS),
+	ARC(RESUMING_NDMA, PRECOPY_NDMA, F_BOTH, 0, NDMA, SAVE_OPEN, STAYS),
+};
+
+const unsigned int snapshot_nr_arcs = ARRAY_SIZE(snapshot_arcs);
+
+/* What the states themselves are, as opposed to the arcs between them. */
+static const struct {
+	const char *name;
+	u8 with;
+	u8 level;
+	bool saving;	/* shares one data stream with the other saving states */
+	bool passable;	/* a walk from elsewhere to elsewhere may go through */
+} states[SNAPSHOT_NR_STATES] = {
+	[SNAPSHOT_ERROR] = {
+		.name = "ERROR", .level = VFIO_SNAPSHOT_UNKNOWN,
+	},
+	[SNAPSHOT_STOP] = {
+		.name = "STOP", .level = VFIO_SNAPSHOT_STOP, .passable = true,
+	},
+	[SNAPSHOT_RUNNING] = {
+		.name = "RUNNING", .level = VFIO_SNAPSHOT_RUN, .passable = true,
+	},
+	[SNAPSHOT_STOP_COPY] = {
+		.name = "STOP_COPY", .level = VFIO_SNAPSHOT_STOP, .saving = true,
+	},
+	[SNAPSHOT_RESUMING] = {
+		.name = "RESUMING", .level = VFIO_SNAPSHOT_STOP,
+	},
+	[SNAPSHOT_RESUMING_NDMA] = {
+		.name = "RESUMING_NDMA", .with = F_NDMA,
+		.level = VFIO_SNAPSHOT_NDMA, .passable = true,
+	},
+	[SNAPSHOT_PRECOPY] = {
+		.name = "PRECOPY", .with = F_PRECOPY,
+		.level = VFIO_SNAPSHOT_RUN, .saving = true,
+	},
+	[SNAPSHOT_PRECOPY_NDMA] = {
+		.name = "PRECOPY_NDMA", .with = F_BOTH,
+		.level = VFIO_SNAPSHOT_NDMA, .saving = true,
+	},
+};
+
+static bool has(const struct snapshot_arc *arc, unsigned int features)
+{
+	return (features & arc->with) == arc->with && !(features & arc->without);
+}
+
+/**
+ * snapshot_state_exists - whether a device has a state
+ * @state: any number, from userspace
+ * @features: SNAPSHOT_F_* of the device
+ *
+ * Return: true when @state is one of the eight and @features include what it
+ * needs.
+ */
+bool snapshot_state_exists(unsigned int state, unsigned int features)
+{
+	return state < SNAPSHOT_NR_STATES &&
+	       (features & states[state].with) == states[state].with;
+}
+
+/**
+ * snapshot_state_level - quiesce level of a state
+ * @state: one of the eight
+ *
+ * Return: the level that a device in @state is at.
+ */
+enum vfio_snapshot_level snapshot_state_level(enum snapshot_state state)
+{
+	return states[state].level;
+}
+
+/**
+ * snapshot_state_name - name of a state, for messages
+ * @state: any number
+ *
+ * Return: a constant string, "invalid" when @state is not a state.
+ */
+const char *snapshot_state_name(unsigned int state)
+{
+	return state < SNAPSHOT_NR_STATES ? states[state].name : "invalid";
+}
+
+/**
+ * snapshot_action_opens - whether an action opens a data stream
+ * @action: the action of an arc
+ *
+ * Return: true when the arc hands a new data_fd to the caller.
+ */
+bool snapshot_action_opens(enum snapshot_action action)
+{
+	return action == SNAPSHOT_SAVE_OPEN || action == SNAPSHOT_SAVE_WHOLE ||
+	       action == SNAPSHOT_LOAD_OPEN;
+}
+
+/*
+ * A walk within the saving states keeps its stream, so it must stay within
+ * them; any other walk must not touch them on its way, for a stream that opens
+ * or closes on the way is lost.
+ */
+static bool may_pass(unsigned int state, unsigned int from, unsigned int to)
+{
+	if (states[from].saving && states[to].saving)
+		return states[state].saving;
+	return states[state].passable;
+}
+
+/**
+ * snapshot_arc_next - first arc of the walk between two states
+ * @from: the current state
+ * @to: the wanted state, any number from userspace
+ * @features: SNAPSHOT_F_* of the device
+ *
+ * The walk is the shortest one over the arcs that @features allow; where two
+ * are as short, may_pass() leaves one. Calling this again from the state that
+ * the arc enters continues the same walk, and ends: each step is one nearer.
+ *
+ * Return: a row of snapshot_arcs[], or NULL when @to cannot be reached from
+ * @from, when either is not a state of the device, or when they are equal.
+ */
+const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
+					     unsigned int features)
+{
+	unsigned int distance[SNAPSHOT_NR_STATES];
+	unsigned int i, round;
+
+	if (from == to || !snapshot_state_exists(from, features) ||
+	    !snapshot_state_exists(to, features))
+		return NULL;
+
+	for (i = 0; i < SNAPSHOT_NR_STATES; i++)
+		distance[i] = SNAPSHOT_NR_STATES;
+	distance[to] = 0;
+
+	for (round = 1; round < SNAPSHOT_NR_STATES; round++) {
+		for (i = 0; i < snapshot_nr_arcs; i++) {
+			const struct snapshot_arc *arc = &snapshot_arcs[i];
+
+			if (!has(arc, features) || distance[arc->to] != round - 1)
+				continue;
+			if (arc->to != to && !may_pass(arc->to, from, to))
+				continue;
+			if (arc->from == from)
+				return arc;
+			if (distance[arc->from] > round)
+				distance[arc->from] = round;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * snapshot_arc_settle - the state that an arc leaves the device in
+ * @arc: the arc that was taken
+ * @err: 0, or the errno that it failed with
+ * @now: the level that the device is really at
+ *
+ * Return: @arc->to after success, @arc->from after a failure that left no
+ * trace, SNAPSHOT_ERROR otherwise.
+ */
+enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
+					enum vfio_snapshot_level now)
+{
+	if (!err && now == arc->level)
+		return arc->to;
+	if (err && arc->failure == SNAPSHOT_STAYS && now == states[arc->from].level)
+		return arc->from;
+	return SNAPSHOT_ERROR;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The migration state machine: states, arcs, walks and failure outcomes.
+ * Pure C without side effects, also compiled on the host by the unit tests.
+ */
+#ifndef VFIO_SNAPSHOT_ARCS_H
+#define VFIO_SNAPSHOT_ARCS_H
+
+#include <linux/vfio_snapshot_level.h>
+
+#include "pure.h"
+
+/**
+ * enum snapshot_state - the eight states, with the values of the uAPI's
+ * enum vfio_device_mig_state
+ * @SNAPSHOT_ERROR: the device's level is unknown, only a reset leaves this
+ * @SNAPSHOT_STOP: stopped, no data transfer
+ * @SNAPSHOT_RUNNING: running, no data transfer
+ * @SNAPSHOT_STOP_COPY: stopped, the whole state can be read
+ * @SNAPSHOT_RESUMING: stopped, a state can be written
+ * @SNAPSHOT_RESUMING_NDMA: no DMA of its own, no data transfer (RUNNING_P2P)
+ * @SNAPSHOT_PRECOPY: running, state can be read ahead
+ * @SNAPSHOT_PRECOPY_NDMA: no DMA of its own, state can be read ahead
+ * @SNAPSHOT_NR_STATES: number of states
+ */
+enum snapshot_state {
+	SNAPSHOT_ERROR,
+	SNAPSHOT_STOP,
+	SNAPSHOT_RUNNING,
+	SNAPSHOT_STOP_COPY,
+	SNAPSHOT_RESUMING,
+	SNAPSHOT_RESUMING_NDMA,
+	SNAPSHOT_PRECOPY,
+	SNAPSHOT_PRECOPY_NDMA,
+	SNAPSHOT_NR_STATES,
+};
+
+/* Features of a device, with the values of the uAPI's VFIO_MIGRATION_*. */
+#define SNAPSHOT_F_STOP_COPY	(1U << 0)
+#define SNAPSHOT_F_NDMA		(1U << 1)
+#define SNAPSHOT_F_PRECOPY	(1U << 2)
+
+/**
+ * enum snapshot_action - what an arc does to the data stream
+ * @SNAPSHOT_KEEP: nothing
+ * @SNAPSHOT_SAVE_OPEN: open a saving stream with a first image in it
+ * @SNAPSHOT_SAVE_FINISH: append the final image and the end to the open stream
+ * @SNAPSHOT_SAVE_WHOLE: open a saving stream, with final image and end in it
+ * @SNAPSHOT_SAVE_CLOSE: close the saving stream; cannot fail
+ * @SNAPSHOT_LOAD_OPEN: open a loading stream
+ * @SNAPSHOT_LOAD_CLOSE: check that the loaded state is whole, close the stream
+ * @SNAPSHOT_NR_ACTIONS: number of actions
+ */
+enum snapshot_action {
+	SNAPSHOT_KEEP,
+	SNAPSHOT_SAVE_OPEN,
+	SNAPSHOT_SAVE_FINISH,
+	SNAPSHOT_SAVE_WHOLE,
+	SNAPSHOT_SAVE_CLOSE,
+	SNAPSHOT_LOAD_OPEN,
+	SNAPSHOT_LOAD_CLOSE,
+	SNAPSHOT_NR_ACTIONS,
+};
+
+/**
+ * enum snapshot_failure - where a failed arc leaves the device
+ * @SNAPSHOT_STAYS: in the state it came from, if it is at that state's level
+ * @SNAPSHOT_BREAKS: in ERROR
+ */
+enum snapshot_failure {
+	SNAPSHOT_STAYS,
+	SNAPSHOT_BREAKS,
+};
+
+/**
+ * struct snapshot_arc - one legal arc
+ * @from: enum snapshot_state that the arc leaves
+ * @to: enum snapshot_state that it enters
+ * @with: SNAPSHOT_F_* that the device must have for this arc to exist
+ * @without: SNAPSHOT_F_* that it must not have
+ * @level: enum vfio_snapshot_level to reach, before @action
+ * @action: enum snapshot_action
+ * @failure: enum snapshot_failure
+ */
+struct snapshot_arc {
+	u8 from;
+	u8 to;
+	u8 with;
+	u8 without;
+	u8 level;
+	u8 action;
+	u8 failure;
+};
+
+extern const struct snapshot_arc snapshot_arcs[];
+extern const unsigned int snapshot_nr_arcs;
+
+bool snapshot_state_exists(unsigned int state, unsigned int features);
+enum vfio_snapshot_level snapshot_state_level(enum snapshot_state state);
+const char *snapshot_state_name(unsigned int state);
+bool snapshot_action_opens(enum snapshot_action action);
+const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
+					     unsigned int features);
+enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
+					enum vfio_snapshot_level now);
+
+#endif /* VFIO_SNAPSHOT_ARCS_H */
