@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's virtual machine: one QEMU process.
+
+The snapshot is made on the test host and loaded in L1, so everything that QEMU
+checks on load (machine, CPU, memory, devices, kernel) is defined here once.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from .qmp import Qmp
+from .wait import Failure, until
+
+QEMU = "qemu-system-x86_64"
+MEMORY_MIB = 112
+NIC = "nic0"
+PORT = "rp0"
+START_SECONDS = 60
+
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 rdinit=/init quiet loglevel=4 panic=-1 nokaslr mitigations=off "
+    "random.trust_cpu=on audit=0 selinux=0 apparmor=0 init_on_alloc=0 init_on_free=1"
+)
+# What is loaded, saved and refused, in QEMU's own words.
+TRACES = ("vfio_save_block", "vfio_load_state_device_data", "vfio_load_state")
+
+
+def _arguments(parts: Path) -> list[str]:
+    return [
+        "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(MEMORY_MIB),
+        "-M", "q35,sata=off,smbus=off,usb=off,vmport=off,hpet=off",
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-kernel", str(parts / "vmlinuz"), "-initrd", str(parts / "initrd"),
+        "-append", KERNEL_ARGUMENTS,
+        "-device", f"pcie-root-port,id={PORT},bus=pcie.0,chassis=1,slot=1,"
+                   "mem-reserve=1M,pref64-reserve=1M",
+    ]  # fmt: skip
+
+
+class Machine:
+    """A QEMU that runs the guest, or waits to take it over."""
+
+    def __init__(self, name: str, parts: Path, work: Path, extra: list[str]) -> None:
+        self.name = name
+        self.console = work / f"{name}.console"  # ttyS0: the guest's kernel
+        self.status = work / f"{name}.status"  # ttyS1: the guest's report
+        self.log = work / f"{name}.log"  # QEMU's own messages and traces
+        self.exit_code: int | None = None
+        monitor = work / f"{name}.qmp"
+        command = [QEMU, *_arguments(parts), *extra]
+        for number, path in enumerate((self.console, self.status)):
+            path.write_bytes(b"")
+            command += ["-chardev", f"file,id=tty{number},path={path}",
+                        "-device", f"isa-serial,chardev=tty{number}"]  # fmt: skip
+        command += ["-qmp", f"unix:{monitor},server=on,wait=off", "-D", str(self.log)]
+        for trace in TRACES:
+            command += ["-trace", trace]
+
+        with self.log.open("ab") as log:
+            log.write((" ".join(command) + "\n").encode())
+            log.flush()
+            # pylint: disable-next=consider-using-with
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+            )
+        try:
+            until(f"{name}: QEMU's monitor", START_SECONDS, lambda: self._ready(monitor))
+            self.qmp = Qmp(monitor, START_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _ready(self, monitor: Path) -> bool:
+        if not self.alive():
+            raise Failure(f"{self.name}: QEMU ended at once (exit {self.exit_code})")
+        return monitor.exists()
+
+    def alive(self) -> bool:
+        self.exit_code = self._process.poll()
+        return self.exit_code is None
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        return self.qmp.command(name, **arguments)
+
+    def quit(self) -> None:
+        """End in the orderly way; what that way does to the device counts too."""
+        self.command("quit")
+        until(f"{self.name}: QEMU's end", 30, lambda: not self.alive())
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self.exit_code = self._process.wait(10)
+
+    def traced(self, pattern: str) -> list[int]:
+        """The numbers that a pattern with one group finds in QEMU's log."""
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return [int(n) for n in re.findall(pattern, text)]
+
+    def opened(self) -> set[str]:
+        """The device nodes below /dev/vfio that this QEMU holds."""
+        found = set()
+        for link in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            try:
+                target = os.readlink(link)
+            except OSError:
+                continue
+            if target.startswith("/dev/vfio/"):
+                found.add(target)
+        return found
+
+
+def nic_arguments(bdf: str, **options: str) -> dict[str, Any]:
+    """The assigned VF, as QEMU's -device (json) and device_add both take it."""
+    arguments: dict[str, Any] = {
+        "driver": "vfio-pci",
+        "id": NIC,
+        "bus": PORT,
+        "host": bdf,
+        "enable-migration": "on",
+        "migration-events": True,
+        "rombar": 0,
+        # QEMU cannot map the VF's small BARs here, and refuses to load one it mapped in part.
+        "x-no-mmap": True,
+    }
+    arguments.update(options)
+    return arguments

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One migration: how QEMU is told to do it, and the record of what happened."""
+
+import json
+import socket
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .machine import Machine, nic_arguments
+from .vf import Vf
+from .wait import Failure, now_ms, until
+
+MIGRATION_SECONDS = 90
+SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
+FAST = 1 << 40
+# Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
+DOWNTIME_LIMIT_MS = 60000
+ENDED = ("completed", "failed", "cancelled")
+
+
+@dataclass
+class Span:
+    """A device state, as QEMU's event named it, and how long it lasted."""
+
+    side: str
+    state: str
+    start_ms: float  # from the beginning of the migration
+    duration_ms: float | None = None  # None: it was still so at the end
+
+
+@dataclass
+class Record:
+    name: str
+    source: str
+    destination: str
+    outcome: str = "unknown"
+    total_ms: float | None = None
+    downtime_ms: float | None = None  # as QEMU accounts it
+    stopped_ms: float | None = None  # from the source's STOP to the next RESUME
+    device_bytes_saved: int = 0
+    device_bytes_loaded: int = 0
+    memory_bytes: int = 0
+    silence_to_l1_ms: float | None = None
+    silence_to_guest_ms: float | None = None
+    silence_guest_clock_ms: float | None = None
+    bytes_during: dict[str, int] = field(default_factory=dict)
+    bytes_after: dict[str, int] = field(default_factory=dict)
+    states: list[Span] = field(default_factory=list)
+
+    def state_names(self, side: str) -> list[str]:
+        return [s.state for s in self.states if s.side == side]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def destination(name: str, vf: Vf, parts: Path, work: Path, **options: Any) -> Machine:
+    """A QEMU that has the VF and waits for the guest."""
+    nic = json.dumps(nic_arguments(vf.bdf, **options))
+    return Machine(name, parts, work, ["-device", nic, "-incoming", "defer"])
+
+
+def _configure(machine: Machine, bandwidth: int, pause: bool) -> None:
+    wanted = {
+        "events": True,
+        # The destination's verdict counts: without it the source may have ended already.
+        "return-path": True,
+        "switchover-ack": True,
+        "pause-before-switchover": pause,
+    }
+    machine.command(
+        "migrate-set-capabilities",
+        capabilities=[{"capability": k, "state": v} for k, v in wanted.items()],
+    )
+    machine.command(
+        "migrate-set-parameters", downtime_limit=DOWNTIME_LIMIT_MS, max_bandwidth=bandwidth
+    )
+
+
+class Sink:
+    """Takes a migration stream and forgets it: a destination that never gets to run."""
+
+    def __init__(self, path: Path) -> None:
+        self.uri = f"unix:{path}"
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen(1)
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self) -> None:
+        connection, _ = self._server.accept()
+        with connection:
+            while connection.recv(1 << 16):
+                pass
+
+
+class Migration:
+    """The source's side of it; what the destination does is seen in its events."""
+
+    def __init__(self, source: Machine, dest: Machine | None, uri: str, *, bandwidth: int = FAST,
+                 pause: bool = False) -> None:  # fmt: skip
+        self.source = source
+        self.dest = dest
+        if dest:
+            _configure(dest, bandwidth, False)
+            dest.command("migrate-incoming", uri=uri)
+        _configure(source, bandwidth, pause)
+        self.begin = now_ms()
+        self.end: float | None = None
+        source.command("migrate", uri=uri)
+
+    def status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.source.command("query-migrate")
+        return answer
+
+    def wait(self, *wanted: str) -> dict[str, Any]:
+        """Until the migration is in one of these phases; an unwanted end is a failure."""
+
+        def reached() -> dict[str, Any] | None:
+            status = self.status()
+            if status.get("status") in wanted:
+                return status
+            if status.get("status") in ENDED:
+                why = status.get("error-desc", "no reason given")
+                raise Failure(f"the migration {status['status']}: {why}")
+            return None
+
+        status = until(f"migration to be {' or '.join(wanted)}", MIGRATION_SECONDS, reached)
+        if status["status"] in ENDED:
+            self.end = now_ms()
+        return status
+
+    def wait_runs(self, machine: Machine) -> float:
+        """When the guest ran again, on either side."""
+        stopped = self.source.qmp.wait_event("STOP", self.begin, MIGRATION_SECONDS)
+        return machine.qmp.wait_event("RESUME", stopped.ms, MIGRATION_SECONDS).ms
+
+    def _spans(self) -> list[Span]:
+        spans = []
+        for side, machine in (("source", self.source), ("destination", self.dest)):
+            if not machine:
+                continue
+            # The destination took its first states before the migration began.
+            events = machine.qmp.since(0 if side == "destination" else self.begin,
+                                       "VFIO_MIGRATION")  # fmt: skip
+            for i, event in enumerate(events):
+                after = events[i + 1].ms if i + 1 < len(events) else None
+                spans.append(
+                    Span(
+                        side=side,
+                        state=event.data["device-state"],
+                        start_ms=round(event.ms - self.begin, 3),
+                        duration_ms=round(after - event.ms, 3) if after else None,
+                    )
+                )
+        return sorted(spans, key=lambda s: s.start_ms)
+
+    def fill(self, record: Record, resumed: float | None) -> None:
+        """Everything QEMU can tell about this migration."""
+        status = self.status()
+        record.outcome = status["status"]
+        record.total_ms = status.get("total-time")
+        record.downtime_ms = status.get("downtime")
+        record.memory_bytes = status.get("ram", {}).get("transferred", 0)
+        record.device_bytes_saved = status.get("vfio", {}).get("transferred", 0)
+        if self.dest:
+            loaded = self.dest.traced(r"vfio_load_state_device_data .*?size (\d+)")
+            record.device_bytes_loaded = sum(loaded)
+        stops = self.source.qmp.since(self.begin, "STOP")
+        if resumed and stops:
+            record.stopped_ms = round(resumed - stops[0].ms, 3)
+        record.states = self._spans()

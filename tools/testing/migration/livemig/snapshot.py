@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot the guest without a NIC and keep its state in a file.
+
+A Linux guest needs over a minute to boot where TCG runs in TCG; outside it needs
+seconds, and loading the file inside needs a few.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .machine import Machine
+from .wait import Failure, until
+
+BOOT_SECONDS = 120
+
+
+def _waiting(machine: Machine) -> bool:
+    if not machine.alive():
+        raise Failure("QEMU ended while the guest booted")
+    text = machine.status.read_text(encoding="utf-8", errors="replace")
+    if "error" in text:
+        raise Failure(f"the guest says: {text.strip()}")
+    return "waiting" in text
+
+
+def _saved(machine: Machine) -> bool:
+    status = machine.command("query-migrate").get("status")
+    if status in ("failed", "cancelled"):
+        raise Failure("QEMU could not write the snapshot")
+    return bool(status == "completed")
+
+
+def make(parts: Path) -> None:
+    partial = parts / "snapshot.partial"
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine("snapshot", parts, Path(folder), [])
+        try:
+            until("the guest's boot", BOOT_SECONDS, lambda: _waiting(machine), step=0.1)
+            time.sleep(1)  # let the guest fall idle
+            machine.command("migrate", uri=f"file:{partial}")
+            until("the snapshot", BOOT_SECONDS, lambda: _saved(machine), step=0.1)
+            machine.quit()
+        except Failure:
+            sys.stderr.write(machine.console.read_text(encoding="utf-8", errors="replace"))
+            sys.stderr.write(machine.log.read_text(encoding="utf-8", errors="replace"))
+            raise
+        finally:
+            machine.kill()
+    partial.rename(parts / "snapshot")
+
+
+if __name__ == "__main__":
+    try:
+        make(Path(sys.argv[1]))
+    except Failure as failure:
+        sys.exit(f"snapshot: {failure}")
