@@ -128,7 +128,7 @@ enter()
 need_root
 locked root
 mkdir -p "$BUILD/logs"
-if [ -d "$ROOT" ] && fresh root "$here/build-root.sh" "$here/packages"; then
+if fresh root "$here/build-root.sh" "$here/packages" && [ -d "$ROOT" ]; then
 	exit 0
 fi
 need_space 5000

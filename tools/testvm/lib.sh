@@ -103,13 +103,13 @@ fresh()
 	[ "$(cat "$BUILD/stamps/$name" 2>/dev/null)" = "${_hash_of[$name]}" ]
 }
 
-# stamp NAME [INPUT...]: record that NAME was built.
+# stamp NAME [INPUT...]: record that NAME was built (from INPUT, if fresh was not asked before).
 stamp()
 {
 	local name=$1
 
 	shift
-	[ -n "${_hash_of[$name]:-}" ] || _hash_of[$name]=$(_hash "$@")
+	[ -n "${_hash_of[$name]:-}" ] || _hash_of[$name]=$(_hash "${@:?stamp needs inputs}")
 	mkdir -p "$BUILD/stamps"
 	printf '%s\n' "${_hash_of[$name]}" >"$BUILD/stamps/$name.tmp"
 	mv -f "$BUILD/stamps/$name.tmp" "$BUILD/stamps/$name"

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Build $BUILD/l1/initramfs (busybox, the modules needed to mount the 9p root, l1/early.sh) and put
+# the root's kernel beside it.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
+	here=$TOP/tools/testvm
+	locked initramfs
+	# The root's stamp stands for its kernel and busybox.
+	if fresh initramfs "$here/build-initramfs.sh" "$here/l1/early.sh" "$BUILD/stamps/root" &&
+	   [ -f "$BUILD/l1/initramfs" ] && [ -f "$BUILD/l1/vmlinuz" ]; then
+		exit 0
+	fi
+	in_root /vfio-snapshot/src/tools/testvm/build-initramfs.sh ||
+		die "the initramfs could not be built" "see the messages above"
+	stamp initramfs
+	exit 0
+fi
+
+set -- /boot/vmlinuz-*
+{ [ $# -eq 1 ] && [ -f "$1" ]; } || die "the root must hold exactly one kernel, not: $*" \
+	"delete build/root and build it again"
+release=${1#/boot/vmlinuz-}
+tree=$(mktemp -d)
+out=$BUILD/l1
+mkdir -p "$out" "$tree/bin" "$tree/modules"
+
+cp /bin/busybox "$tree/bin/busybox"
+cp "$TOP/tools/testvm/l1/early.sh" "$tree/init"
+chmod +x "$tree/init"
+for module in 9pnet_virtio 9p overlay; do
+	modprobe --set-version "$release" --show-depends "$module"
+done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r ko; do
+	name=${ko##*/}
+	name=${name%.xz}
+	case $ko in
+	*.xz) xz -dc "$ko" >"$tree/modules/$name" ;;
+	*) cp "$ko" "$tree/modules/$name" ;;
+	esac
+	echo "$name"
+done >"$tree/modules/order"
+
+(cd "$tree" && find . | cpio --quiet -o -H newc) >"$out/initramfs.tmp"
+cp "/boot/vmlinuz-$release" "$out/vmlinuz"
+mv -f "$out/initramfs.tmp" "$out/initramfs"
+say "done: kernel $release, initramfs $(du -k "$out/initramfs" | cut -f1) kB"

@@ -1,0 +1,37 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+# /init of the initramfs: mounts the test root over 9p, read-only under a tmpfs, and goes on in it.
+set -eu
+
+/bin/busybox --install -s /bin
+export PATH=/bin
+mkdir -p /proc /sys /dev /lower /rw /newroot
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+
+# The probe of the accelerator only wants to see userspace reached.
+if grep -qw vfio_snapshot.probe /proc/cmdline; then
+	echo "vfio-snapshot: the probe reached userspace"
+	poweroff -f
+fi
+
+while read -r ko; do
+	insmod "/modules/$ko"
+done </modules/order
+
+# Large messages: each one is an exit to the hypervisor. The root does not change while the VM
+# runs and is cached; the two others may, and are not.
+opts=trans=virtio,version=9p2000.L,msize=512000
+mount -t 9p -o "ro,cache=loose,$opts" root /lower
+mount -t tmpfs -o size=75% tmpfs /rw
+mkdir /rw/upper /rw/work
+mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work overlay /newroot
+mkdir -p /newroot/vfio-snapshot/src /newroot/vfio-snapshot/build
+mount -t 9p -o "ro,cache=none,$opts" src /newroot/vfio-snapshot/src
+mount -t 9p -o "rw,cache=mmap,$opts" build /newroot/vfio-snapshot/build
+for dir in proc sys dev; do
+	mount --move "/$dir" "/newroot/$dir"
+done
+exec switch_root /newroot /bin/sh /vfio-snapshot/src/tools/testvm/l1/init.sh

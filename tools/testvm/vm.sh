@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Boot L1 and run a command in it.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+usage()
+{
+	cat <<-EOF
+		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-a KERNEL_ARGS] [-n NAME] [--no-nic] [--] COMMAND...
+		       vm.sh [options] -i [COMMAND...]      interactive, on this terminal
+
+		Boots the L1 virtual machine (the test root, Debian's kernel, our QEMU with the SR-IOV NIC),
+		runs COMMAND as root there, streams what it prints, and exits with its status; 124 when
+		SECONDS (default 600) are over, 125 when the machine itself failed.
+		There the checkout is /vfio-snapshot/src (read-only), the build folder
+		/vfio-snapshot/build. The kernel's log goes to logs/vm-NAME.log in the build folder.
+	EOF
+}
+
+limit=600
+boot_limit=150
+memory=4096
+cpus=2
+qemu_args=
+kernel_args=
+name=l1
+nic=1
+interactive=
+while [ $# -gt 0 ]; do
+	case $1 in
+	-t) limit=$2; shift ;;
+	-m) memory=$2; shift ;;
+	-c) cpus=$2; shift ;;
+	-q) qemu_args=$2; shift ;;
+	-a) kernel_args=$2; shift ;;
+	-n) name=$2; shift ;;
+	-i) interactive=1 ;;
+	--no-nic) nic= ;;
+	-h | --help) usage; exit 0 ;;
+	--) shift; break ;;
+	-*) usage >&2; exit 2 ;;
+	*) break ;;
+	esac
+	shift
+done
+[ -n "$interactive" ] || [ $# -gt 0 ] || { usage >&2; exit 2; }
+
+need_root
+here=$TOP/tools/testvm
+"$here/build-root.sh"
+"$here/build-initramfs.sh"
+if [ -n "$nic" ]; then
+	"$here/build-qemu.sh"
+	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
+	nic_args="-device virtio-net-parts-pf,id=nic,sriov-vfs=16,mac=52:54:00:77:00:01"
+else
+	qemu=/usr/bin/qemu-system-x86_64
+	nic_args=
+fi
+accel=$("$here/probe-accel.sh" "$qemu")
+
+mkdir -p "$BUILD/run" "$BUILD/logs"
+run=$(mktemp -d "$BUILD/run/$name.XXXXXX")
+log=$BUILD/logs/vm-$name.log
+console=$run/console
+trap 'rm -rf -- "$run"' EXIT
+
+# The command as a script: no quoting to survive on the kernel's command line.
+if [ -n "$interactive" ]; then
+	printf '%s\n' "${TERM:-dumb}" >"$run/interactive"
+	[ ! -t 0 ] || stty size >"$run/size"
+fi
+printf '%q ' "${@:-bash}" >"$run/command"
+echo >>"$run/command"
+
+# shellcheck disable=SC2086 # lists of options
+set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
+	-L /usr/share/seabios -L /usr/share/qemu \
+	-M q35,kernel-irqchip=split $accel -smp "$cpus" -m "$memory" \
+	-device intel-iommu,intremap=on \
+	-kernel /vfio-snapshot/build/l1/vmlinuz -initrd /vfio-snapshot/build/l1/initramfs \
+	-append "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on pci=realloc tsc=reliable vfio_snapshot.run=${run##*/} $kernel_args" \
+	-chardev "file,id=console,path=/vfio-snapshot/build/run/${run##*/}/console" \
+	-serial chardev:console \
+	-fsdev local,id=root,path=/vfio-snapshot/root,readonly=on,security_model=passthrough,multidevs=remap \
+	-device virtio-9p-pci,fsdev=root,mount_tag=root \
+	-fsdev local,id=src,path=/vfio-snapshot/src,readonly=on,security_model=passthrough,multidevs=remap \
+	-device virtio-9p-pci,fsdev=src,mount_tag=src \
+	-fsdev local,id=build,path=/vfio-snapshot/build,security_model=passthrough,multidevs=remap \
+	-device virtio-9p-pci,fsdev=build,mount_tag=build \
+	-device virtio-serial-pci -chardev stdio,id=output,signal=off \
+	-device "${interactive:+virtconsole}${interactive:-virtserialport,name=output},chardev=output" \
+	-device virtio-rng-pci \
+	$nic_args $qemu_args
+
+# fail WHAT: the end of the kernel's log, and the reason.
+fail()
+{
+	cp -f "$console" "$log" 2>/dev/null || true
+	tail -n 25 "$log" >&2 2>/dev/null || true
+	printf '[vm.sh] error: %s (the kernel log is above; all of it: %s)\n' "$1" "$log" >&2
+	exit "$2"
+}
+
+# in_root's first process takes everything with it when it is killed.
+stop_vm()
+{
+	kill -KILL "$vm" 2>/dev/null || true
+	wait "$vm" $reader 2>/dev/null || true
+}
+
+start=$SECONDS
+reader=
+: >"$console"
+if [ -n "$interactive" ]; then
+	in_root "$@" &
+else
+	# Through cat: QEMU makes its standard output non-blocking, and the caller shares it. From a
+	# fifo that never ends: at the end of its input QEMU would take the port for disconnected.
+	mkfifo "$run/input" "$run/output"
+	cat <"$run/output" &
+	reader=$!
+	in_root "$@" 0<>"$run/input" >"$run/output" &
+fi
+vm=$!
+trap 'stop_vm; rm -rf -- "$run"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+while kill -0 "$vm" 2>/dev/null; do
+	if [ ! -e "$run/booted" ] && [ $((SECONDS - start)) -ge "$boot_limit" ]; then
+		stop_vm
+		fail "L1 did not reach userspace in $boot_limit seconds" 125
+	fi
+	if [ $((SECONDS - start)) -ge "$limit" ] && [ -z "$interactive" ]; then
+		stop_vm
+		fail "time limit of $limit seconds reached" 124
+	fi
+	sleep 0.1
+done
+qemu_status=0
+wait "$vm" || qemu_status=$?
+[ -z "$reader" ] || wait "$reader"
+cp -f "$console" "$log"
+[ -e "$run/status" ] || {
+	[ -s "$console" ] || fail "QEMU ended with status $qemu_status before the kernel started" 125
+	fail "L1 went down before its command ended (QEMU's exit status $qemu_status)" 125
+}
+exit "$(cat "$run/status")"
