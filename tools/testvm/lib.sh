@@ -70,10 +70,13 @@ in_root()
 	unshared sh "$TOP/tools/testvm/enter-root.sh" "$ROOT" "$TOP" "$BUILD" "$@"
 }
 
-# Content hash of the inputs: files, folders (recursively), or =STRING taken literally.
+# Content hash of the inputs: files, folders (recursively, without what a build leaves in them), or
+# =STRING taken literally.
 _hash()
 {
-	local input
+	local input file
+	local -a not_built=(! -name '*.o' ! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c'
+		! -name '.*.cmd' ! -name modules.order ! -name Module.symvers ! -name '*.pyc')
 
 	for input; do
 		case $input in
@@ -83,7 +86,7 @@ _hash()
 			;;
 		esac
 		[ -e "$input" ] || { printf 'missing %s\n' "${input#"$TOP"/}"; continue; }
-		find -L "$input" -type f -print0 | LC_ALL=C sort -z | while IFS= read -r -d '' file; do
+		find -L "$input" -type f "${not_built[@]}" -print0 | LC_ALL=C sort -z | while IFS= read -r -d '' file; do
 			printf '%s ' "${file#"$TOP"/}"
 			sha256sum <"$file"
 		done

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Unpack the parts of the root's linux-source that builds and tests use into $BUILD/linux-source.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+PARTS=(
+	drivers/vfio
+	drivers/virtio
+	scripts/checkpatch.pl
+	scripts/const_structs.checkpatch
+	scripts/spelling.txt
+	tools/testing/selftests/kselftest
+	tools/testing/selftests/kselftest.h
+	tools/testing/selftests/kselftest_harness.h
+	tools/testing/selftests/lib.mk
+)
+
+locked source
+if fresh source "$TOP/tools/testvm/build-source.sh" "$BUILD/stamps/root" &&
+   [ -d "$BUILD/linux-source" ]; then
+	exit 0
+fi
+
+set -- "$ROOT"/usr/src/linux-source-*.tar.xz
+[ -f "$1" ] || die "the test root holds no kernel source" \
+	"delete $ROOT and run tools/testvm/build-root.sh again"
+name=${1##*/}
+name=${name%.tar.xz}
+say "unpacking parts of $name (15 s)"
+rm -rf -- "$BUILD/linux-source" "$BUILD/linux-source.tmp"
+mkdir "$BUILD/linux-source.tmp"
+in_root tar -xJf "/usr/src/$name.tar.xz" -C /vfio-snapshot/build/linux-source.tmp \
+	--strip-components=1 "${PARTS[@]/#/$name/}" ||
+	die "$name.tar.xz could not be unpacked" "see tar's message: perhaps a part moved in this kernel"
+mv "$BUILD/linux-source.tmp" "$BUILD/linux-source"
+stamp source
