@@ -28,7 +28,7 @@ struct vfio_snapshot_record {
 };
 
 /* The record may be skipped by a receiver that does not know its tag. */
-#define VFIO_SNAPSHOT_RECORD_F_OPTIONAL	(1U << 0)
+#define VFIO_SNAPSHOT_RECORD_F_OPTIONAL	0x00000001U
 
 /* State made by the firmware of the device, opaque to the driver; mandatory. */
 #define VFIO_SNAPSHOT_TAG_DEVICE_DATA	0x00000000U
@@ -91,9 +91,9 @@ struct vfio_device_feature_mig_arc {
 	__u32 to;
 	__u32 next;
 	__u32 flags;
-#define VFIO_MIG_ARC_SUPPORTED	(1U << 0) /* @to can be reached from @from */
-#define VFIO_MIG_ARC_DIRECT	(1U << 1) /* one arc, no state in between */
-#define VFIO_MIG_ARC_DATA_FD	(1U << 2) /* setting @to returns a data_fd */
+#define VFIO_MIG_ARC_SUPPORTED	0x00000001U /* @to can be reached from @from */
+#define VFIO_MIG_ARC_DIRECT	0x00000002U /* one arc, no state in between */
+#define VFIO_MIG_ARC_DATA_FD	0x00000004U /* setting @to returns a data_fd */
 };
 
 /* At the far end of the 16-bit feature space, away from upstream's numbers. */

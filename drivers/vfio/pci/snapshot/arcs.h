@@ -36,9 +36,9 @@ enum snapshot_state {
 };
 
 /* Features of a device, with the values of the uAPI's VFIO_MIGRATION_*. */
-#define SNAPSHOT_F_STOP_COPY	(1U << 0)
-#define SNAPSHOT_F_NDMA		(1U << 1)
-#define SNAPSHOT_F_PRECOPY	(1U << 2)
+#define SNAPSHOT_F_STOP_COPY	0x1
+#define SNAPSHOT_F_NDMA		0x2
+#define SNAPSHOT_F_PRECOPY	0x4
 
 /**
  * enum snapshot_action - what an arc does to the data stream

@@ -11,7 +11,7 @@
 #include "pure.h"
 
 /* Largest optional record of another driver that is skipped. */
-#define SNAPSHOT_SKIP_MAX	(1U << 20)
+#define SNAPSHOT_SKIP_MAX	0x100000
 
 /**
  * struct snapshot_tally - what a stream holds so far

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of images: few and large folios, because a firmware command takes a
+ * bounded number of fragments (1,024 entries of an indirect descriptor table of
+ * a virtqueue, 16 MiB if every one were a page).
+ */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "buffer.h"
+
+#define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
+
+static struct folio *alloc_folio(size_t bytes)
+{
+	unsigned int order = min_t(unsigned int, MAX_PAGE_ORDER,
+				   ilog2(DIV_ROUND_UP(bytes, PAGE_SIZE)));
+	struct folio *folio;
+
+	for (; order; order--) {
+		folio = folio_alloc(GFP_IMAGE | __GFP_NORETRY, order);
+		if (folio)
+			return folio;
+	}
+	return folio_alloc(GFP_IMAGE, 0);
+}
+
+static int add_folio(struct snapshot_buf *buf, size_t bytes)
+{
+	struct folio *folio;
+
+	if (buf->nr == buf->sdev->ops->max_segs)
+		return -ENOMEM;
+
+	if (buf->nr == buf->room) {
+		unsigned int room = max(2 * buf->room, 8U);
+		struct folio **folios;
+
+		folios = krealloc_array(buf->folios, room, sizeof(*folios),
+					GFP_KERNEL_ACCOUNT);
+		if (!folios)
+			return -ENOMEM;
+		buf->folios = folios;
+		buf->room = room;
+	}
+
+	folio = alloc_folio(bytes);
+	if (!folio)
+		return -ENOMEM;
+	buf->folios[buf->nr++] = folio;
+	buf->size += folio_size(folio);
+	return 0;
+}
+
+static void forget_table(struct snapshot_buf *buf)
+{
+	if (buf->mapped && buf->sdev->ops->buf_unmap)
+		buf->sdev->ops->buf_unmap(buf->sdev, buf->key);
+	buf->mapped = false;
+	sg_free_table(&buf->table);
+}
+
+static int make_table(struct snapshot_buf *buf)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+	int err;
+
+	err = sg_alloc_table(&buf->table, buf->nr, GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	for_each_sgtable_sg(&buf->table, sg, i)
+		sg_set_folio(sg, buf->folios[i], folio_size(buf->folios[i]), 0);
+	return 0;
+}
+
+/**
+ * snapshot_buf_grow - make a buffer larger
+ * @buf: the buffer; what is in it stays
+ * @size: bytes to have afterwards, at least
+ *
+ * Return: 0, or -ENOMEM, also when memory is too fragmented for the
+ * back-end's max_segs; the buffer may then have grown by less.
+ */
+int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
+{
+	int err = 0;
+
+	if (buf->size >= size)
+		return 0;
+
+	forget_table(buf);
+	while (!err && buf->size < size)
+		err = add_folio(buf, size - buf->size);
+	return err;
+}
+
+/**
+ * snapshot_buf_alloc - allocate a buffer
+ * @sdev: the device whose image it will hold; must outlive it
+ * @dir: direction of the transfers it will be used for
+ * @size: bytes, at least; 0 is allowed
+ *
+ * All that a transfer needs is allocated here, so that the transfer itself
+ * allocates nothing.
+ *
+ * Return: the buffer, or -ENOMEM as an ERR_PTR().
+ */
+struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
+					enum vfio_snapshot_dir dir, size_t size)
+{
+	struct snapshot_buf *buf = kzalloc_obj(*buf, GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	buf->sdev = sdev;
+	buf->dir = dir;
+
+	err = snapshot_buf_grow(buf, size);
+	if (!err && buf->nr)
+		err = make_table(buf);
+	if (err) {
+		snapshot_buf_free(buf);
+		return ERR_PTR(err);
+	}
+	return buf;
+}
+
+/**
+ * snapshot_buf_free - free a buffer
+ * @buf: the buffer, may be NULL; no transfer may be under way
+ *
+ * A mapped buffer is unmapped: call it where a back-end operation may be called.
+ */
+void snapshot_buf_free(struct snapshot_buf *buf)
+{
+	if (!buf)
+		return;
+	forget_table(buf);
+	while (buf->nr)
+		folio_put(buf->folios[--buf->nr]);
+	kfree(buf->folios);
+	kfree(buf);
+}
+
+/**
+ * snapshot_buf_io - describe the beginning of a buffer to the firmware
+ * @buf: the buffer
+ * @size: bytes, from 1 to the size of the buffer
+ * @io: to be filled; valid until snapshot_buf_io_end()
+ *
+ * Call it where a back-end operation may be called.
+ *
+ * Return: 0, or an errno.
+ */
+int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
+		    struct vfio_snapshot_io *io)
+{
+	const struct vfio_snapshot_ops *ops = buf->sdev->ops;
+	struct scatterlist *sg;
+	size_t left = size;
+	unsigned int i;
+	int err;
+
+	if (!buf->table.sgl) {
+		err = make_table(buf);
+		if (err)
+			return err;
+	}
+
+	*io = (struct vfio_snapshot_io){
+		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
+	};
+	if (ops->buf_map && !buf->mapped) {
+		buf->key = ops->buf_map(buf->sdev, io, buf->dir);
+		if (IS_ERR(buf->key))
+			return PTR_ERR(buf->key);
+		buf->mapped = true;
+	}
+	io->key = buf->key;
+
+	for_each_sgtable_sg(&buf->table, sg, i) {
+		if (left <= sg->length)
+			break;
+		left -= sg->length;
+	}
+	buf->trimmed = sg;
+	buf->trimmed_len = sg->length;
+	buf->trimmed_last = sg_is_last(sg);
+	sg->length = left;
+	sg_mark_end(sg);
+	io->nents = i + 1;
+	io->size = size;
+	return 0;
+}
+
+/**
+ * snapshot_buf_io_end - the transfer that snapshot_buf_io() described is over
+ * @buf: the buffer
+ */
+void snapshot_buf_io_end(struct snapshot_buf *buf)
+{
+	buf->trimmed->length = buf->trimmed_len;
+	if (!buf->trimmed_last)
+		sg_unmark_end(buf->trimmed);
+}
+
+/* Folios differ in size: walk on from the last place, copies are sequential. */
+static struct folio *seek(struct snapshot_buf *buf, size_t pos)
+{
+	if (pos < buf->start) {
+		buf->at = 0;
+		buf->start = 0;
+	}
+	while (pos - buf->start >= folio_size(buf->folios[buf->at]))
+		buf->start += folio_size(buf->folios[buf->at++]);
+	return buf->folios[buf->at];
+}
+
+static size_t copy(struct snapshot_buf *buf, size_t pos, size_t len,
+		   struct iov_iter *iter,
+		   size_t (*one)(struct page *page, size_t offset, size_t bytes,
+				 struct iov_iter *iter))
+{
+	size_t done = 0;
+
+	while (done < len) {
+		struct folio *folio = seek(buf, pos + done);
+		size_t offset = pos + done - buf->start;
+		size_t bytes = min(len - done, folio_size(folio) - offset);
+		size_t copied = one(folio_page(folio, 0), offset, bytes, iter);
+
+		done += copied;
+		if (copied < bytes)
+			break;
+	}
+	return done;
+}
+
+/**
+ * snapshot_buf_read - copy out of a buffer
+ * @buf: the buffer
+ * @pos: offset to start at
+ * @len: bytes; @pos + @len must not exceed the size of the buffer
+ * @to: where to
+ *
+ * Return: bytes copied; fewer than @len only if @to faulted.
+ */
+size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
+			 struct iov_iter *to)
+{
+	return copy(buf, pos, len, to, copy_page_to_iter);
+}
+
+/**
+ * snapshot_buf_write - copy into a buffer
+ * @buf: the buffer
+ * @pos: offset to start at
+ * @len: bytes; @pos + @len must not exceed the size of the buffer
+ * @from: where from
+ *
+ * Return: bytes copied; fewer than @len only if @from faulted.
+ */
+size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
+			  struct iov_iter *from)
+{
+	return copy(buf, pos, len, from, copy_page_from_iter);
+}

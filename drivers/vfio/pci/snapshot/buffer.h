@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VFIO_SNAPSHOT_BUFFER_H
+#define VFIO_SNAPSHOT_BUFFER_H
+
+#include <linux/vfio_snapshot.h>
+
+struct iov_iter;
+
+/**
+ * struct snapshot_buf - memory of one image
+ * @sdev: the device it is for
+ * @dir: direction of the transfers it is used for
+ * @folios: the memory, in order, all zeroed when they were allocated
+ * @nr: entries of @folios in use
+ * @room: entries that @folios has room for
+ * @size: bytes of memory
+ * @at: entry of @folios that was copied from or to last
+ * @start: offset of that entry in the buffer
+ * @table: all of @folios, for the firmware
+ * @trimmed: entry of @table that was cut by snapshot_buf_io()
+ * @trimmed_len: its length before
+ * @trimmed_last: it ended @table before
+ * @mapped: @key is valid
+ * @key: from the back-end's buf_map(), for all of @table
+ */
+struct snapshot_buf {
+	struct vfio_snapshot_device *sdev;
+	enum vfio_snapshot_dir dir;
+	struct folio **folios;
+	unsigned int nr;
+	unsigned int room;
+	size_t size;
+	unsigned int at;
+	size_t start;
+	struct sg_table table;
+	struct scatterlist *trimmed;
+	unsigned int trimmed_len;
+	bool trimmed_last;
+	bool mapped;
+	void *key;
+};
+
+struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
+					enum vfio_snapshot_dir dir, size_t size);
+int snapshot_buf_grow(struct snapshot_buf *buf, size_t size);
+void snapshot_buf_free(struct snapshot_buf *buf);
+int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
+		    struct vfio_snapshot_io *io);
+void snapshot_buf_io_end(struct snapshot_buf *buf);
+size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
+			 struct iov_iter *to);
+size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
+			  struct iov_iter *from);
+
+#endif /* VFIO_SNAPSHOT_BUFFER_H */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio-pci with migration in it: open, close, reset, features, registration.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
+#include <linux/vfio_snapshot.h>
+#include <uapi/linux/vfio_snapshot.h>
+
+#include "migration.h"
+
+static struct vfio_snapshot_device *to_sdev(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vfio_snapshot_device, core.vdev);
+}
+
+static void snapshot_release(struct vfio_device *vdev)
+{
+	snapshot_mig_free(to_sdev(vdev)->mig);
+	vfio_pci_core_release_dev(vdev);
+}
+
+static int snapshot_open_device(struct vfio_device *vdev)
+{
+	struct vfio_snapshot_device *sdev = to_sdev(vdev);
+	int err;
+
+	err = vfio_pci_core_enable(&sdev->core);
+	if (err)
+		return err;
+	if (sdev->mig)
+		snapshot_mig_open(sdev->mig);
+	vfio_pci_core_finish_enable(&sdev->core);
+	return 0;
+}
+
+static void snapshot_close_device(struct vfio_device *vdev)
+{
+	struct vfio_snapshot_device *sdev = to_sdev(vdev);
+
+	if (sdev->mig)
+		snapshot_mig_stop(sdev->mig);
+	vfio_pci_core_close_device(vdev);
+	if (sdev->mig)
+		snapshot_mig_close(sdev->mig);
+}
+
+static int feature_mig_arc(struct vfio_snapshot_device *sdev, u32 flags,
+			   void __user *arg, size_t argsz)
+{
+	struct vfio_device_feature_mig_arc query;
+	int ret;
+
+	if (!sdev->mig)
+		return -ENOTTY;
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_GET, sizeof(query));
+	if (ret != 1)
+		return ret;
+	if (copy_from_user(&query, arg, sizeof(query)))
+		return -EFAULT;
+	ret = snapshot_mig_query_arc(sdev->mig, &query);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &query, sizeof(query)) ? -EFAULT : 0;
+}
+
+static int snapshot_device_feature(struct vfio_device *vdev, u32 flags,
+				   void __user *arg, size_t argsz)
+{
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_MIG_ARC)
+		return feature_mig_arc(to_sdev(vdev), flags, arg, argsz);
+	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+}
+
+/* What every vfio-snapshot device is to VFIO, migratable or not. */
+const struct vfio_device_ops vfio_snapshot_device_ops = {
+	.name = "vfio-snapshot",
+	.init = vfio_pci_core_init_dev,
+	.release = snapshot_release,
+	.open_device = snapshot_open_device,
+	.close_device = snapshot_close_device,
+	.ioctl = vfio_pci_core_ioctl,
+	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+	.device_feature = snapshot_device_feature,
+	.read = vfio_pci_core_read,
+	.write = vfio_pci_core_write,
+	.mmap = vfio_pci_core_mmap,
+	.request = vfio_pci_core_request,
+	.match = vfio_pci_core_match,
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+	.bind_iommufd = vfio_iommufd_physical_bind,
+	.unbind_iommufd = vfio_iommufd_physical_unbind,
+	.attach_ioas = vfio_iommufd_physical_attach_ioas,
+	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+};
+EXPORT_SYMBOL_GPL(vfio_snapshot_device_ops);
+
+static void snapshot_reset_done(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+	struct vfio_snapshot_device *sdev = to_sdev(&core->vdev);
+
+	if (sdev->mig)
+		snapshot_mig_reset_done(sdev->mig);
+}
+
+/* For the struct pci_driver of a back-end. */
+const struct pci_error_handlers vfio_snapshot_err_handlers = {
+	.reset_done = snapshot_reset_done,
+	.error_detected = vfio_pci_core_aer_err_detected,
+};
+EXPORT_SYMBOL_GPL(vfio_snapshot_err_handlers);
+
+/**
+ * vfio_snapshot_register - make a probed device available to userspace
+ * @sdev: from vfio_snapshot_alloc()
+ * @ops: of the back-end, or NULL for a device that cannot migrate: it then is
+ *       what vfio-pci would make of it
+ *
+ * Return: 0, or an errno; the caller then drops its reference with
+ * vfio_put_device().
+ */
+int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
+			   const struct vfio_snapshot_ops *ops)
+{
+	struct vfio_device *vdev = &sdev->core.vdev;
+
+	if (ops) {
+		sdev->ops = ops;
+		sdev->mig = snapshot_mig_alloc(sdev);
+		if (!sdev->mig)
+			return -ENOMEM;
+		vdev->mig_ops = &snapshot_migration_ops;
+		vdev->migration_flags = sdev->mig->features;
+	}
+	dev_set_drvdata(&sdev->core.pdev->dev, &sdev->core);
+	return vfio_pci_core_register_device(&sdev->core);
+}
+EXPORT_SYMBOL_GPL(vfio_snapshot_register);
+
+/**
+ * vfio_snapshot_unregister - undo vfio_snapshot_register()
+ * @sdev: the device; gone for the caller when this returns
+ *
+ * Waits until userspace has closed the device.
+ */
+void vfio_snapshot_unregister(struct vfio_snapshot_device *sdev)
+{
+	vfio_pci_core_unregister_device(&sdev->core);
+	vfio_put_device(&sdev->core.vdev);
+}
+EXPORT_SYMBOL_GPL(vfio_snapshot_unregister);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-snapshot developers");
+MODULE_DESCRIPTION("Snapshot-style live migration for VFIO PCI variant drivers");

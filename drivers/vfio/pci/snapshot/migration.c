@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Walks the arcs of a device: the actions of the arc table, and the failure
+ * policy.
+ */
+#include <linux/bitops.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+
+#include "format.h"
+#include "migration.h"
+#include "stream.h"
+
+#define TIED(ours, theirs) \
+	static_assert((int)(ours) == (int)(theirs))
+
+TIED(SNAPSHOT_ERROR, VFIO_DEVICE_STATE_ERROR);
+TIED(SNAPSHOT_STOP, VFIO_DEVICE_STATE_STOP);
+TIED(SNAPSHOT_RUNNING, VFIO_DEVICE_STATE_RUNNING);
+TIED(SNAPSHOT_STOP_COPY, VFIO_DEVICE_STATE_STOP_COPY);
+TIED(SNAPSHOT_RESUMING, VFIO_DEVICE_STATE_RESUMING);
+TIED(SNAPSHOT_RESUMING_NDMA, VFIO_DEVICE_STATE_RUNNING_P2P);
+TIED(SNAPSHOT_PRECOPY, VFIO_DEVICE_STATE_PRE_COPY);
+TIED(SNAPSHOT_PRECOPY_NDMA, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+TIED(SNAPSHOT_NR_STATES, VFIO_DEVICE_STATE_NR);
+TIED(SNAPSHOT_F_STOP_COPY, VFIO_MIGRATION_STOP_COPY);
+TIED(SNAPSHOT_F_NDMA, VFIO_MIGRATION_P2P);
+TIED(SNAPSHOT_F_PRECOPY, VFIO_MIGRATION_PRE_COPY);
+
+/* A size that userspace polls may be this old. */
+#define ESTIMATE_MAX_AGE	HZ
+
+static struct snapshot_mig *to_mig(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->mig;
+}
+
+static int quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want)
+{
+	struct vfio_snapshot_device *sdev = mig->sdev;
+	enum vfio_snapshot_level now = VFIO_SNAPSHOT_UNKNOWN;
+	int err;
+
+	lockdep_assert_held(&mig->lock);
+	scoped_guard(mutex, &mig->fw_lock)
+		err = sdev->ops->quiesce(sdev, want, &now);
+	mig->level = now;
+	return err;
+}
+
+static void set_state(struct snapshot_mig *mig, enum snapshot_state state)
+{
+	lockdep_assert_held(&mig->lock);
+	WRITE_ONCE(mig->state, state);
+}
+
+/* Give back what the last stream holds. Sends commands and frees memory. */
+static void tidy(struct snapshot_mig *mig)
+{
+	lockdep_assert_held(&mig->lock);
+	if (mig->ended)
+		snapshot_stream_close(mig->ended);
+	mig->ended = NULL;
+}
+
+static void tidy_work(struct work_struct *work)
+{
+	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, tidy);
+
+	mutex_lock(&mig->lock);
+	tidy(mig);
+	snapshot_mig_unlock(mig);
+}
+
+static void end_stream(struct snapshot_mig *mig)
+{
+	lockdep_assert_held(&mig->lock);
+	if (!mig->stream)
+		return;
+	snapshot_stream_kill(mig->stream);
+	mig->ended = mig->stream;
+	mig->stream = NULL;
+}
+
+static struct file *open_stream(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
+{
+	struct snapshot_stream *stream;
+	struct file *file;
+
+	tidy(mig);
+	stream = snapshot_stream_open(mig, dir, &file);
+	if (IS_ERR(stream))
+		return ERR_CAST(stream);
+	mig->stream = stream;
+	return file;
+}
+
+static struct file *open_saving(struct snapshot_mig *mig,
+				enum vfio_snapshot_phase phase)
+{
+	struct file *file = open_stream(mig, VFIO_SNAPSHOT_SAVE);
+	int err;
+
+	if (IS_ERR(file))
+		return file;
+	err = snapshot_stream_save(mig->stream, phase);
+	if (err) {
+		end_stream(mig);
+		tidy(mig);
+		fput(file);
+		return ERR_PTR(err);
+	}
+	return file;
+}
+
+static struct file *act_keep(struct snapshot_mig *mig)
+{
+	return NULL;
+}
+
+static struct file *act_save_open(struct snapshot_mig *mig)
+{
+	return open_saving(mig, VFIO_SNAPSHOT_AHEAD);
+}
+
+static struct file *act_save_whole(struct snapshot_mig *mig)
+{
+	return open_saving(mig, VFIO_SNAPSHOT_FINAL);
+}
+
+static struct file *act_save_finish(struct snapshot_mig *mig)
+{
+	return ERR_PTR(snapshot_stream_save(mig->stream, VFIO_SNAPSHOT_FINAL));
+}
+
+static struct file *act_save_close(struct snapshot_mig *mig)
+{
+	end_stream(mig);
+	return NULL;
+}
+
+static struct file *act_load_open(struct snapshot_mig *mig)
+{
+	return open_stream(mig, VFIO_SNAPSHOT_LOAD);
+}
+
+static struct file *act_load_close(struct snapshot_mig *mig)
+{
+	int err = snapshot_stream_load_end(mig->stream);
+
+	end_stream(mig);
+	return ERR_PTR(err);
+}
+
+/* Each returns a file for an action that opens a stream, NULL, or an ERR_PTR. */
+static struct file *(*const actions[SNAPSHOT_NR_ACTIONS])(struct snapshot_mig *mig) = {
+	[SNAPSHOT_KEEP] = act_keep,
+	[SNAPSHOT_SAVE_OPEN] = act_save_open,
+	[SNAPSHOT_SAVE_FINISH] = act_save_finish,
+	[SNAPSHOT_SAVE_WHOLE] = act_save_whole,
+	[SNAPSHOT_SAVE_CLOSE] = act_save_close,
+	[SNAPSHOT_LOAD_OPEN] = act_load_open,
+	[SNAPSHOT_LOAD_CLOSE] = act_load_close,
+};
+
+static struct file *take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
+{
+	struct file *file = NULL;
+	int err = 0;
+
+	if (mig->level != arc->level)
+		err = quiesce(mig, arc->level);
+	if (!err) {
+		file = actions[arc->action](mig);
+		err = PTR_ERR_OR_ZERO(file);
+	}
+
+	/* The one roll-back step: absolute, so it also answers where we are. */
+	if (err && arc->failure == SNAPSHOT_STAYS &&
+	    mig->level != snapshot_state_level(arc->from))
+		quiesce(mig, snapshot_state_level(arc->from));
+
+	set_state(mig, snapshot_arc_settle(arc, err, mig->level));
+	if (!err)
+		return file;
+
+	if (mig->state == SNAPSHOT_ERROR)
+		end_stream(mig);
+	dev_warn_ratelimited(&mig->sdev->core.pdev->dev,
+			     "migration: %s -> %s failed (%d), the device is in %s%s\n",
+			     snapshot_state_name(arc->from),
+			     snapshot_state_name(arc->to), err,
+			     snapshot_state_name(mig->state),
+			     mig->state == SNAPSHOT_ERROR ? ", reset it" : "");
+	return ERR_PTR(err);
+}
+
+static struct file *walk(struct snapshot_mig *mig, u32 to)
+{
+	struct file *file = NULL;
+
+	lockdep_assert_held(&mig->lock);
+
+	/* ERROR cannot be asked for, not even by a device that is in it. */
+	if (to == SNAPSHOT_ERROR)
+		return ERR_PTR(-EINVAL);
+
+	while (mig->state != to) {
+		const struct snapshot_arc *arc;
+
+		arc = snapshot_arc_next(mig->state, to, mig->features);
+		if (!arc)
+			return ERR_PTR(-EINVAL);
+		file = take_arc(mig, arc);
+		if (IS_ERR(file))
+			break;
+	}
+	return file;
+}
+
+static struct file *snapshot_set_state(struct vfio_device *vdev,
+				       enum vfio_device_mig_state new_state)
+{
+	struct snapshot_mig *mig = to_mig(vdev);
+	struct file *file;
+
+	mutex_lock(&mig->lock);
+	file = walk(mig, new_state);
+	/* The guest runs: what its blackout had no time for can be done now. */
+	if (mig->ended && mig->level == VFIO_SNAPSHOT_RUN)
+		queue_work(system_long_wq, &mig->tidy);
+	snapshot_mig_unlock(mig);
+	return file;
+}
+
+static int snapshot_get_state(struct vfio_device *vdev,
+			      enum vfio_device_mig_state *state)
+{
+	struct snapshot_mig *mig = to_mig(vdev);
+
+	/* Not even a command that never returns may keep this from answering. */
+	if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+		*state = VFIO_DEVICE_STATE_RUNNING;
+	else
+		*state = (enum vfio_device_mig_state)READ_ONCE(mig->state);
+	return 0;
+}
+
+static int snapshot_get_data_size(struct vfio_device *vdev, unsigned long *length)
+{
+	struct snapshot_mig *mig = to_mig(vdev);
+	u64 bytes;
+	int err = 0;
+
+	mutex_lock(&mig->lock);
+	if (mig->state == SNAPSHOT_STOP_COPY) {
+		*length = snapshot_stream_pending(mig->stream);
+	} else {
+		err = snapshot_mig_estimate(mig, ESTIMATE_MAX_AGE, &bytes);
+		if (!err)
+			*length = bytes + 3 * sizeof(struct vfio_snapshot_record) +
+				  sizeof(struct vfio_snapshot_ident) +
+				  sizeof(struct vfio_snapshot_end);
+	}
+	snapshot_mig_unlock(mig);
+	return err;
+}
+
+const struct vfio_migration_ops snapshot_migration_ops = {
+	.migration_set_state = snapshot_set_state,
+	.migration_get_state = snapshot_get_state,
+	.migration_get_data_size = snapshot_get_data_size,
+};
+
+/**
+ * snapshot_mig_estimate - size of an image
+ * @mig: of the device, with @mig->lock held
+ * @max_age: jiffies, an earlier answer of the firmware may be that old
+ * @bytes: set to the largest size that an image can have
+ *
+ * Return: 0, an errno of the back-end, -EIO or -EFBIG for an answer that
+ * cannot be.
+ */
+int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *bytes)
+{
+	struct vfio_snapshot_device *sdev = mig->sdev;
+	u64 estimate;
+	int err;
+
+	lockdep_assert_held(&mig->lock);
+
+	if (!mig->estimated || time_after_eq(jiffies, mig->estimated + max_age)) {
+		scoped_guard(mutex, &mig->fw_lock)
+			err = sdev->ops->estimate(sdev, &estimate);
+		if (err)
+			return err;
+		if (!estimate)
+			return -EIO;
+		if (estimate > sdev->ops->max_image)
+			return -EFBIG;
+		mig->estimate = estimate;
+		mig->estimated = jiffies ?: 1;
+	}
+	*bytes = mig->estimate;
+	return 0;
+}
+
+/**
+ * snapshot_mig_precopy_info - VFIO_MIG_GET_PRECOPY_INFO on a data fd
+ * @mig: of the device
+ * @stream: of the data fd
+ * @info: to be filled
+ *
+ * Return: 0, -ENODEV when the session of @stream is over, -EINVAL when the
+ * device is not in PRECOPY or PRECOPY_NDMA.
+ */
+int snapshot_mig_precopy_info(struct snapshot_mig *mig,
+			      struct snapshot_stream *stream,
+			      struct vfio_precopy_info *info)
+{
+	int err = 0;
+
+	mutex_lock(&mig->lock);
+	if (mig->stream != stream)
+		err = -ENODEV;
+	else if (mig->state != SNAPSHOT_PRECOPY && mig->state != SNAPSHOT_PRECOPY_NDMA)
+		err = -EINVAL;
+	else
+		snapshot_stream_precopy_info(stream, info);
+	snapshot_mig_unlock(mig);
+	return err;
+}
+
+/**
+ * snapshot_mig_query_arc - VFIO_DEVICE_FEATURE_MIG_ARC
+ * @mig: of the device
+ * @query: @from and @to are read, the rest is set
+ *
+ * Return: 0, or -EINVAL when @from or @to is not a state.
+ */
+int snapshot_mig_query_arc(struct snapshot_mig *mig,
+			   struct vfio_device_feature_mig_arc *query)
+{
+	const struct snapshot_arc *arc, *next;
+	u32 state;
+
+	if (query->from >= SNAPSHOT_NR_STATES || query->to >= SNAPSHOT_NR_STATES)
+		return -EINVAL;
+
+	query->next = VFIO_DEVICE_STATE_ERROR;
+	query->flags = 0;
+	if (query->from == query->to) {
+		query->next = query->to;
+		if (query->to != SNAPSHOT_ERROR &&
+		    snapshot_state_exists(query->to, mig->features))
+			query->flags = VFIO_MIG_ARC_SUPPORTED;
+		return 0;
+	}
+
+	arc = snapshot_arc_next(query->from, query->to, mig->features);
+	if (!arc)
+		return 0;
+	query->next = arc->to;
+	query->flags = VFIO_MIG_ARC_SUPPORTED;
+	if (arc->to == query->to)
+		query->flags |= VFIO_MIG_ARC_DIRECT;
+
+	for (state = query->from; state != query->to; state = next->to) {
+		next = snapshot_arc_next(state, query->to, mig->features);
+		arc = next;
+	}
+	if (snapshot_action_opens(arc->action))
+		query->flags |= VFIO_MIG_ARC_DATA_FD;
+	return 0;
+}
+
+/*
+ * @raced: a command may have been under way when the device was reset, and may
+ * have quiesced it after.
+ */
+static void apply_reset(struct snapshot_mig *mig, bool raced)
+{
+	struct vfio_snapshot_device *sdev = mig->sdev;
+
+	lockdep_assert_held(&mig->lock);
+
+	sdev->ops->reset_done(sdev);
+	mig->level = VFIO_SNAPSHOT_RUN;
+	mig->estimated = 0;
+	end_stream(mig);
+	if (raced)
+		quiesce(mig, VFIO_SNAPSHOT_RUN);
+	set_state(mig, mig->level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
+							 SNAPSHOT_ERROR);
+	if (mig->ended)
+		queue_work(system_long_wq, &mig->tidy);
+}
+
+/**
+ * snapshot_mig_unlock - release @mig->lock
+ * @mig: of the device, with @mig->lock held
+ *
+ * A reset that came in the meantime takes effect here.
+ */
+void snapshot_mig_unlock(struct snapshot_mig *mig)
+{
+	do {
+		if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+			apply_reset(mig, true);
+		mutex_unlock(&mig->lock);
+		/* Pairs with the barrier in snapshot_mig_reset_done(). */
+		smp_mb();
+	} while (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags) &&
+		 mutex_trylock(&mig->lock));
+}
+
+/**
+ * snapshot_mig_reset_done - the device was reset
+ * @mig: of the device
+ *
+ * vfio-pci-core may hold its memory_lock here, which a page fault on a BAR
+ * takes, while a holder of @mig->lock may wait for the lock of a stream whose
+ * owner is in such a page fault. So this never waits for @mig->lock: whoever
+ * holds it sees the bit when releasing it, or this sees it free.
+ */
+void snapshot_mig_reset_done(struct snapshot_mig *mig)
+{
+	set_bit(SNAPSHOT_RESET_PENDING, &mig->flags);
+	/* Pairs with the barrier in snapshot_mig_unlock(). */
+	smp_mb__after_atomic();
+	if (!mutex_trylock(&mig->lock))
+		return;
+	if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+		apply_reset(mig, false);
+	snapshot_mig_unlock(mig);
+}
+
+/**
+ * snapshot_mig_open - userspace opened the device
+ * @mig: of the device, after vfio_pci_core_enable()
+ *
+ * The reset of vfio_pci_core_enable() has done what is to be done, unless the
+ * function cannot be reset.
+ */
+void snapshot_mig_open(struct snapshot_mig *mig)
+{
+	mutex_lock(&mig->lock);
+	if (mig->level != VFIO_SNAPSHOT_RUN)
+		quiesce(mig, VFIO_SNAPSHOT_RUN);
+	set_state(mig, mig->level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
+							 SNAPSHOT_ERROR);
+	snapshot_mig_unlock(mig);
+}
+
+/**
+ * snapshot_mig_stop - userspace closes the device: end its session
+ * @mig: of the device, before vfio_pci_core_close_device()
+ */
+void snapshot_mig_stop(struct snapshot_mig *mig)
+{
+	mutex_lock(&mig->lock);
+	end_stream(mig);
+	snapshot_mig_unlock(mig);
+}
+
+/**
+ * snapshot_mig_close - userspace closed the device: leave it running
+ * @mig: of the device, after vfio_pci_core_close_device()
+ *
+ * Only now, when the device can master the bus no more and was reset if it can
+ * be: what it was told by a guest that is gone must not go on.
+ */
+void snapshot_mig_close(struct snapshot_mig *mig)
+{
+	mutex_lock(&mig->lock);
+	if (!mig->sdev->core.needs_reset)
+		apply_reset(mig, false);
+	else if (mig->level != VFIO_SNAPSHOT_RUN)
+		quiesce(mig, VFIO_SNAPSHOT_RUN);
+	tidy(mig);
+	snapshot_mig_unlock(mig);
+	cancel_work_sync(&mig->tidy);
+}
+
+/**
+ * snapshot_mig_alloc - migration side of a device whose @ops are set
+ * @sdev: the device
+ *
+ * Return: the migration side, or NULL without memory.
+ */
+struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
+{
+	struct snapshot_mig *mig = kzalloc_obj(*mig);
+
+	if (!mig)
+		return NULL;
+	mig->sdev = sdev;
+	mig->features = SNAPSHOT_F_STOP_COPY;
+	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_NDMA)
+		mig->features |= SNAPSHOT_F_NDMA;
+	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_PRECOPY)
+		mig->features |= SNAPSHOT_F_PRECOPY;
+	mig->state = SNAPSHOT_RUNNING;
+	mig->level = VFIO_SNAPSHOT_RUN;
+	mutex_init(&mig->lock);
+	mutex_init(&mig->fw_lock);
+	INIT_WORK(&mig->tidy, tidy_work);
+	return mig;
+}
+
+/**
+ * snapshot_mig_free - undo snapshot_mig_alloc()
+ * @mig: the migration side, may be NULL; the device is closed for good
+ */
+void snapshot_mig_free(struct snapshot_mig *mig)
+{
+	if (!mig)
+		return;
+	mutex_destroy(&mig->fw_lock);
+	mutex_destroy(&mig->lock);
+	kfree(mig);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VFIO_SNAPSHOT_MIGRATION_H
+#define VFIO_SNAPSHOT_MIGRATION_H
+
+#include <linux/mutex.h>
+#include <linux/vfio_snapshot.h>
+#include <linux/workqueue.h>
+
+#include "arcs.h"
+
+struct snapshot_stream;
+struct vfio_device_feature_mig_arc;
+struct vfio_precopy_info;
+
+/**
+ * struct snapshot_mig - migration side of one device
+ * @sdev: the device
+ * @features: SNAPSHOT_F_*
+ * @lock: serialises state changes; protects all that follows up to @fw_lock.
+ *        Taken before the lock of a stream and before @fw_lock. A reset may
+ *        come with locks held that a page fault needs, so it only tries.
+ * @state: current state; written under @lock, read without
+ * @level: quiesce level of the device
+ * @stream: the open stream, or NULL
+ * @ended: a dead stream whose memory and firmware objects are still held, or
+ *         NULL; never set together with a later @stream
+ * @estimate: last size in bytes that the back-end named
+ * @estimated: jiffies of that, 0 if never
+ * @fw_lock: held for one back-end operation; innermost
+ * @flags: SNAPSHOT_RESET_PENDING
+ * @tidy: gives back what @ended holds
+ */
+struct snapshot_mig {
+	struct vfio_snapshot_device *sdev;
+	unsigned int features;
+	struct mutex lock;	/* state changes */
+	enum snapshot_state state;
+	enum vfio_snapshot_level level;
+	struct snapshot_stream *stream;
+	struct snapshot_stream *ended;
+	u64 estimate;
+	unsigned long estimated;
+	struct mutex fw_lock;	/* back-end operations */
+	unsigned long flags;
+	struct work_struct tidy;
+};
+
+/* A reset came while @lock was held: it takes effect when @lock is released. */
+#define SNAPSHOT_RESET_PENDING	0
+
+extern const struct vfio_migration_ops snapshot_migration_ops;
+
+struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev);
+void snapshot_mig_free(struct snapshot_mig *mig);
+void snapshot_mig_open(struct snapshot_mig *mig);
+void snapshot_mig_stop(struct snapshot_mig *mig);
+void snapshot_mig_close(struct snapshot_mig *mig);
+void snapshot_mig_reset_done(struct snapshot_mig *mig);
+void snapshot_mig_unlock(struct snapshot_mig *mig);
+int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age,
+			  u64 *bytes);
+int snapshot_mig_precopy_info(struct snapshot_mig *mig,
+			      struct snapshot_stream *stream,
+			      struct vfio_precopy_info *info);
+int snapshot_mig_query_arc(struct snapshot_mig *mig,
+			   struct vfio_device_feature_mig_arc *query);
+
+#endif /* VFIO_SNAPSHOT_MIGRATION_H */

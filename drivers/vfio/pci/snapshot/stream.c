@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The data stream of one session: a queue of records that userspace reads while
+ * a device saves, or a parser that userspace feeds while a device loads.
+ *
+ * A stream has two owners, the device's session and the data fd. The session
+ * kills it when the state leaves the session; from then on the fd answers
+ * ENODEV, whatever the fd's owner does with it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/completion.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <linux/vfio.h>
+
+#include "buffer.h"
+#include "format.h"
+#include "migration.h"
+#include "stream.h"
+
+/* Memory for a record being written grows by this much ahead of its data. */
+#define GROW_STEP	SZ_2M
+
+/**
+ * struct snapshot_out - a record on its way to userspace
+ * @entry: in the stream's queue
+ * @head: header, and the whole payload of our own records
+ * @head_len: bytes of @head
+ * @buf: payload of a record of device data, or NULL
+ * @buf_len: bytes of it
+ * @pos: bytes of head and payload that were read
+ */
+struct snapshot_out {
+	struct list_head entry;
+	struct {
+		struct vfio_snapshot_record record;
+		union {
+			struct vfio_snapshot_ident ident;
+			struct vfio_snapshot_end end;
+		};
+	} head;
+	size_t head_len;
+	struct snapshot_buf *buf;
+	size_t buf_len;
+	u64 pos;
+};
+
+/**
+ * struct snapshot_stream - the data stream of one session
+ * @ref: one for the session, one for the file
+ * @mig: of the device; the file holds a reference on the device
+ * @dir: saving or loading
+ * @dead: the session is over; set without @lock
+ * @wait: pollers
+ * @lock: protects all that follows; held while user memory is copied
+ * @queue: saving: records not wholly read, struct snapshot_out
+ * @tally: saving: what has been queued
+ * @initial: saving: bytes that the first image and what is before it take
+ * @taken: saving: bytes that were read
+ * @final: saving: the END record is queued
+ * @spare: saving: a buffer that has been read, for the next image
+ * @parser: loading
+ * @buf: loading: data of the current record
+ * @err: loading: the stream is broken for this reason
+ */
+struct snapshot_stream {
+	struct kref ref;
+	struct snapshot_mig *mig;
+	enum vfio_snapshot_dir dir;
+	bool dead;
+	wait_queue_head_t wait;
+	struct mutex lock;	/* the stream and its data */
+
+	struct list_head queue;
+	struct snapshot_tally tally;
+	u64 initial;
+	u64 taken;
+	bool final;
+	struct snapshot_buf *spare;
+
+	struct snapshot_parser parser;
+	struct snapshot_buf *buf;
+	int err;
+};
+
+static bool is_dead(struct snapshot_stream *stream)
+{
+	return READ_ONCE(stream->dead);
+}
+
+static void stream_release(struct kref *ref)
+{
+	struct snapshot_stream *stream = container_of(ref, struct snapshot_stream, ref);
+
+	mutex_destroy(&stream->lock);
+	kfree(stream);
+}
+
+/* Unmapping a buffer is a back-end operation, freeing alone is not. */
+static void free_buf(struct snapshot_stream *stream, struct snapshot_buf *buf)
+{
+	bool unmaps = buf && buf->mapped && buf->sdev->ops->buf_unmap;
+
+	if (unmaps)
+		mutex_lock(&stream->mig->fw_lock);
+	snapshot_buf_free(buf);
+	if (unmaps)
+		mutex_unlock(&stream->mig->fw_lock);
+}
+
+static void free_out(struct snapshot_stream *stream, struct snapshot_out *out)
+{
+	list_del(&out->entry);
+	free_buf(stream, out->buf);
+	kfree(out);
+}
+
+/* One firmware transfer between @buf and the device, @size bytes of room. */
+static int transfer(struct snapshot_stream *stream, struct snapshot_buf *buf,
+		    size_t size, enum vfio_snapshot_phase phase,
+		    struct vfio_snapshot_io *io)
+{
+	struct vfio_snapshot_device *sdev = stream->mig->sdev;
+	DECLARE_COMPLETION_ONSTACK(done);
+	int err;
+
+	guard(mutex)(&stream->mig->fw_lock);
+	err = snapshot_buf_io(buf, size, io);
+	if (err)
+		return err;
+	io->private = &done;
+	if (stream->dir == VFIO_SNAPSHOT_SAVE)
+		err = sdev->ops->save(sdev, phase, io);
+	else
+		err = sdev->ops->load(sdev, io);
+	if (err == -EINPROGRESS) {
+		wait_for_completion(&done);
+		/* vfio_snapshot_io_complete() put the result here. */
+		err = PTR_ERR(io->private);
+	}
+	snapshot_buf_io_end(buf);
+	return err;
+}
+
+/**
+ * vfio_snapshot_io_complete - a transfer that was -EINPROGRESS is over
+ * @io: the transfer; gone when this returns
+ * @err: 0 or the errno that it failed with
+ *
+ * Call it exactly once for each save() or load() that returned -EINPROGRESS,
+ * from any context.
+ */
+void vfio_snapshot_io_complete(struct vfio_snapshot_io *io, int err)
+{
+	struct completion *done = io->private;
+
+	io->private = ERR_PTR(err);
+	complete(done);
+}
+EXPORT_SYMBOL_GPL(vfio_snapshot_io_complete);
+
+static struct snapshot_out *make_out(u32 tag, u64 size, struct list_head *list)
+{
+	struct snapshot_out *out = kzalloc_obj(*out, GFP_KERNEL_ACCOUNT);
+
+	if (!out)
+		return NULL;
+	snapshot_record_fill(&out->head.record, tag, size);
+	out->head_len = sizeof(out->head.record);
+	list_add_tail(&out->entry, list);
+	return out;
+}
+
+static int add_ident(struct snapshot_stream *stream, struct list_head *list)
+{
+	struct vfio_snapshot_device *sdev = stream->mig->sdev;
+	struct snapshot_out *out;
+
+	out = make_out(VFIO_SNAPSHOT_TAG_IDENT, sizeof(out->head.ident), list);
+	if (!out)
+		return -ENOMEM;
+	snapshot_ident_fill(&out->head.ident, sdev->core.pdev->vendor,
+			    sdev->core.pdev->device, sdev->ops->name);
+	out->head_len += sizeof(out->head.ident);
+	return 0;
+}
+
+/* One record of device data from the firmware. @size: room to offer it. */
+static int add_data(struct snapshot_stream *stream, struct list_head *list,
+		    enum vfio_snapshot_phase phase, size_t size, bool *more)
+{
+	struct vfio_snapshot_io io;
+	struct snapshot_buf *buf;
+	struct snapshot_out *out;
+	int err;
+
+	out = make_out(VFIO_SNAPSHOT_TAG_DEVICE_DATA, 0, list);
+	if (!out)
+		return -ENOMEM;
+
+	scoped_guard(mutex, &stream->lock) {
+		buf = stream->spare;
+		stream->spare = NULL;
+	}
+	if (buf && buf->size < size) {
+		free_buf(stream, buf);
+		buf = NULL;
+	}
+	if (!buf)
+		buf = snapshot_buf_alloc(stream->mig->sdev, stream->dir, size);
+	if (IS_ERR(buf)) {
+		free_out(stream, out);
+		return PTR_ERR(buf);
+	}
+
+	out->buf = buf;
+	err = transfer(stream, buf, buf->size, phase, &io);
+	if (!err && (!io.done || io.done > io.size))
+		err = -EIO;
+	if (err) {
+		free_out(stream, out);
+		return err;
+	}
+	out->buf_len = io.done;
+	out->head.record.size = cpu_to_le64(io.done);
+	*more = io.more;
+	return 0;
+}
+
+/* One image, of one or more records. */
+static int add_image(struct snapshot_stream *stream, struct list_head *list,
+		     enum vfio_snapshot_phase phase)
+{
+	/* In the blackout any earlier estimate will do, asking costs a command. */
+	unsigned long max_age = phase == VFIO_SNAPSHOT_FINAL ? MAX_JIFFY_OFFSET : 0;
+	struct list_head *before = list->prev;
+	int err, failed = 0;
+	u64 size, tried = 0;
+	bool more;
+
+	for (;;) {
+		err = snapshot_mig_estimate(stream->mig, max_age, &size);
+		if (err)
+			return err;
+		if (size <= tried)
+			return failed;
+
+		do {
+			err = add_data(stream, list, phase, size, &more);
+		} while (!err && more);
+		if (!err)
+			return 0;
+
+		while (list->prev != before)
+			free_out(stream, list_last_entry(list, struct snapshot_out,
+							 entry));
+		if (failed || (err != -ENOMEM && err != -ENOSPC))
+			return err;
+		failed = err;
+		tried = size;
+		max_age = 0;
+	}
+}
+
+static int add_end(struct list_head *list)
+{
+	struct snapshot_out *out;
+
+	out = make_out(VFIO_SNAPSHOT_TAG_END, sizeof(out->head.end), list);
+	if (!out)
+		return -ENOMEM;
+	out->head_len += sizeof(out->head.end);
+	return 0;
+}
+
+/* Nothing fails from here on: the records become part of the stream. */
+static void publish(struct snapshot_stream *stream, struct list_head *list,
+		    enum vfio_snapshot_phase phase)
+{
+	struct snapshot_out *out;
+
+	guard(mutex)(&stream->lock);
+	list_for_each_entry(out, list, entry) {
+		if (out->head.record.tag == cpu_to_le32(VFIO_SNAPSHOT_TAG_END)) {
+			out->head.end.records = cpu_to_le64(stream->tally.records);
+			out->head.end.length = cpu_to_le64(stream->tally.length);
+		}
+		snapshot_tally_add(&stream->tally,
+				   le64_to_cpu(out->head.record.size));
+	}
+	list_splice_tail_init(list, &stream->queue);
+	if (phase == VFIO_SNAPSHOT_FINAL)
+		stream->final = true;
+	else
+		stream->initial = stream->tally.length;
+	wake_up_all(&stream->wait);
+}
+
+/**
+ * snapshot_stream_save - queue an image of the device
+ * @stream: a saving stream, with @mig->lock held
+ * @phase: VFIO_SNAPSHOT_FINAL ends the stream
+ *
+ * Return: 0, or an errno with the stream as it was before.
+ */
+int snapshot_stream_save(struct snapshot_stream *stream,
+			 enum vfio_snapshot_phase phase)
+{
+	LIST_HEAD(list);
+	int err = 0;
+
+	lockdep_assert_held(&stream->mig->lock);
+
+	if (!stream->tally.records)
+		err = add_ident(stream, &list);
+	if (!err)
+		err = add_image(stream, &list, phase);
+	if (!err && phase == VFIO_SNAPSHOT_FINAL)
+		err = add_end(&list);
+	if (err) {
+		while (!list_empty(&list))
+			free_out(stream, list_first_entry(&list, struct snapshot_out,
+							  entry));
+		return err;
+	}
+	publish(stream, &list, phase);
+	return 0;
+}
+
+/**
+ * snapshot_stream_pending - bytes that can be read now
+ * @stream: a saving stream
+ *
+ * Return: bytes queued and not yet read.
+ */
+u64 snapshot_stream_pending(struct snapshot_stream *stream)
+{
+	guard(mutex)(&stream->lock);
+	return stream->tally.length - stream->taken;
+}
+
+/**
+ * snapshot_stream_is_final - whether a saving stream is complete
+ * @stream: the stream, with @mig->lock held
+ *
+ * Return: true when nothing will be added any more.
+ */
+bool snapshot_stream_is_final(struct snapshot_stream *stream)
+{
+	guard(mutex)(&stream->lock);
+	return stream->final;
+}
+
+/**
+ * snapshot_stream_precopy_info - what is left to read before stopping
+ * @stream: a saving stream that is not final
+ * @info: @initial_bytes and @dirty_bytes are set
+ */
+void snapshot_stream_precopy_info(struct snapshot_stream *stream,
+				  struct vfio_precopy_info *info)
+{
+	guard(mutex)(&stream->lock);
+	info->initial_bytes = stream->initial - min(stream->initial, stream->taken);
+	info->dirty_bytes = stream->tally.length - stream->taken - info->initial_bytes;
+}
+
+/* Copies from one record; frees it once it is wholly read. */
+static size_t read_out(struct snapshot_stream *stream, struct snapshot_out *out,
+		       struct iov_iter *to)
+{
+	size_t len, copied;
+
+	if (out->pos < out->head_len) {
+		len = min_t(u64, out->head_len - out->pos, iov_iter_count(to));
+		copied = copy_to_iter((u8 *)&out->head + out->pos, len, to);
+	} else {
+		size_t pos = out->pos - out->head_len;
+
+		len = min_t(u64, out->buf_len - pos, iov_iter_count(to));
+		copied = snapshot_buf_read(out->buf, pos, len, to);
+	}
+	out->pos += copied;
+	stream->taken += copied;
+
+	if (out->pos == out->head_len + out->buf_len) {
+		if (!stream->spare && !stream->final)
+			swap(stream->spare, out->buf);
+		free_out(stream, out);
+	}
+	return copied;
+}
+
+static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct snapshot_stream *stream = iocb->ki_filp->private_data;
+	ssize_t done = 0;
+
+	guard(mutex)(&stream->lock);
+	if (is_dead(stream))
+		return -ENODEV;
+	if (list_empty(&stream->queue) && !stream->final)
+		return -ENOMSG;
+
+	while (iov_iter_count(to) && !list_empty(&stream->queue)) {
+		size_t copied = read_out(stream,
+					 list_first_entry(&stream->queue,
+							  struct snapshot_out, entry),
+					 to);
+
+		if (!copied)
+			return done ?: -EFAULT;
+		done += copied;
+	}
+	return done;
+}
+
+static __poll_t stream_poll(struct file *file, poll_table *wait)
+{
+	struct snapshot_stream *stream = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &stream->wait, wait);
+	guard(mutex)(&stream->lock);
+	if (is_dead(stream))
+		mask = EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP;
+	else if (stream->final || !list_empty(&stream->queue))
+		mask = EPOLLIN | EPOLLRDNORM;
+	return mask;
+}
+
+static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct snapshot_stream *stream = file->private_data;
+	struct vfio_precopy_info info = {};
+	int err;
+
+	err = vfio_check_precopy_ioctl(&stream->mig->sdev->core.vdev, cmd, arg, &info);
+	if (!err)
+		err = snapshot_mig_precopy_info(stream->mig, stream, &info);
+	if (err)
+		return err;
+	if (copy_to_user((void __user *)arg, &info,
+			 offsetofend(struct vfio_precopy_info, dirty_bytes)))
+		return -EFAULT;
+	return 0;
+}
+
+/* Takes what the parser wants from @from: 0 for a fault, or an errno. */
+static ssize_t write_in(struct snapshot_stream *stream, struct iov_iter *from)
+{
+	struct snapshot_parser *parser = &stream->parser;
+	size_t len = min_t(u64, parser->room, iov_iter_count(from));
+	u64 pos;
+	int err;
+
+	switch (parser->want) {
+	case SNAPSHOT_WANT_BYTES:
+		return copy_from_iter(parser->into, len, from);
+	case SNAPSHOT_WANT_SKIP:
+		iov_iter_advance(from, len);
+		return len;
+	case SNAPSHOT_WANT_DATA:
+		pos = parser->size - parser->room;
+		if (pos == stream->buf->size) {
+			err = snapshot_buf_grow(stream->buf, pos +
+						min_t(u64, parser->room, GROW_STEP));
+			if (err)
+				return err;
+		}
+		len = min_t(u64, len, stream->buf->size - pos);
+		return snapshot_buf_write(stream->buf, pos, len, from);
+	case SNAPSHOT_WANT_LOAD:
+		break;
+	}
+	return 0;
+}
+
+static int load_record(struct snapshot_stream *stream)
+{
+	struct vfio_snapshot_io io;
+	int err;
+
+	/* The session may have ended by a reset since the write began. */
+	if (is_dead(stream))
+		return -ENODEV;
+	err = transfer(stream, stream->buf, stream->parser.size,
+		       VFIO_SNAPSHOT_FINAL, &io);
+	if (!err)
+		snapshot_parser_loaded(&stream->parser);
+	return err;
+}
+
+static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct snapshot_stream *stream = iocb->ki_filp->private_data;
+	ssize_t done = 0;
+
+	guard(mutex)(&stream->lock);
+	if (is_dead(stream))
+		return -ENODEV;
+
+	while (!stream->err && iov_iter_count(from)) {
+		ssize_t taken = write_in(stream, from);
+
+		if (taken <= 0)
+			return done ?: taken ?: -EFAULT;
+		done += taken;
+		stream->err = snapshot_parser_feed(&stream->parser, taken);
+		if (!stream->err && stream->parser.want == SNAPSHOT_WANT_LOAD)
+			stream->err = load_record(stream);
+	}
+	/* Of a broken stream it does not matter how much was taken. */
+	return stream->err ?: done;
+}
+
+static int stream_file_release(struct inode *inode, struct file *file)
+{
+	struct snapshot_stream *stream = file->private_data;
+	struct vfio_device *vdev = &stream->mig->sdev->core.vdev;
+
+	kref_put(&stream->ref, stream_release);
+	vfio_put_device(vdev);
+	return 0;
+}
+
+static const struct file_operations save_fops = {
+	.owner = THIS_MODULE,
+	.read_iter = stream_read_iter,
+	.splice_read = copy_splice_read,
+	.poll = stream_poll,
+	.unlocked_ioctl = stream_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = stream_file_release,
+};
+
+static const struct file_operations load_fops = {
+	.owner = THIS_MODULE,
+	.write_iter = stream_write_iter,
+	.release = stream_file_release,
+};
+
+static const struct {
+	const char *name;
+	const struct file_operations *fops;
+	int flags;
+} stream_files[] = {
+	[VFIO_SNAPSHOT_SAVE] = { "[vfio-snapshot-save]", &save_fops, O_RDONLY },
+	[VFIO_SNAPSHOT_LOAD] = { "[vfio-snapshot-load]", &load_fops, O_WRONLY },
+};
+
+/**
+ * snapshot_stream_open - make a stream, its file and its firmware objects
+ * @mig: of the device, with @mig->lock held
+ * @dir: saving or loading
+ * @file: set to the file; the caller gives it to userspace or puts it
+ *
+ * Return: the stream, owned by the session until snapshot_stream_close(), or an
+ * ERR_PTR().
+ */
+struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
+					     enum vfio_snapshot_dir dir,
+					     struct file **file)
+{
+	struct vfio_snapshot_device *sdev = mig->sdev;
+	struct snapshot_stream *stream;
+	struct vfio_snapshot_ident ident;
+	int err;
+
+	lockdep_assert_held(&mig->lock);
+
+	stream = kzalloc_obj(*stream, GFP_KERNEL_ACCOUNT);
+	if (!stream)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&stream->ref);
+	stream->mig = mig;
+	stream->dir = dir;
+	init_waitqueue_head(&stream->wait);
+	mutex_init(&stream->lock);
+	INIT_LIST_HEAD(&stream->queue);
+
+	if (dir == VFIO_SNAPSHOT_LOAD) {
+		snapshot_ident_fill(&ident, sdev->core.pdev->vendor,
+				    sdev->core.pdev->device, sdev->ops->name);
+		snapshot_parser_init(&stream->parser, sdev->ops->max_image, &ident);
+		stream->buf = snapshot_buf_alloc(sdev, dir, 0);
+		if (IS_ERR(stream->buf)) {
+			err = PTR_ERR(stream->buf);
+			goto err_put;
+		}
+	}
+
+	scoped_guard(mutex, &mig->fw_lock)
+		err = sdev->ops->session_begin(sdev, dir);
+	if (err)
+		goto err_free;
+
+	*file = anon_inode_getfile(stream_files[dir].name, stream_files[dir].fops,
+				   stream, stream_files[dir].flags);
+	if (IS_ERR(*file)) {
+		err = PTR_ERR(*file);
+		goto err_end;
+	}
+	stream_open(file_inode(*file), *file);
+	kref_get(&stream->ref);
+	get_device(&sdev->core.vdev.device);
+	return stream;
+
+err_end:
+	scoped_guard(mutex, &mig->fw_lock)
+		sdev->ops->session_end(sdev, dir);
+err_free:
+	free_buf(stream, stream->buf);
+err_put:
+	kref_put(&stream->ref, stream_release);
+	return ERR_PTR(err);
+}
+
+/**
+ * snapshot_stream_load_end - whether a whole state was loaded
+ * @stream: a loading stream, with @mig->lock held
+ *
+ * Return: 0, or the errno that broke the stream, -ENODATA if it is not
+ * complete, or what the back-end's last check returned.
+ */
+int snapshot_stream_load_end(struct snapshot_stream *stream)
+{
+	struct vfio_snapshot_device *sdev = stream->mig->sdev;
+	int err;
+
+	lockdep_assert_held(&stream->mig->lock);
+	guard(mutex)(&stream->lock);
+	err = stream->err ?: snapshot_parser_finish(&stream->parser);
+	if (!err && sdev->ops->load_end) {
+		guard(mutex)(&stream->mig->fw_lock);
+		err = sdev->ops->load_end(sdev);
+	}
+	return err;
+}
+
+/**
+ * snapshot_stream_kill - the session is over, the data fd stops working
+ * @stream: the stream
+ *
+ * Takes no lock, frees nothing, sends no command: fit for the blackout and for
+ * a reset. snapshot_stream_close() must follow.
+ */
+void snapshot_stream_kill(struct snapshot_stream *stream)
+{
+	WRITE_ONCE(stream->dead, true);
+	wake_up_all(&stream->wait);
+}
+
+/**
+ * snapshot_stream_close - give back all that a dead stream holds
+ * @stream: a stream after snapshot_stream_kill(), with @mig->lock held; gone
+ *          for the caller when this returns
+ */
+void snapshot_stream_close(struct snapshot_stream *stream)
+{
+	struct snapshot_mig *mig = stream->mig;
+
+	lockdep_assert_held(&mig->lock);
+
+	scoped_guard(mutex, &stream->lock) {
+		while (!list_empty(&stream->queue))
+			free_out(stream, list_first_entry(&stream->queue,
+							  struct snapshot_out, entry));
+		free_buf(stream, stream->spare);
+		free_buf(stream, stream->buf);
+		stream->spare = NULL;
+		stream->buf = NULL;
+	}
+	scoped_guard(mutex, &mig->fw_lock)
+		mig->sdev->ops->session_end(mig->sdev, stream->dir);
+	kref_put(&stream->ref, stream_release);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The back-end contract of vfio-snapshot.
+ *
+ * The core owns the migration states, the data stream, the file descriptors and
+ * the memory of the images. A back-end owns the firmware of one kind of NIC: it
+ * turns the operations below into firmware commands and knows nothing of the
+ * rest.
+ */
+#ifndef _LINUX_VFIO_SNAPSHOT_H
+#define _LINUX_VFIO_SNAPSHOT_H
+
+#include <linux/bits.h>
+#include <linux/scatterlist.h>
+#include <linux/types.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/vfio_snapshot_level.h>
+
+struct snapshot_mig;
+struct vfio_snapshot_device;
+
+/**
+ * enum vfio_snapshot_dir - which way device state flows
+ * @VFIO_SNAPSHOT_SAVE: from the device to userspace
+ * @VFIO_SNAPSHOT_LOAD: from userspace to the device
+ */
+enum vfio_snapshot_dir {
+	VFIO_SNAPSHOT_SAVE,
+	VFIO_SNAPSHOT_LOAD,
+};
+
+/**
+ * enum vfio_snapshot_phase - why an image is taken
+ * @VFIO_SNAPSHOT_AHEAD: the device may still run, a final image will follow
+ * @VFIO_SNAPSHOT_FINAL: the device is stopped, this image is the state
+ */
+enum vfio_snapshot_phase {
+	VFIO_SNAPSHOT_AHEAD,
+	VFIO_SNAPSHOT_FINAL,
+};
+
+/**
+ * struct vfio_snapshot_io - one transfer between memory and firmware
+ * @sgl: the memory, terminated, exactly @size bytes; pages of it may be of any
+ *       order, and offsets and lengths are multiples of a page but for the end
+ * @nents: entries of @sgl, at most the back-end's @max_segs
+ * @key: what buf_map() made of this memory, NULL without buf_map()
+ * @size: save: bytes of room; load: bytes of state
+ * @done: save, set by the back-end: bytes of state that the firmware wrote
+ * @more: save, set by the back-end: the image goes on in a further call
+ * @private: for the core
+ */
+struct vfio_snapshot_io {
+	struct scatterlist *sgl;
+	unsigned int nents;
+	void *key;
+	size_t size;
+	size_t done;
+	bool more;
+	void *private;
+};
+
+/* The device can start no DMA while it still answers: two levels of quiesce. */
+#define VFIO_SNAPSHOT_CAP_NDMA		BIT(0)
+/* An image can be taken while the device runs. */
+#define VFIO_SNAPSHOT_CAP_PRECOPY	BIT(1)
+
+/**
+ * struct vfio_snapshot_ops - what a back-end does for the core
+ *
+ * Operations of one device are never called at the same time, but for
+ * @reset_done. They may sleep. They are called under a lock of the core that is
+ * held for nothing but firmware operations of this device, so waiting for the
+ * firmware holds up no other device and no access to user memory.
+ *
+ * Errors are negative errnos, and go to userspace as they are.
+ *
+ * Between quiesce(NDMA) on the source and quiesce(RUN) on the destination the
+ * guest stands still. The core then calls only @quiesce, @save with
+ * VFIO_SNAPSHOT_FINAL, @load and @load_end, and a back-end issues only the
+ * commands that these need.
+ */
+struct vfio_snapshot_ops {
+	/** @owner: the back-end's module */
+	struct module *owner;
+
+	/**
+	 * @name: of the back-end, at most VFIO_SNAPSHOT_BACKEND_LEN - 1 bytes;
+	 * goes into the stream, and a stream with another name is refused
+	 */
+	const char *name;
+
+	/** @caps: VFIO_SNAPSHOT_CAP_* */
+	unsigned int caps;
+
+	/**
+	 * @max_image: bytes of the largest image, in both directions; what a
+	 * writer can make the kernel allocate is bounded by this
+	 */
+	u64 max_image;
+
+	/** @max_segs: most scatterlist entries that one firmware command takes */
+	unsigned int max_segs;
+
+	/**
+	 * @quiesce: bring the device to level @want
+	 *
+	 * Absolute and idempotent: a device that is there already costs no
+	 * command. A device that only halts as a whole halts for NDMA, and
+	 * then has nothing left to do for STOP.
+	 *
+	 * @now is set in every case: to @want on success, on failure to the
+	 * level that the device is really at, VFIO_SNAPSHOT_UNKNOWN if the
+	 * failed command leaves that open.
+	 *
+	 * Return: 0 or the errno of the failed command.
+	 */
+	int (*quiesce)(struct vfio_snapshot_device *sdev,
+		       enum vfio_snapshot_level want,
+		       enum vfio_snapshot_level *now);
+
+	/**
+	 * @session_begin: make the firmware objects that a transfer needs
+	 *
+	 * Called before the blackout, and never twice without @session_end.
+	 *
+	 * Return: 0 or an errno; after an errno nothing is left behind.
+	 */
+	int (*session_begin)(struct vfio_snapshot_device *sdev,
+			     enum vfio_snapshot_dir dir);
+
+	/**
+	 * @session_end: give back what @session_begin made
+	 *
+	 * Called some time after the transfer, when no blackout is on; also
+	 * after a reset. Cannot fail: an object that the firmware does not
+	 * give back is given up.
+	 */
+	void (*session_end)(struct vfio_snapshot_device *sdev,
+			    enum vfio_snapshot_dir dir);
+
+	/**
+	 * @estimate: largest size in bytes that an image taken now can have
+	 *
+	 * Called with and without a session, at every level.
+	 *
+	 * Return: 0 with @bytes set, or an errno.
+	 */
+	int (*estimate)(struct vfio_snapshot_device *sdev, u64 *bytes);
+
+	/**
+	 * @buf_map: optional: make memory known to the firmware, once for all
+	 * transfers that it is used for
+	 *
+	 * Return: a key, handed to @save and @load, or an ERR_PTR().
+	 */
+	void *(*buf_map)(struct vfio_snapshot_device *sdev,
+			 struct vfio_snapshot_io *io, enum vfio_snapshot_dir dir);
+
+	/** @buf_unmap: optional: undo @buf_map */
+	void (*buf_unmap)(struct vfio_snapshot_device *sdev, void *key);
+
+	/**
+	 * @save: take an image of the device, or its next chunk
+	 *
+	 * Sets @io->done, 1 to @io->size, and @io->more. An image of several
+	 * chunks becomes several records, loaded one by one. After a failure
+	 * the next call starts a new image.
+	 *
+	 * Return: 0, -EINPROGRESS if vfio_snapshot_io_complete() follows, or an
+	 * errno; -ENOMEM or -ENOSPC if @io->size is too small: the core asks
+	 * @estimate again and comes back once with more if it grew.
+	 */
+	int (*save)(struct vfio_snapshot_device *sdev,
+		    enum vfio_snapshot_phase phase, struct vfio_snapshot_io *io);
+
+	/**
+	 * @load: give one record of state, as @save made it, to the device
+	 *
+	 * The firmware validates it. A later record replaces or completes the
+	 * earlier ones, as the firmware defines.
+	 *
+	 * Return: as @save; -EINVAL if the firmware refuses the state.
+	 */
+	int (*load)(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io *io);
+
+	/**
+	 * @load_end: optional: a last check of the loaded state
+	 *
+	 * Return: 0, or an errno, which ends in ERROR.
+	 */
+	int (*load_end)(struct vfio_snapshot_device *sdev);
+
+	/**
+	 * @reset_done: the device was reset, its level is RUN again
+	 *
+	 * Forget what is remembered of the level. Must not sleep and must not
+	 * take a lock that another operation holds across a command. A command
+	 * under way may reach the device after the reset: the core then calls
+	 * @quiesce with VFIO_SNAPSHOT_RUN, and that must not be taken for done.
+	 */
+	void (*reset_done)(struct vfio_snapshot_device *sdev);
+};
+
+/**
+ * struct vfio_snapshot_device - a VFIO PCI device that may be migratable
+ * @core: of vfio-pci; first, as vfio_alloc_device() demands
+ * @ops: of the back-end, NULL for a device without migration support
+ * @mig: of the core, NULL for a device without migration support
+ *
+ * A back-end embeds this at the start of its own structure.
+ */
+struct vfio_snapshot_device {
+	struct vfio_pci_core_device core;
+	const struct vfio_snapshot_ops *ops;
+	struct snapshot_mig *mig;
+};
+
+/**
+ * vfio_snapshot_alloc - allocate a device structure of a back-end
+ * @type: name of the structure
+ * @member: its struct vfio_snapshot_device, at offset 0
+ * @pdev: the struct pci_dev that is probed
+ *
+ * Return: a zeroed structure with one reference, or an ERR_PTR().
+ */
+#define vfio_snapshot_alloc(type, member, pdev)				\
+	vfio_alloc_device(type, member.core.vdev, &(pdev)->dev,		\
+			  &vfio_snapshot_device_ops)
+
+extern const struct vfio_device_ops vfio_snapshot_device_ops;
+extern const struct pci_error_handlers vfio_snapshot_err_handlers;
+
+int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
+			   const struct vfio_snapshot_ops *ops);
+void vfio_snapshot_unregister(struct vfio_snapshot_device *sdev);
+void vfio_snapshot_io_complete(struct vfio_snapshot_io *io, int err);
+
+#endif /* _LINUX_VFIO_SNAPSHOT_H */
