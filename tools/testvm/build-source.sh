@@ -8,9 +8,12 @@ set -eu
 PARTS=(
 	drivers/vfio
 	drivers/virtio
+	scripts/checker-valid.sh
 	scripts/checkpatch.pl
 	scripts/const_structs.checkpatch
 	scripts/spelling.txt
+	tools/docs
+	tools/lib/python
 	tools/testing/selftests/kselftest
 	tools/testing/selftests/kselftest.h
 	tools/testing/selftests/kselftest_harness.h

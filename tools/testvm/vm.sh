@@ -70,7 +70,10 @@ trap 'rm -rf -- "$run"' EXIT
 # The command as a script: no quoting to survive on the kernel's command line.
 if [ -n "$interactive" ]; then
 	printf '%s\n' "${TERM:-dumb}" >"$run/interactive"
-	[ ! -t 0 ] || stty size >"$run/size"
+	if [ -t 0 ]; then
+		stty size >"$run/size"
+		tty=$(stty -g)
+	fi
 fi
 printf '%q ' "${@:-bash}" >"$run/command"
 echo >>"$run/command"
@@ -115,7 +118,9 @@ start=$SECONDS
 reader=
 : >"$console"
 if [ -n "$interactive" ]; then
-	in_root "$@" &
+	# Asked for by number: the shell gives background jobs /dev/null.
+	exec 3<&0
+	in_root "$@" <&3 &
 else
 	# Through cat: QEMU makes its standard output non-blocking, and the caller shares it. From a
 	# fifo that never ends: at the end of its input QEMU would take the port for disconnected.
@@ -125,7 +130,7 @@ else
 	in_root "$@" 0<>"$run/input" >"$run/output" &
 fi
 vm=$!
-trap 'stop_vm; rm -rf -- "$run"' EXIT
+trap 'stop_vm; [ -z "${tty:-}" ] || stty "$tty"; rm -rf -- "$run"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 

@@ -40,6 +40,10 @@ cd /
 if [ -e "$run/interactive" ]; then
 	TERM=$(cat "$run/interactive")
 	export TERM
+	if [ -s "$run/size" ]; then
+		read -r rows cols <"$run/size"
+		stty rows "$rows" cols "$cols" </dev/hvc0
+	fi
 	setsid -c sh "$run/command" <>/dev/hvc0 >&0 2>&1
 	status=$?
 else

@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The static checks, as TAP: checkpatch --strict, a build with W=1, sparse, kernel-doc, shellcheck,
+# SPDX lines. They run in the test root, with its kernel's own tools.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/../testvm/lib.sh"
+
+if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
+	"$TOP/tools/testvm/build-source.sh"
+	in_root /vfio-snapshot/src/tools/testing/lint.sh
+	exit
+fi
+
+cd "$TOP"
+linux=$BUILD/linux-source
+work=$(mktemp -d)
+number=0
+failed=0
+
+# t NAME CMD...: one test: passes when CMD succeeds and prints nothing.
+t()
+{
+	local name=$1 out status=0
+
+	shift
+	number=$((number + 1))
+	out=$("$@" 2>&1) || status=$?
+	if [ "$status" = 0 ] && [ -z "$out" ]; then
+		echo "ok $number $name"
+		return
+	fi
+	printf '%s\n' "$out" | sed 's/^/# /'
+	echo "not ok $number $name"
+	failed=$((failed + 1))
+}
+
+sources()
+{
+	find "$@" -type f -not -path './build/*' -not -path './.git/*' | LC_ALL=C sort
+}
+
+checkpatch()
+{
+	perl "$linux/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --file "$1"
+}
+
+has_spdx()
+{
+	head -n 3 "$1" | grep -q 'SPDX-License-Identifier: GPL-2.0' || echo "$1: no SPDX line at its top"
+}
+
+# kbuild VAR=VALUE...: from a fresh copy, so that every warning is seen.
+kbuild()
+{
+	rm -rf "$work/tree"
+	mkdir "$work/tree"
+	cp -r drivers include "$work/tree/"
+	find "$work/tree" -type f ! -name '*.[ch]' ! -name Makefile ! -name Kbuild ! -name Kconfig -delete
+	make -s -j"$(nproc)" -C /lib/modules/*/build M="$work/tree/drivers/vfio/pci/snapshot" \
+		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m "$@" modules
+}
+
+# The kernel wants to see that sparse understands __typeof_unqual__. Debian's does not, but takes
+# __typeof__ for it, which differs only in the qualifiers. The headers package lacks the script
+# that asks.
+sparse()
+{
+	local script
+
+	for script in /usr/src/linux-headers-*-common/scripts; do
+		cp "$linux/scripts/checker-valid.sh" "$script/"
+	done
+	kbuild C=2 CHECK="sparse -D__typeof_unqual__=__typeof__" CF=-D__CHECK_ENDIAN__
+}
+
+kernel_doc()
+{
+	"$linux/tools/docs/kernel-doc" -Wall -none "$@"
+}
+
+mapfile -t kernel_files < <(sources ./drivers ./include | grep '\.[ch]$')
+mapfile -t scripts < <(sources . | while read -r file; do
+	if head -n 3 "$file" | grep -qE '^#!.*[/ ](ba|da)?sh( |$)|^# shellcheck shell='; then
+		echo "$file"
+	fi
+done)
+mapfile -t licensed < <(sources . | grep -E '(\.(c|h|sh|py|mak)|/(Makefile|Kconfig|Kbuild|meson\.build))$')
+
+echo "TAP version 13"
+echo "1..$((${#kernel_files[@]} + ${#scripts[@]} + 4))"
+for file in "${kernel_files[@]}"; do
+	t "checkpatch ${file#./}" checkpatch "$file"
+done
+t "build with W=1" kbuild W=1
+t "sparse" sparse
+t "kernel-doc" kernel_doc include/linux/vfio_snapshot.h
+for file in "${scripts[@]}"; do
+	t "shellcheck ${file#./}" shellcheck -x -P SCRIPTDIR:. "$file"
+done
+spdx()
+{
+	local file
+
+	for file in "${licensed[@]}"; do
+		has_spdx "$file"
+	done
+}
+t "SPDX line in every source file" spdx
+rm -rf "$work"
+[ "$failed" = 0 ]

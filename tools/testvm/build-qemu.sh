@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Build trixie's QEMU with our device (tools/qemu) added, into $BUILD/qemu. No existing source is
+# patched: the device is a folder of its own, with a line each in two build files. A change of the
+# device alone rebuilds in seconds.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+UPSTREAM=10.0
+device=virtio-net-parts
+tree=$BUILD/qemu.build
+from=$TOP/tools/qemu/$device
+log=$BUILD/logs/build-qemu.log
+
+# ---- in the root ----
+
+fetch()
+{
+	mkdir -p "$tree/download"
+	cd "$tree/download"
+	apt-get -q source --download-only qemu/trixie
+}
+
+unpack()
+{
+	local dsc=("$tree"/download/qemu_"$UPSTREAM".*.dsc)
+
+	[ -e "${dsc[0]}" ] || {
+		echo "trixie's QEMU is no longer $UPSTREAM: $(ls "$tree/download")"
+		return 1
+	}
+	rm -rf -- "$tree/source" "$tree/build"
+	dpkg-source --no-check -x "${dsc[0]}" "$tree/source"
+}
+
+# Only what the test bed uses. Debian's tarball has no firmware blobs; configure looks for them
+# when it finds bzip2. Hiding it is seen here only: the mounts end with the step.
+configure()
+{
+	local net=$tree/source/hw/net
+
+	echo "source $device/Kconfig" >>"$net/Kconfig"
+	echo "subdir('$device')" >>"$net/meson.build"
+	printf 'CONFIG_%s=y\n' Q35 VTD PCIE_PORT VIRTIO_PCI VIRTIO_NET VIRTIO_9P FSDEV_9P VIRTIO_RNG \
+		VIRTIO_SERIAL VIRTIO_NET_PARTS >"$tree/source/configs/devices/x86_64-softmmu/parts.mak"
+	[ ! -e /usr/bin/bzip2 ] || mount --bind /dev/null /usr/bin/bzip2
+	mkdir -p "$tree/build"
+	cd "$tree/build"
+	../source/configure --target-list=x86_64-softmmu \
+		--without-default-features --without-default-devices --with-devices-x86_64=parts \
+		--enable-tcg --enable-kvm --enable-slirp --enable-virtfs --enable-attr \
+		--disable-docs --disable-tools --disable-gio --disable-install-blobs
+}
+
+compile()
+{
+	cd "$tree/build"
+	ninja qemu-system-x86_64
+}
+
+case ${1:-} in
+fetch | unpack | configure | compile)
+	[ -n "${VFIO_SNAPSHOT_IN_ROOT:-}" ] ||
+		die "$1 is a step of this script" "run it without arguments"
+	"$1"
+	exit
+	;;
+esac
+
+# ---- on the host ----
+
+# step NAME NEXT_STEP: one of the above; its progress shown when somebody watches.
+step()
+{
+	local status=0
+
+	if [ -t 2 ]; then
+		{ in_root "/vfio-snapshot/src/tools/testvm/build-qemu.sh" "$1" 2>&1 || echo "exit $?"; } |
+			tee -a "$log" | awk '/^\[[0-9]+\/[0-9]+\]/ { printf "\r%.79s\033[K", $0 > "/dev/stderr" }
+				END { printf "\r\033[K" > "/dev/stderr" }'
+		! tail -n 1 "$log" | grep -q '^exit ' || status=1
+	else
+		in_root "/vfio-snapshot/src/tools/testvm/build-qemu.sh" "$1" >>"$log" 2>&1 || status=1
+	fi
+	[ "$status" = 0 ] && return
+	grep -E -B 2 -A 8 'error:|ERROR' "$log" >&2 || tail -n 15 "$log" >&2
+	die "building QEMU failed in the step '$1' (all of it: $log)" "$2"
+}
+
+# Same content, same time stamp: ninja compiles what changed, no more.
+sync_device()
+{
+	local to=$tree/source/hw/net/$device file
+
+	mkdir -p "$to"
+	for file in "$from"/*; do
+		cmp -s "$file" "$to/${file##*/}" || cp "$file" "$to/${file##*/}"
+	done
+	for file in "$to"/*; do
+		[ -e "$from/${file##*/}" ] || rm -f -- "$file"
+	done
+}
+
+need_root
+"$TOP/tools/testvm/build-root.sh"
+locked qemu
+mkdir -p "$BUILD/logs"
+if fresh qemu "$TOP/tools/testvm/build-qemu.sh" "$BUILD/stamps/root" "$from" &&
+   [ -x "$BUILD/qemu/qemu-system-x86_64" ]; then
+	exit 0
+fi
+: >"$log"
+if ! fresh qemu-tree "$TOP/tools/testvm/build-qemu.sh" "$BUILD/stamps/root" ||
+   [ ! -e "$tree/build/build.ninja" ]; then
+	need_space 3000
+	rm -rf -- "$tree" "$BUILD/stamps/qemu-tree"
+	say "QEMU's source package from the mirror (log: $log)"
+	step fetch "check the network; trixie's qemu has to be $UPSTREAM.x"
+	step unpack "the device is written for QEMU $UPSTREAM: see tools/qemu/README.md"
+	sync_device
+	say "configuring QEMU"
+	step configure "see the messages above"
+	stamp qemu-tree
+	say "compiling QEMU with our device (1,300 files, 3 minutes on 2 cores)"
+else
+	sync_device
+	say "compiling what changed in our device"
+fi
+step compile "see the messages above"
+mkdir -p "$BUILD/qemu"
+cp "$tree/build/qemu-system-x86_64" "$BUILD/qemu/qemu-system-x86_64.new"
+mv -f "$BUILD/qemu/qemu-system-x86_64.new" "$BUILD/qemu/qemu-system-x86_64"
+stamp qemu
+say "done: $BUILD/qemu/qemu-system-x86_64"
