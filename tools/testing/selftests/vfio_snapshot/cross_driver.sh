@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A device's state changes drivers: saved under one, loaded under the other.
+#   cross_driver.sh BDF1 BDF2 OURS PEER
+# NIC_SH names the file with nic_bind, MIG_TOOL the program that moves states.
+set -eu
+
+[ $# -ge 4 ] || { echo "usage: cross_driver.sh BDF1 BDF2 OURS PEER" >&2; exit 2; }
+first=$1 second=$2 ours=$3 peer=$4
+# shellcheck source=tools/testvm/l1/nic.sh
+. "${NIC_SH:?names the file with nic_bind}"
+tool=${MIG_TOOL:-$(dirname "$0")/mig_tool}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# The data saved under $1 comes out of $2 unchanged, and $1 takes back what $2
+# made of it.
+from_to()
+{
+	nic_bind "$first" "$1"
+	nic_bind "$second" "$2"
+	"$tool" save "$first" "$tmp/saved"
+	"$tool" resave "$second" "$tmp/saved" "$tmp/again"
+	"$tool" data "$tmp/saved" "$tmp/saved.data"
+	"$tool" data "$tmp/again" "$tmp/again.data"
+	[ -s "$tmp/saved.data" ]
+	cmp "$tmp/saved.data" "$tmp/again.data"
+	"$tool" load "$first" "$tmp/again"
+}
+
+# Called by itself: in a condition, bash would not stop at the first failure.
+if [ $# -eq 6 ]; then
+	from_to "$5" "$6"
+	exit
+fi
+
+number=0 failed=0
+check() # FROM TO NAME
+{
+	number=$((number + 1))
+	if bash "$0" "$first" "$second" "$ours" "$peer" "$1" "$2" >"$tmp/log" 2>&1; then
+		echo "ok $number $3"
+	else
+		failed=1
+		sed 's/^/# /' "$tmp/log"
+		echo "not ok $number $3"
+	fi
+}
+
+echo "TAP version 13"
+echo "1..3"
+check "$ours" "$peer" "a state saved under $ours loads under $peer and comes back"
+check "$peer" "$ours" "a state saved under $peer loads under $ours and comes back"
+check "$ours" "$ours" "a state saved under $ours loads under $ours and comes back"
+exit $failed

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What every test file has in common: the kselftest harness, one device that
+ * is open for the length of a test, and words for tests that do not apply.
+ */
+#ifndef VFIO_SNAPSHOT_HARNESS_H
+#define VFIO_SNAPSHOT_HARNESS_H
+
+#include "kselftest_harness.h"
+
+#include "vfio_mig.h"
+
+/* A fault that another driver is known to have; ours has to pass */
+#define SKIP_PEER_FAULT(why) \
+	do { \
+		if (test_env.peer && !test_env.ours) \
+			SKIP(return, "known fault of this driver: %s", why); \
+	} while (0)
+
+/* Something only this project's drivers promise */
+#define NEEDS_OURS() \
+	do { \
+		if (!test_env.ours) \
+			SKIP(return, "not a driver of this project"); \
+	} while (0)
+
+#define NEEDS_SECOND_DEVICE() \
+	do { \
+		if (!test_env.bdf2) \
+			SKIP(return, "needs a second device"); \
+	} while (0)
+
+#define NEEDS_STATE(flags, state) \
+	do { \
+		if (!mig_state_supported(flags, state)) \
+			SKIP(return, "the device has no state %s", \
+			     mig_state_name(state)); \
+	} while (0)
+
+/* The state as a word, so that a failure can be read without a table */
+#define EXPECT_STATE(dev, state) \
+	EXPECT_STREQ(mig_state_name(state), mig_state_name(mig_get(dev)))
+#define ASSERT_STATE(dev, state) \
+	ASSERT_STREQ(mig_state_name(state), mig_state_name(mig_get(dev)))
+
+/* One open device, in RUNNING */
+#define DEVICE_FIXTURE(name) \
+	FIXTURE(name) { \
+		struct vfio_dev dev; \
+		uint64_t flags; \
+	}; \
+	FIXTURE_SETUP(name) \
+	{ \
+		ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf)); \
+		ASSERT_EQ(0, mig_flags(&self->dev, &self->flags)); \
+	} \
+	FIXTURE_TEARDOWN(name) \
+	{ \
+		vfio_dev_close(&self->dev); \
+	}
+
+#define SNAPSHOT_TEST_MAIN \
+	int main(int argc, char *argv[]) \
+	{ \
+		test_env_init(&argc, argv); \
+		return test_harness_run(argc, argv); \
+	}
+
+#endif /* VFIO_SNAPSHOT_HARNESS_H */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A small library for tests of VFIO migration: open a device by its PCI
+ * address over the type1 container API, drive its migration states, move its
+ * data stream in and out. Every function returns 0 (or a count) or -errno and
+ * never asserts: whether an error is wrong is for the test to say.
+ */
+#ifndef VFIO_MIG_H
+#define VFIO_MIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/vfio.h>
+
+#ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
+#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 12
+#endif
+#ifndef VFIO_PRECOPY_INFO_REINIT
+#define VFIO_PRECOPY_INFO_REINIT (1 << 0)
+#endif
+
+#define NR_STATES VFIO_DEVICE_STATE_NR
+
+/* test_env.c: what the command line and the environment ask for */
+struct test_env {
+	const char *bdf;	/* the device under test */
+	const char *bdf2;	/* a second one of the same kind, or NULL */
+	bool peer;		/* known faults of another driver are skipped */
+	bool ours;		/* the device is bound to a driver of this project */
+};
+
+extern struct test_env test_env;
+
+/*
+ * Takes the device addresses off the end of argv, or from VFIO_SNAPSHOT_BDF
+ * and VFIO_SNAPSHOT_BDF2. Without one the program is done: a skip.
+ */
+void test_env_init(int *argc, char *argv[]);
+
+/* device.c */
+struct vfio_dev {
+	char bdf[16];
+	int container;
+	int group;
+	int fd;
+};
+
+int vfio_dev_open(struct vfio_dev *dev, const char *bdf);
+void vfio_dev_close(struct vfio_dev *dev);
+int vfio_dev_reset(struct vfio_dev *dev);
+int vfio_dev_map(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len);
+int pci_function_reset(const char *bdf);
+int pci_driver_name(const char *bdf, char *name, size_t len);
+
+/* migration.c */
+const char *mig_state_name(unsigned int state);
+int mig_feature(struct vfio_dev *dev, uint32_t flags, void *data, size_t len);
+int mig_flags(struct vfio_dev *dev, uint64_t *flags);
+int mig_data_size(struct vfio_dev *dev, uint64_t *size);
+/* The state, or -errno */
+int mig_get(struct vfio_dev *dev);
+/* @fd may be NULL: a data fd that comes is closed then. -1 when none came. */
+int mig_set(struct vfio_dev *dev, uint32_t state, int *fd);
+int mig_precopy_info(int fd, struct vfio_precopy_info *info);
+bool mig_state_supported(uint64_t flags, unsigned int state);
+bool mig_state_saving(unsigned int state);
+
+/* blob.c: bytes on their way from one data fd to another */
+struct blob {
+	uint8_t *data;
+	size_t len;
+	size_t room;
+};
+
+int blob_add(struct blob *b, const void *data, size_t len);
+int blob_copy(struct blob *to, const struct blob *from);
+bool blob_equal(const struct blob *a, const struct blob *b);
+void blob_free(struct blob *b);
+
+/* transfer.c */
+/* Reads up to the end of the stream: 0, or -ENOMSG at a temporary end */
+int mig_read_all(int fd, size_t chunk, struct blob *b);
+/* Writes it all, @chunk bytes a call; *@done, if given, says how far it got */
+int mig_write_all(int fd, const void *data, size_t len, size_t chunk,
+		  size_t *done);
+/* RUNNING -> STOP_COPY, the whole stream, back to RUNNING */
+int mig_save(struct vfio_dev *dev, size_t chunk, struct blob *b);
+
+enum load_stage { LOAD_OK, LOAD_ENTER, LOAD_WRITE, LOAD_EXIT };
+
+struct load_result {
+	enum load_stage stage;	/* where it ended */
+	int err;		/* errno of that step */
+	size_t written;
+	int exit_err;		/* errno of RESUMING -> STOP, tried in any case */
+	int state;		/* what the device says it is in after that */
+};
+
+/* * -> RESUMING, the stream, -> STOP */
+struct load_result mig_load(struct vfio_dev *dev, const void *data, size_t len,
+			    size_t chunk);
+/* Brings a device with no session open to @state; a data fd comes in @fd */
+int mig_enter(struct vfio_dev *dev, uint32_t state, int *fd);
+/* The errno of using a data fd that leads nowhere: 0 when it still works */
+int mig_fd_errno(int fd, bool saving);
+
+#endif /* VFIO_MIG_H */

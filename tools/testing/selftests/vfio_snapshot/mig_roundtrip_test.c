@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A state saved from one device and loaded in another: the bytes that come out
+ * of the second are those that went in, and a driver that had the first one
+ * running goes on with the second as if nothing had been.
+ */
+#include "lib/harness.h"
+#include "lib/records.h"
+#include "lib/virtio.h"
+
+FIXTURE(roundtrip) {
+	struct vfio_dev a, b;
+	uint64_t flags;
+	struct virtio_dev virtio;	/* the driver, at present on @a */
+	struct blob saved;
+	struct blob again;
+};
+
+FIXTURE_SETUP(roundtrip)
+{
+	NEEDS_SECOND_DEVICE();
+	ASSERT_EQ(0, vfio_dev_open(&self->a, test_env.bdf));
+	ASSERT_EQ(0, vfio_dev_open(&self->b, test_env.bdf2));
+	ASSERT_EQ(0, mig_flags(&self->a, &self->flags));
+}
+
+FIXTURE_TEARDOWN(roundtrip)
+{
+	vfio_dev_close(&self->a);
+	vfio_dev_close(&self->b);
+	virtio_free(&self->virtio);
+	blob_free(&self->saved);
+	blob_free(&self->again);
+}
+
+/* The source stays stopped, as it does in a migration. */
+static int save_and_stop(struct vfio_dev *dev, struct blob *b)
+{
+	int fd, ret;
+
+	b->len = 0;
+	ret = mig_set(dev, VFIO_DEVICE_STATE_STOP_COPY, &fd);
+	if (ret)
+		return ret;
+	ret = mig_read_all(fd, 4096, b);
+	if (!ret)
+		ret = mig_set(dev, VFIO_DEVICE_STATE_STOP, NULL);
+	close(fd);
+	return ret;
+}
+
+static int save_with_precopy(struct vfio_dev *dev, struct blob *b)
+{
+	int fd, ret;
+
+	b->len = 0;
+	ret = mig_set(dev, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+	if (ret)
+		return ret;
+	ret = mig_read_all(fd, 100, b);
+	if (ret == -ENOMSG)
+		ret = mig_set(dev, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+	if (!ret)
+		ret = mig_read_all(fd, 100, b);
+	if (!ret)
+		ret = mig_set(dev, VFIO_DEVICE_STATE_STOP, NULL);
+	close(fd);
+	return ret;
+}
+
+static int load_and_run(struct vfio_dev *dev, const struct blob *b)
+{
+	struct load_result r = mig_load(dev, b->data, b->len, 4096);
+
+	return r.stage == LOAD_OK ?
+	       mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL) : -r.err;
+}
+
+/* 0, or why there is no driver: -ENODEV when this is no virtio-net device */
+static int start_driver(struct virtio_dev *vd, struct vfio_dev *a,
+			struct vfio_dev *b)
+{
+	unsigned int pair;
+	int ret;
+
+	ret = virtio_find(vd, a);
+	if (!ret)
+		ret = virtio_alloc(vd);
+	if (!ret)
+		ret = virtio_map(vd, a);
+	if (!ret)
+		ret = virtio_map(vd, b);
+	if (!ret)
+		ret = virtio_start(vd);
+	/* An uneven count, so that no index is where it began */
+	for (pair = 0; !ret && pair < vd->pairs; pair++)
+		ret = virtio_send(vd, pair, 5 + pair);
+	return ret;
+}
+
+#define START_DRIVER_OR_SKIP() \
+	do { \
+		int _ret = start_driver(&self->virtio, &self->a, &self->b); \
+		if (_ret == -ENODEV) \
+			SKIP(return, "not a virtio-net device"); \
+		ASSERT_EQ(0, _ret); \
+	} while (0)
+
+TEST_F(roundtrip, an_idle_devices_state_comes_out_as_it_went_in)
+{
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
+	ASSERT_EQ(0, save_and_stop(&self->b, &self->again));
+	EXPECT_TRUE(blob_equal(&self->saved, &self->again)) {
+		TH_LOG("%zu and %zu bytes", self->saved.len, self->again.len);
+	}
+}
+
+TEST_F(roundtrip, a_running_drivers_state_comes_out_as_it_went_in)
+{
+	START_DRIVER_OR_SKIP();
+	EXPECT_GT(self->virtio.pairs, 1);
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
+	ASSERT_EQ(0, save_and_stop(&self->b, &self->again));
+	EXPECT_TRUE(blob_equal(&self->saved, &self->again)) {
+		TH_LOG("%zu and %zu bytes", self->saved.len, self->again.len);
+	}
+}
+
+TEST_F(roundtrip, the_state_of_a_driver_differs_from_that_of_a_fresh_device)
+{
+	/* If it did not, the tests around this one would compare nothing. */
+	ASSERT_EQ(0, mig_save(&self->a, 4096, &self->saved));
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->again));
+	EXPECT_FALSE(blob_equal(&self->saved, &self->again));
+}
+
+/* Registers that a guest can read: what they say must have moved along */
+static int same_registers(struct virtio_dev *vd, struct vfio_dev *a,
+			  struct vfio_dev *b)
+{
+	uint8_t of_a[56], of_b[56];
+	unsigned int i;
+
+	for (i = 0; i < vd->nr_queues; i++) {
+		/* 22: queue_select */
+		if (virtio_put(a, vd->common + 22, vd->q[i].index, 2) ||
+		    virtio_put(b, vd->common + 22, vd->q[i].index, 2))
+			return -EIO;
+		if (pread(a->fd, of_a, sizeof(of_a), vd->common) < 0 ||
+		    pread(b->fd, of_b, sizeof(of_b), vd->common) < 0)
+			return -EIO;
+		/* 16: from the MSI-X vector on; the selectors before are free */
+		if (memcmp(of_a + 16, of_b + 16, sizeof(of_a) - 16))
+			return -EILSEQ;
+	}
+	return 0;
+}
+
+TEST_F(roundtrip, the_registers_a_driver_reads_moved_along)
+{
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	ASSERT_EQ(0, virtio_adopt(&self->virtio, &self->virtio, &self->b));
+	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
+	EXPECT_EQ(0, same_registers(&self->virtio, &self->a, &self->b));
+}
+
+TEST_F(roundtrip, the_driver_goes_on_sending_on_every_queue)
+{
+	unsigned int pair;
+
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	ASSERT_EQ(0, virtio_adopt(&self->virtio, &self->virtio, &self->b));
+	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
+	for (pair = 0; pair < self->virtio.pairs; pair++)
+		EXPECT_EQ(0, virtio_send(&self->virtio, pair, 3)) {
+			TH_LOG("queue pair %u", pair);
+		}
+}
+
+TEST_F(roundtrip, the_driver_goes_on_at_the_source_when_the_migration_is_given_up)
+{
+	unsigned int pair;
+
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_RUNNING, NULL));
+	for (pair = 0; pair < self->virtio.pairs; pair++)
+		EXPECT_EQ(0, virtio_send(&self->virtio, pair, 3));
+}
+
+TEST_F(roundtrip, there_and_back_and_there_again_with_precopy)
+{
+	struct vfio_dev *at = &self->a, *to = &self->b, *swap;
+	unsigned int pair;
+	int i;
+
+	NEEDS_STATE(self->flags, VFIO_DEVICE_STATE_PRE_COPY);
+	START_DRIVER_OR_SKIP();
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, save_with_precopy(at, &self->saved));
+		ASSERT_EQ(0, virtio_adopt(&self->virtio, &self->virtio, to));
+		ASSERT_EQ(0, load_and_run(to, &self->saved));
+		for (pair = 0; pair < self->virtio.pairs; pair++)
+			ASSERT_EQ(0, virtio_send(&self->virtio, pair, 2));
+		swap = at;
+		at = to;
+		to = swap;
+	}
+}
+
+TEST_F(roundtrip, a_stopped_device_sends_nothing_until_it_runs_again)
+{
+	int ret;
+
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_STOP, NULL));
+	ret = virtio_send(&self->virtio, 0, 1);
+	EXPECT_EQ(-ETIMEDOUT, ret);
+	/* The notification was noted, not lost. */
+	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_EQ(0, virtio_settle(&self->virtio, 0));
+}
+
+TEST_F(roundtrip, two_saves_of_a_stopped_device_are_the_same_bytes)
+{
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->again));
+	EXPECT_TRUE(blob_equal(&self->saved, &self->again));
+}
+
+TEST_F(roundtrip, a_refused_stream_leaves_no_trace_after_the_reset)
+{
+	struct load_result r;
+
+	NEEDS_OURS();
+	START_DRIVER_OR_SKIP();
+	ASSERT_EQ(0, mig_save(&self->b, 4096, &self->again));
+	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
+	r = mig_load(&self->b, self->saved.data, self->saved.len - 1, 4096);
+	ASSERT_EQ(LOAD_EXIT, r.stage);
+	ASSERT_EQ(0, vfio_dev_reset(&self->b));
+
+	self->saved.len = 0;
+	ASSERT_EQ(0, mig_save(&self->b, 4096, &self->saved));
+	EXPECT_TRUE(blob_equal(&self->again, &self->saved));
+}
+
+SNAPSHOT_TEST_MAIN

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Streams that are not what a device wrote. Each must be refused, by the write
+ * or by the exit from RESUMING, the state must then say ERROR, and a reset
+ * must make the device whole: the good stream loads right after.
+ */
+#include "lib/harness.h"
+#include "lib/records.h"
+
+FIXTURE(stream) {
+	struct vfio_dev dev;
+	uint64_t flags;
+	struct blob good;
+	struct blob bad;
+	struct records rs;	/* of the good one */
+};
+
+FIXTURE_SETUP(stream)
+{
+	NEEDS_OURS();
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
+	ASSERT_EQ(0, mig_save(&self->dev, 4096, &self->good));
+	ASSERT_EQ(0, records_parse(&self->rs, &self->good));
+}
+
+FIXTURE_TEARDOWN(stream)
+{
+	if (self->dev.fd > 0)
+		vfio_dev_close(&self->dev);
+	blob_free(&self->good);
+	blob_free(&self->bad);
+}
+
+/* An errno that tells the user something about the stream */
+static bool clear_errno(int err)
+{
+	static const int clear[] = { EINVAL, EBADMSG, EFBIG, EMSGSIZE, ENODATA,
+				     EPROTO, EXDEV, EOPNOTSUPP, EILSEQ };
+	size_t i;
+
+	for (i = 0; i < sizeof(clear) / sizeof(clear[0]); i++)
+		if (clear[i] == err)
+			return true;
+	return false;
+}
+
+/* What was refused is said in words; the device is fit again afterwards. */
+#define EXPECT_REFUSED(_data, _len, ...) \
+	do { \
+		struct load_result _r = mig_load(&self->dev, _data, _len, 4096); \
+		EXPECT_NE(LOAD_OK, _r.stage) { \
+			TH_LOG(__VA_ARGS__); \
+		} \
+		EXPECT_NE(LOAD_ENTER, _r.stage); \
+		EXPECT_NE(0, _r.exit_err) { \
+			TH_LOG(__VA_ARGS__); \
+		} \
+		EXPECT_TRUE(clear_errno(_r.err)) { \
+			TH_LOG("errno %d", _r.err); \
+			TH_LOG(__VA_ARGS__); \
+		} \
+		EXPECT_STREQ("ERROR", mig_state_name(_r.state)) { \
+			TH_LOG(__VA_ARGS__); \
+		} \
+		EXPECT_EQ(-EINVAL, mig_set(&self->dev, \
+					   VFIO_DEVICE_STATE_RUNNING, NULL)); \
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev)); \
+		ASSERT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING); \
+	} while (0)
+
+#define EXPECT_LOADS(_data, _len) \
+	do { \
+		struct load_result _r = mig_load(&self->dev, _data, _len, 4096); \
+		EXPECT_EQ(LOAD_OK, _r.stage) { \
+			TH_LOG("errno %d after %zu bytes", _r.err, _r.written); \
+		} \
+		EXPECT_STREQ("STOP", mig_state_name(_r.state)); \
+		EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, \
+				     NULL)); \
+	} while (0)
+
+#define EXPECT_GOOD_STILL_LOADS() \
+	EXPECT_LOADS(self->good.data, self->good.len)
+
+static struct record last_record(const struct records *rs)
+{
+	return rs->r[rs->nr - 1];
+}
+
+TEST_F(stream, a_saved_stream_is_ident_then_data_then_end)
+{
+	unsigned int i;
+
+	ASSERT_GE(self->rs.nr, 3);
+	EXPECT_EQ(TAG_IDENT, self->rs.r[0].tag);
+	EXPECT_EQ(RECORD_OPTIONAL, self->rs.r[0].flags);
+	for (i = 1; i < self->rs.nr - 1; i++) {
+		EXPECT_EQ(TAG_DATA, self->rs.r[i].tag);
+		EXPECT_EQ(0, self->rs.r[i].flags);
+		EXPECT_GT(self->rs.r[i].size, 0);
+	}
+	EXPECT_EQ(TAG_END, last_record(&self->rs).tag);
+	EXPECT_EQ(RECORD_OPTIONAL, last_record(&self->rs).flags);
+}
+
+TEST_F(stream, the_good_stream_loads_in_chunks_of_any_size)
+{
+	static const size_t chunks[] = { 1, 3, 15, 16, 17, 31, 4095, 1 << 20 };
+	struct load_result r;
+	size_t i;
+
+	for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+		r = mig_load(&self->dev, self->good.data, self->good.len,
+			     chunks[i]);
+		EXPECT_EQ(LOAD_OK, r.stage) {
+			TH_LOG("chunk %zu: errno %d after %zu bytes",
+			       chunks[i], r.err, r.written);
+		}
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING,
+				     NULL));
+	}
+}
+
+TEST_F(stream, empty_stream_is_refused)
+{
+	EXPECT_REFUSED(self->good.data, 0, "nothing was written");
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, cut_inside_a_header_is_refused)
+{
+	static const size_t cuts[] = { 1, 7, 8, 12, 15 };
+	unsigned int i, k;
+
+	for (i = 0; i < self->rs.nr; i++)
+		for (k = 0; k < sizeof(cuts) / sizeof(cuts[0]); k++)
+			EXPECT_REFUSED(self->good.data,
+				       self->rs.r[i].at + cuts[k],
+				       "record %u, %zu bytes of its header", i,
+				       cuts[k]);
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, cut_inside_a_payload_is_refused)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < self->rs.nr; i++) {
+		const struct record *r = &self->rs.r[i];
+		size_t cuts[] = { 0, 1, r->size / 2, r->size - 1 };
+
+		for (k = 0; k < sizeof(cuts) / sizeof(cuts[0]); k++)
+			EXPECT_REFUSED(self->good.data,
+				       r->at + RECORD_HEADER + cuts[k],
+				       "record %u, %zu bytes of its payload", i,
+				       cuts[k]);
+	}
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, cut_between_records_and_before_the_end_record_is_refused)
+{
+	unsigned int i;
+
+	for (i = 1; i < self->rs.nr; i++)
+		EXPECT_REFUSED(self->good.data, self->rs.r[i].at,
+			       "cut before record %u", i);
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, bytes_after_the_end_are_refused)
+{
+	static const char more[64];
+	static const size_t lens[] = { 1, 15, 16, 64 };
+	size_t i;
+
+	for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
+		ASSERT_EQ(0, blob_add(&self->bad, more, lens[i]));
+		EXPECT_REFUSED(self->bad.data, self->bad.len, "%zu bytes more",
+			       lens[i]);
+	}
+	ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
+	ASSERT_EQ(0, blob_add(&self->bad, self->good.data, self->good.len));
+	EXPECT_REFUSED(self->bad.data, self->bad.len, "the stream twice");
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+/* Every bit is tried on the host; here, one of every byte, on a real device. */
+TEST_F_TIMEOUT(stream, flipped_bit_in_any_header_byte_is_refused, 120)
+{
+	unsigned int i, byte, bit;
+
+	for (i = 0; i < self->rs.nr; i++) {
+		for (byte = 0; byte < RECORD_HEADER; byte++) {
+			bit = (byte + i) % 8;
+			ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
+			self->bad.data[self->rs.r[i].at + byte] ^= 1 << bit;
+			EXPECT_REFUSED(self->bad.data, self->bad.len,
+				       "record %u, byte %u, bit %u", i, byte,
+				       bit);
+		}
+	}
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, optional_bit_flipped_in_any_header_is_refused)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->rs.nr; i++) {
+		ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
+		self->bad.data[self->rs.r[i].at + 8] ^= RECORD_OPTIONAL;
+		EXPECT_REFUSED(self->bad.data, self->bad.len, "record %u", i);
+	}
+}
+
+TEST_F(stream, another_kind_of_device_is_refused_before_its_data)
+{
+	const struct record *ident = &self->rs.r[0];
+	size_t ends = ident->at + RECORD_HEADER + ident->size;
+	size_t fields[] = { 0, 4, 6, 8 };	/* version, ids, back-end */
+	struct load_result r;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
+		self->bad.data[ident->at + RECORD_HEADER + fields[i]] ^= 0x40;
+		/* Only this record: the refusal must not wait for more. */
+		r = mig_load(&self->dev, self->bad.data, ends, 4096);
+		EXPECT_EQ(LOAD_WRITE, r.stage);
+		EXPECT_TRUE(clear_errno(r.err));
+		EXPECT_STREQ("ERROR", mig_state_name(r.state));
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	}
+}
+
+TEST_F(stream, flipped_bit_in_the_end_record_is_refused)
+{
+	struct record end = last_record(&self->rs);
+	unsigned int byte;
+
+	for (byte = 0; byte < end.size; byte += 3) {
+		ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
+		self->bad.data[end.at + RECORD_HEADER + byte] ^= 1 << byte % 8;
+		EXPECT_REFUSED(self->bad.data, self->bad.len, "byte %u", byte);
+	}
+}
+
+TEST_F(stream, oversized_record_is_refused_by_its_header_alone)
+{
+	static const uint64_t sizes[] = { 1ull << 32, 1ull << 40, 1ull << 63,
+					  UINT64_MAX - 15, UINT64_MAX };
+	static const uint32_t tags[] = { TAG_DATA, TAG_IDENT, TAG_END, 0x77 };
+	struct load_result r;
+	size_t i, k;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (k = 0; k < sizeof(tags) / sizeof(tags[0]); k++) {
+			self->bad.len = 0;
+			ASSERT_EQ(0, record_add_header(&self->bad, tags[k],
+						       tags[k] != TAG_DATA,
+						       sizes[i]));
+			r = mig_load(&self->dev, self->bad.data,
+				     self->bad.len, 4096);
+			EXPECT_EQ(LOAD_WRITE, r.stage) {
+				TH_LOG("tag %#x, size %#jx", tags[k],
+				       (uintmax_t)sizes[i]);
+			}
+			EXPECT_TRUE(clear_errno(r.err));
+			EXPECT_STREQ("ERROR", mig_state_name(r.state));
+			ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+		}
+	}
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, zero_size_record_is_refused_and_not_given_to_the_device)
+{
+	static const uint32_t tags[] = { TAG_DATA, TAG_IDENT, TAG_END, 0x77 };
+	struct load_result r;
+	size_t i;
+
+	for (i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		self->bad.len = 0;
+		ASSERT_EQ(0, record_add_header(&self->bad, tags[i],
+					       tags[i] != TAG_DATA, 0));
+		ASSERT_EQ(0, blob_add(&self->bad, self->good.data,
+				      self->good.len));
+		r = mig_load(&self->dev, self->bad.data, self->bad.len, 4096);
+		EXPECT_EQ(LOAD_WRITE, r.stage);
+		EXPECT_EQ(EINVAL, r.err) {
+			TH_LOG("tag %#x", tags[i]);
+		}
+		EXPECT_STREQ("ERROR", mig_state_name(r.state));
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	}
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, device_data_the_firmware_cannot_take_is_refused)
+{
+	static const char junk[64] = "parts of no device";
+
+	self->bad.len = 0;
+	ASSERT_EQ(0, record_add(&self->bad, TAG_DATA, 0, junk, sizeof(junk)));
+	/* This errno is the firmware's: any will do, as long as there is one. */
+	struct load_result r = mig_load(&self->dev, self->bad.data,
+					self->bad.len, 4096);
+
+	EXPECT_NE(LOAD_OK, r.stage);
+	EXPECT_NE(0, r.exit_err);
+	EXPECT_STREQ("ERROR", mig_state_name(r.state));
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, a_foreign_stream_is_refused)
+{
+	static const char xml[] = "<domain type='qemu'><name>x</name></domain>";
+	char same[256];
+
+	EXPECT_REFUSED(xml, sizeof(xml), "text");
+	memset(same, 0, sizeof(same));
+	EXPECT_REFUSED(same, sizeof(same), "zeroes");
+	memset(same, 0xff, sizeof(same));
+	EXPECT_REFUSED(same, sizeof(same), "ones");
+	EXPECT_GOOD_STILL_LOADS();
+}
+
+TEST_F(stream, unknown_mandatory_record_is_refused_by_its_header)
+{
+	struct load_result r;
+
+	self->bad.len = 0;
+	ASSERT_EQ(0, record_add_header(&self->bad, 0x77, 0, 32));
+	r = mig_load(&self->dev, self->bad.data, self->bad.len, 4096);
+	EXPECT_EQ(LOAD_WRITE, r.stage);
+	EXPECT_EQ(EOPNOTSUPP, r.err);
+	EXPECT_STREQ("ERROR", mig_state_name(r.state));
+}
+
+TEST_F(stream, unknown_flag_bits_are_refused)
+{
+	struct load_result r;
+	unsigned int bit;
+
+	for (bit = 1; bit < 32; bit += 6) {
+		self->bad.len = 0;
+		ASSERT_EQ(0, record_add_header(&self->bad, 0x77,
+					       RECORD_OPTIONAL | 1u << bit, 8));
+		r = mig_load(&self->dev, self->bad.data, self->bad.len, 4096);
+		EXPECT_EQ(LOAD_WRITE, r.stage);
+		EXPECT_STREQ("ERROR", mig_state_name(r.state));
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	}
+}
+
+TEST_F(stream, unknown_optional_records_are_skipped)
+{
+	static char ballast[70000];
+	struct blob data = {};
+
+	/* In a stream as upstream's drivers write it, before and behind */
+	self->bad.len = 0;
+	ASSERT_EQ(0, records_to_upstream(&data, &self->good));
+	ASSERT_EQ(0, record_add(&self->bad, 0x77, RECORD_OPTIONAL, ballast, 1));
+	ASSERT_EQ(0, record_add(&self->bad, 0x78, RECORD_OPTIONAL, ballast,
+				sizeof(ballast)));
+	ASSERT_EQ(0, blob_add(&self->bad, data.data, data.len));
+	ASSERT_EQ(0, record_add(&self->bad, 0x77, RECORD_OPTIONAL, ballast, 9));
+	EXPECT_LOADS(self->bad.data, self->bad.len);
+	blob_free(&data);
+}
+
+TEST_F(stream, a_stream_of_device_data_alone_loads_as_upstreams_do)
+{
+	struct load_result r;
+	size_t chunk;
+
+	self->bad.len = 0;
+	ASSERT_EQ(0, records_to_upstream(&self->bad, &self->good));
+	ASSERT_LT(self->bad.len, self->good.len);
+	for (chunk = 1; chunk <= 64; chunk *= 8) {
+		r = mig_load(&self->dev, self->bad.data, self->bad.len, chunk);
+		EXPECT_EQ(LOAD_OK, r.stage);
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING,
+				     NULL));
+	}
+	/* It may end between records only. */
+	EXPECT_REFUSED(self->bad.data, self->bad.len - 1, "one byte short");
+}
+
+TEST_F(stream, device_data_that_comes_twice_loads_as_precopy_sends_it)
+{
+	self->bad.len = 0;
+	ASSERT_EQ(0, records_to_upstream(&self->bad, &self->good));
+	ASSERT_EQ(0, records_to_upstream(&self->bad, &self->good));
+	EXPECT_LOADS(self->bad.data, self->bad.len);
+}
+
+TEST_F(stream, a_broken_stream_stays_broken)
+{
+	static const char junk[64] = "junk";
+	int fd;
+
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	EXPECT_EQ(-1, write(fd, junk, sizeof(junk)));
+	EXPECT_GT(0, mig_write_all(fd, self->good.data, self->good.len, 4096,
+				   NULL));
+	EXPECT_NE(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
+	EXPECT_EQ(ENODEV, mig_fd_errno(fd, false));
+	close(fd);
+}
+
+TEST_F(stream, error_is_left_by_a_reset_only)
+{
+	unsigned int to;
+
+	ASSERT_NE(LOAD_OK, mig_load(&self->dev, NULL, 0, 1).stage);
+	for (to = 0; to < NR_STATES; to++) {
+		EXPECT_NE(0, mig_set(&self->dev, to, NULL));
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
+	}
+	EXPECT_EQ(0, vfio_dev_reset(&self->dev));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+}
+
+TEST_F(stream, a_failed_exit_asked_for_as_a_longer_walk_ends_in_error)
+{
+	static const uint32_t far[] = { VFIO_DEVICE_STATE_RUNNING,
+					VFIO_DEVICE_STATE_STOP_COPY };
+	size_t i;
+	int fd, other;
+
+	for (i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING,
+				     &fd));
+		ASSERT_EQ(0, mig_write_all(fd, self->good.data,
+					   self->good.len - 1, 4096, NULL));
+		EXPECT_NE(0, mig_set(&self->dev, far[i], &other));
+		EXPECT_EQ(-1, other);
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
+		close(fd);
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	}
+}
+
+SNAPSHOT_TEST_MAIN

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moves a device's state to and from files, for tests that change drivers in
+ * between:
+ *   mig_tool save BDF FILE    a virtio-net device gets a driver first
+ *   mig_tool load BDF FILE    and runs it
+ *   mig_tool resave BDF IN OUT   loads, runs, saves again
+ *   mig_tool data IN OUT      keeps the device data of a stream, nothing else
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/records.h"
+#include "lib/virtio.h"
+
+static int fail(const char *what, int err)
+{
+	fprintf(stderr, "mig_tool: %s: %s\n", what, strerror(err < 0 ? -err : err));
+	return 1;
+}
+
+static int from_file(const char *name, struct blob *b)
+{
+	FILE *f = fopen(name, "rb");
+	uint8_t buf[4096];
+	size_t got;
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	while (!ret && (got = fread(buf, 1, sizeof(buf), f)) > 0)
+		ret = blob_add(b, buf, got);
+	fclose(f);
+	return ret;
+}
+
+static int to_file(const char *name, const struct blob *b)
+{
+	FILE *f = fopen(name, "wb");
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	if (fwrite(b->data, 1, b->len, f) != b->len)
+		ret = -EIO;
+	if (fclose(f))
+		ret = -errno;
+	return ret;
+}
+
+/* A device without a driver has next to no state. */
+static int give_driver(struct virtio_dev *vd, struct vfio_dev *dev)
+{
+	int ret = virtio_find(vd, dev);
+
+	if (ret == -ENODEV)
+		return 0;
+	return ret ?: virtio_alloc(vd) ?: virtio_map(vd, dev) ?:
+	       virtio_start(vd) ?: virtio_send(vd, 0, 3);
+}
+
+static int save(struct vfio_dev *dev, const char *file)
+{
+	struct virtio_dev vd = {};
+	struct blob b = {};
+	int ret;
+
+	ret = give_driver(&vd, dev);
+	if (ret)
+		return fail("start the driver", ret);
+	ret = mig_save(dev, 4096, &b);
+	if (ret)
+		return fail("save", ret);
+	ret = to_file(file, &b);
+	return ret ? fail(file, ret) : 0;
+}
+
+static int load(struct vfio_dev *dev, const char *file, const char *again)
+{
+	struct virtio_dev vd = {};
+	struct blob b = {}, second = {};
+	struct load_result r;
+	int ret;
+
+	ret = from_file(file, &b);
+	if (ret)
+		return fail(file, ret);
+	/* Where the state says the queues are, there is memory. */
+	ret = virtio_find(&vd, dev);
+	if (!ret)
+		ret = virtio_alloc(&vd) ?: virtio_map(&vd, dev);
+	if (ret && ret != -ENODEV)
+		return fail("memory", ret);
+
+	r = mig_load(dev, b.data, b.len, 4096);
+	if (r.stage != LOAD_OK)
+		return fail("load", r.err);
+	ret = mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL);
+	if (ret)
+		return fail("run", ret);
+	if (!again)
+		return 0;
+	ret = mig_save(dev, 4096, &second);
+	if (ret)
+		return fail("save again", ret);
+	ret = to_file(again, &second);
+	return ret ? fail(again, ret) : 0;
+}
+
+static int keep_data(const char *in, const char *out)
+{
+	struct blob b = {}, data = {};
+	int ret;
+
+	ret = from_file(in, &b) ?: records_to_upstream(&data, &b) ?:
+	      to_file(out, &data);
+	return ret ? fail(in, ret) : 0;
+}
+
+static const struct {
+	const char *name;
+	int argc;
+} commands[] = {
+	{ "save", 4 }, { "load", 4 }, { "resave", 5 }, { "data", 4 },
+};
+
+int main(int argc, char *argv[])
+{
+	struct vfio_dev dev;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (argc == commands[i].argc && !strcmp(argv[1], commands[i].name))
+			break;
+	if (i == sizeof(commands) / sizeof(commands[0])) {
+		fprintf(stderr, "usage: mig_tool save|load BDF FILE | resave BDF IN OUT | data IN OUT\n");
+		return 2;
+	}
+	if (!strcmp(argv[1], "data"))
+		return keep_data(argv[2], argv[3]);
+
+	ret = vfio_dev_open(&dev, argv[2]);
+	if (ret)
+		return fail(argv[2], ret);
+	if (!strcmp(argv[1], "save"))
+		ret = save(&dev, argv[3]);
+	else
+		ret = load(&dev, argv[3], argc > 4 ? argv[4] : NULL);
+	vfio_dev_close(&dev);
+	return ret;
+}

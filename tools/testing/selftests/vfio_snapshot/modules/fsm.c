@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The arc table against the kernel's own state machine: every pair of states
+ * and every feature set, as vfio_mig_get_next_state() answers. A third opinion
+ * is the written-out expectation that user space tests with.
+ *
+ * The results are module parameters; loading never fails for a difference, so
+ * that they can be read.
+ */
+#include <linux/module.h>
+#include <linux/vfio.h>
+
+#include "arcs.h"
+#include "fsm_expect.h"
+
+static unsigned int pairs;
+module_param(pairs, uint, 0444);
+MODULE_PARM_DESC(pairs, "pairs of states that were compared");
+
+static unsigned int arc_differences;
+module_param(arc_differences, uint, 0444);
+MODULE_PARM_DESC(arc_differences, "first steps in which the arc table differs from the kernel");
+
+static unsigned int path_differences;
+module_param(path_differences, uint, 0444);
+MODULE_PARM_DESC(path_differences, "paths in which the expectation differs from the kernel");
+
+static const unsigned int feature_sets[] = {
+	[0] = VFIO_MIGRATION_STOP_COPY,
+	[FSM_P2P] = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P,
+	[FSM_PRECOPY] = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY,
+	[FSM_P2P | FSM_PRECOPY] = VFIO_MIGRATION_STOP_COPY |
+				  VFIO_MIGRATION_P2P |
+				  VFIO_MIGRATION_PRE_COPY,
+};
+
+/* Of a vfio_device, the function looks at the migration flags alone. */
+static struct vfio_device dummy;
+
+/*
+ * The kernel's next step; ERROR for what it refuses. It warns about a present
+ * state that the device cannot be in, so it is not asked then.
+ */
+static unsigned int kernel_next(unsigned int from, unsigned int to)
+{
+	enum vfio_device_mig_state next = VFIO_DEVICE_STATE_ERROR;
+
+	if (!snapshot_state_exists(from, dummy.migration_flags))
+		return VFIO_DEVICE_STATE_ERROR;
+	if (vfio_mig_get_next_state(&dummy, from, to, &next))
+		return VFIO_DEVICE_STATE_ERROR;
+	return next;
+}
+
+static unsigned int table_next(unsigned int from, unsigned int to)
+{
+	const struct snapshot_arc *arc;
+
+	arc = snapshot_arc_next(from, to, dummy.migration_flags);
+	return arc ? arc->to : VFIO_DEVICE_STATE_ERROR;
+}
+
+static void kernel_path(unsigned int from, unsigned int to, char *path)
+{
+	unsigned int at = from, n = 0;
+
+	path[n++] = FSM_LETTERS[from];
+	while (at != to && n <= FSM_STATES) {
+		at = kernel_next(at, to);
+		if (at == VFIO_DEVICE_STATE_ERROR) {
+			strscpy(path, "-", 2);
+			return;
+		}
+		path[n++] = FSM_LETTERS[at];
+	}
+	path[n] = '\0';
+}
+
+static void compare(unsigned int set, unsigned int from, unsigned int to)
+{
+	const char *want = fsm_expect[set][from][to];
+	char path[FSM_STATES + 2];
+
+	pairs++;
+	/* A request for the present state never gets as far as a next step. */
+	if (from == to)
+		return;
+
+	if (kernel_next(from, to) != table_next(from, to)) {
+		arc_differences++;
+		pr_err("set %u, %c to %c: the kernel goes to %c, the table to %c\n",
+		       set, FSM_LETTERS[from], FSM_LETTERS[to],
+		       FSM_LETTERS[kernel_next(from, to)],
+		       FSM_LETTERS[table_next(from, to)]);
+	}
+
+	kernel_path(from, to, path);
+	if (strcmp(want, path)) {
+		path_differences++;
+		pr_err("set %u, %c to %c: expected %s, the kernel goes %s\n",
+		       set, FSM_LETTERS[from], FSM_LETTERS[to], want, path);
+	}
+}
+
+static int __init fsm_init(void)
+{
+	unsigned int set, from, to;
+
+	for (set = 0; set < ARRAY_SIZE(feature_sets); set++) {
+		dummy.migration_flags = feature_sets[set];
+		for (from = 0; from < FSM_STATES; from++)
+			for (to = 0; to < FSM_STATES; to++)
+				compare(set, from, to);
+	}
+	return 0;
+}
+module_init(fsm_init);
+
+static void __exit fsm_exit(void)
+{
+}
+module_exit(fsm_exit);
+
+MODULE_DESCRIPTION("vfio-snapshot: the arc table against vfio_mig_get_next_state()");
+MODULE_LICENSE("GPL");

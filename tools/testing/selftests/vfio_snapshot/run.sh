@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# All kselftests of this folder on two VFs of the test VM's NIC, as one TAP
+# stream. On other machines run the programs by hand: PROGRAM BDF [BDF2].
+#   DRIVER        the driver to test (virtio_snapshot_vfio_pci)
+#   KSELFTEST_OUT where the programs are
+# Arguments, if any, are the programs to run instead of all.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../../../.." && pwd)
+export NIC_SH=$top/tools/testvm/l1/nic.sh
+# shellcheck source=tools/testvm/l1/nic.sh
+. "$NIC_SH"
+
+ours=virtio_snapshot_vfio_pci
+peer=virtio_vfio_pci
+driver=${DRIVER:-$ours}
+out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
+export MIG_TOOL=$out/mig_tool
+if [ $# -eq 0 ]; then
+	set -- mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test \
+		mig_fd_test mig_reset_test mig_roundtrip_test mig_arc_query_test \
+		cross_driver fsm
+fi
+
+number=0 failed=0
+
+result() # STATUS NAME
+{
+	number=$((number + 1))
+	[ "$1" = ok ] || failed=$((failed + 1))
+	echo "$1 $number $2"
+}
+
+check() # NAME CMD...
+{
+	local name=$1
+
+	shift
+	if "$@"; then
+		result ok "$name"
+	else
+		result "not ok" "$name"
+	fi
+}
+
+# One program's TAP becomes part of ours. A program that dies before all of its
+# plan was carried out counts as a failure of its own.
+merge() # NAME, TAP on stdin
+{
+	local name=$1 plan='' seen=0 line status
+
+	while IFS= read -r line; do
+		case $line in
+		"ok "* | "not ok "*)
+			seen=$((seen + 1))
+			line=${line/#not ok /not_ok }
+			read -r status _ line <<<"$line"
+			result "${status/_/ }" "$name: $line"
+			;;
+		1..*) plan=${line#1..} plan=${plan%% *} ;;
+		"TAP version"*) ;;
+		"#"*) echo "$line" ;;
+		*) echo "# $line" ;;
+		esac
+	done
+	if [ "$plan" != "$seen" ]; then
+		result "not ok" "$name: ended after $seen of ${plan:-an unknown number of} tests"
+	fi
+}
+
+run_program() # NAME CMD...
+{
+	local name=$1
+
+	shift
+	merge "$name" < <("$@" 2>&1 </dev/null || true)
+}
+
+param()
+{
+	cat "/sys/module/mig_fsm_test/parameters/$1"
+}
+
+fsm_agrees() # PARAMETER
+{
+	[ "$(param pairs)" = 256 ] && [ "$(param "$1")" = 0 ]
+}
+
+run_fsm()
+{
+	if ! modprobe vfio || ! insmod "$out/modules/mig_fsm_test.ko"; then
+		result "not ok" "fsm: the test module loads"
+		return
+	fi
+	check "fsm: the arc table equals vfio_mig_get_next_state() for all pairs and feature sets" \
+		fsm_agrees arc_differences
+	check "fsm: the written-out paths equal those of vfio_mig_get_next_state()" \
+		fsm_agrees path_differences
+	rmmod mig_fsm_test
+}
+
+mark="vfio_snapshot selftests begin ($$)"
+
+kernel_log()
+{
+	dmesg | awk -v mark="$mark" 'seen; index($0, mark) { seen = 1 }'
+}
+
+kernel_is_quiet()
+{
+	local bad='WARNING:|BUG:|Oops|KASAN|UBSAN|general protection|refcount_t|Call Trace|blocked for more|lockdep'
+
+	if kernel_log | grep -E "$bad" >/dev/null; then
+		kernel_log | grep -E -A12 "$bad" | head -60 | sed 's/^/# /'
+		return 1
+	fi
+}
+
+unload() # MODULE...: fails when something still holds one
+{
+	local module
+
+	for module; do
+		[ -d "/sys/module/$module" ] || continue
+		rmmod "$module" || return 1
+	done
+}
+
+echo "TAP version 13"
+echo "$mark" >/dev/kmsg
+nic_up 4 >&2
+first=$(nic_vf 0)
+second=$(nic_vf 1)
+nic_bind "$first" "$driver" >&2
+nic_bind "$second" "$driver" >&2
+
+[ "$driver" != "$peer" ] || export VFIO_SNAPSHOT_PEER=1
+
+for program; do
+	case $program in
+	fsm)
+		run_fsm
+		;;
+	cross_driver)
+		[ "$driver" != "$peer" ] || continue
+		run_program cross_driver bash "$here/cross_driver.sh" \
+			"$first" "$second" "$ours" "$peer"
+		;;
+	*)
+		run_program "$program" "$out/$program" "$first" "$second"
+		;;
+	esac
+done
+
+nic_unbind "$first"
+nic_unbind "$second"
+check "the kernel did not complain" kernel_is_quiet
+check "the drivers unload: nothing holds them" \
+	unload virtio_snapshot_vfio_pci vfio_snapshot virtio_vfio_pci
+echo "1..$number"
+[ "$failed" = 0 ]
