@@ -61,9 +61,9 @@ kbuild()
 		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m "$@" modules
 }
 
-# The kernel wants to see that sparse understands __typeof_unqual__. Debian's does not, but takes
-# __typeof__ for it, which differs only in the qualifiers. The headers package lacks the script
-# that asks.
+# Debian's sparse knows neither __typeof_unqual__ (__typeof__ differs only in the qualifiers) nor
+# that the length of a string literal is a constant (MODULE_INFO asserts it). The headers package
+# lacks the script that asks sparse for the former.
 sparse()
 {
 	local script
@@ -71,7 +71,12 @@ sparse()
 	for script in /usr/src/linux-headers-*-common/scripts; do
 		cp "$linux/scripts/checker-valid.sh" "$script/"
 	done
-	kbuild C=2 CHECK="sparse -D__typeof_unqual__=__typeof__" CF=-D__CHECK_ENDIAN__
+	cat >"$work/sparse" <<-'EOF'
+		#!/bin/sh
+		exec sparse -D__typeof_unqual__=__typeof__ '-D__builtin_strlen(s)=(sizeof(s)-1)' "$@"
+	EOF
+	chmod +x "$work/sparse"
+	kbuild C=2 CHECK="$work/sparse" CF=-D__CHECK_ENDIAN__
 }
 
 kernel_doc()
