@@ -6,11 +6,14 @@
  *   mig_tool load BDF FILE    and runs it
  *   mig_tool resave BDF IN OUT   loads, runs, saves again
  *   mig_tool data IN OUT      keeps the device data of a stream, nothing else
+ * and keeps a data fd while the driver goes away:
+ *   mig_tool orphan BDF save|load   says "ready", waits for a line, uses the fd
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/records.h"
 #include "lib/virtio.h"
@@ -119,11 +122,32 @@ static int keep_data(const char *in, const char *out)
 	return ret ? fail(in, ret) : 0;
 }
 
+/* The device is closed, its data fd is not. */
+static int orphan(struct vfio_dev *dev, bool saving)
+{
+	int fd, ret;
+
+	ret = mig_set(dev, saving ? VFIO_DEVICE_STATE_STOP_COPY :
+				    VFIO_DEVICE_STATE_RESUMING, &fd);
+	if (ret)
+		return fail("open a session", ret);
+	vfio_dev_close(dev);
+
+	puts("ready");
+	fflush(stdout);
+	if (getchar() == EOF)
+		return fail("stdin", -EPIPE);
+	ret = mig_fd_errno(fd, saving);
+	close(fd);
+	return ret == ENODEV ? 0 : fail("the data fd, which should be dead", ret);
+}
+
 static const struct {
 	const char *name;
 	int argc;
 } commands[] = {
 	{ "save", 4 }, { "load", 4 }, { "resave", 5 }, { "data", 4 },
+	{ "orphan", 4 },
 };
 
 int main(int argc, char *argv[])
@@ -136,7 +160,7 @@ int main(int argc, char *argv[])
 		if (argc == commands[i].argc && !strcmp(argv[1], commands[i].name))
 			break;
 	if (i == sizeof(commands) / sizeof(commands[0])) {
-		fprintf(stderr, "usage: mig_tool save|load BDF FILE | resave BDF IN OUT | data IN OUT\n");
+		fprintf(stderr, "usage: mig_tool save|load BDF FILE | resave BDF IN OUT | data IN OUT | orphan BDF save|load\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "data"))
@@ -145,7 +169,9 @@ int main(int argc, char *argv[])
 	ret = vfio_dev_open(&dev, argv[2]);
 	if (ret)
 		return fail(argv[2], ret);
-	if (!strcmp(argv[1], "save"))
+	if (!strcmp(argv[1], "orphan"))
+		ret = orphan(&dev, !strcmp(argv[3], "save"));
+	else if (!strcmp(argv[1], "save"))
 		ret = save(&dev, argv[3]);
 	else
 		ret = load(&dev, argv[3], argc > 4 ? argv[4] : NULL);

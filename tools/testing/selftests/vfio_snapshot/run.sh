@@ -154,6 +154,30 @@ for program; do
 	esac
 done
 
+# The driver leaves the device, and its module the kernel if it likes, while a
+# program holds a data fd; then the program uses the fd.
+orphan_is_harmless() # save|load
+{
+	local pid ready status=0
+
+	nic_bind "$first" "$driver"
+	coproc ORPHAN { "$MIG_TOOL" orphan "$first" "$1"; }
+	pid=$ORPHAN_PID
+	read -r -t 20 ready <&"${ORPHAN[0]}" || ready=
+	[ "$ready" = ready ] || status=1
+	nic_unbind "$first"
+	nic_unbind "$second"
+	rmmod "$driver" 2>/dev/null || true
+	echo go >&"${ORPHAN[1]}" || status=1
+	wait "$pid" || status=1
+	return $status
+}
+
+if [ "$driver" = "$ours" ]; then
+	check "a saving fd that outlives its driver is dead and harmless" orphan_is_harmless save
+	check "a resuming fd that outlives its driver is dead and harmless" orphan_is_harmless load
+fi
+
 nic_unbind "$first"
 nic_unbind "$second"
 check "the kernel did not complain" kernel_is_quiet

@@ -39,13 +39,15 @@ static struct vfio_device dummy;
 
 /*
  * The kernel's next step; ERROR for what it refuses. It warns about a present
- * state that the device cannot be in, so it is not asked then.
+ * state that the device cannot be in, and counts ERROR among those, so it is
+ * not asked then.
  */
 static unsigned int kernel_next(unsigned int from, unsigned int to)
 {
 	enum vfio_device_mig_state next = VFIO_DEVICE_STATE_ERROR;
 
-	if (!snapshot_state_exists(from, dummy.migration_flags))
+	if (from == VFIO_DEVICE_STATE_ERROR ||
+	    !snapshot_state_exists(from, dummy.migration_flags))
 		return VFIO_DEVICE_STATE_ERROR;
 	if (vfio_mig_get_next_state(&dummy, from, to, &next))
 		return VFIO_DEVICE_STATE_ERROR;
