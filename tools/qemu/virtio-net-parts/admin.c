@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The administration virtqueue of the PF: VIRTIO 1.4, "Device groups" and the
+ * commands below it. One table says which command exists for which group.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/iov.h"
+#include "hw/pci/pcie_sriov.h"
+#include "admin.h"
+
+#define ADMIN_QUEUE_SIZE    64
+#define CMD_HDR_SIZE        24
+#define STATUS_SIZE         8
+/* More than any state of ours; memory is not the guest's to fill at will. */
+#define DATA_MAX            (256 * MiB)
+
+#define OP_LIST_QUERY   0
+#define OP_LIST_USE     1
+
+#define G_SELF          (1u << ADMIN_GROUP_SELF)
+#define G_SRIOV         (1u << ADMIN_GROUP_SRIOV)
+
+typedef struct AdminOp {
+    AdminResult (*run)(AdminCmd *cmd);
+    unsigned groups;            /* that it works for */
+    unsigned listed;            /* groups whose list has it besides */
+    bool no_member;             /* group_member_id is not used */
+} AdminOp;
+
+static uint64_t supported(unsigned group);
+
+static AdminResult list_query(AdminCmd *cmd)
+{
+    uint8_t list[8];
+
+    stq_le_p(list, supported(cmd->group));
+    g_byte_array_append(cmd->result, list, sizeof(list));
+    return ADMIN_OK;
+}
+
+static AdminResult list_use(AdminCmd *cmd)
+{
+    PartsAdmin *admin = &cmd->pf->admin;
+    uint64_t list = ldq_le_p(cmd->data);
+    size_t i;
+
+    if (list & ~supported(cmd->group)) {
+        return ADMIN_BAD_FIELD;
+    }
+    for (i = 8; i < cmd->len; i++) {
+        if (cmd->data[i]) {
+            return ADMIN_BAD_FIELD;
+        }
+    }
+    admin->used[cmd->group] = list;
+    admin->chosen[cmd->group] = true;
+    return ADMIN_OK;
+}
+
+/* ---- device parts ---- */
+
+enum { METADATA_SIZE, METADATA_COUNT, METADATA_LIST };
+enum { PARTS_GET_SELECTED, PARTS_GET_ALL };
+
+static AdminResult metadata_get(AdminCmd *cmd)
+{
+    g_autofree PartsImage *img = g_new(PartsImage, 1);
+    g_autoptr(GByteArray) hdrs = g_byte_array_new();
+    uint8_t type = cmd->data[OBJ_HDR_SIZE], head[8] = { 0 };
+    unsigned count;
+
+    if (!admin_find_obj(cmd)) {
+        return ADMIN_NO_OBJECT;
+    }
+    if (type > METADATA_LIST) {
+        return ADMIN_BAD_FIELD;
+    }
+    parts_vf_capture(cmd->vf, img);
+    count = parts_write(img, &cmd->vf->lim, hdrs, PARTS_HEADERS_ONLY, NULL, 0);
+    stl_le_p(head, type == METADATA_SIZE ? parts_max_size(&cmd->vf->lim)
+                                         : count);
+    if (cmd->room < sizeof(head) + (type == METADATA_LIST ? hdrs->len : 0)) {
+        return ADMIN_SHORT;
+    }
+    g_byte_array_append(cmd->result, head, sizeof(head));
+    if (type == METADATA_LIST) {
+        g_byte_array_append(cmd->result, hdrs->data, hdrs->len);
+    }
+    return ADMIN_OK;
+}
+
+static AdminResult parts_get(AdminCmd *cmd)
+{
+    g_autofree PartsImage *img = g_new(PartsImage, 1);
+    PartsObject *obj = admin_find_obj(cmd);
+    const size_t fixed = OBJ_HDR_SIZE + 8;
+    const uint8_t *pick = NULL;
+    size_t npick = 0;
+
+    if (!obj) {
+        return ADMIN_NO_OBJECT;
+    }
+    if (obj->type != OBJ_TYPE_GET || cmd->data[OBJ_HDR_SIZE] > PARTS_GET_ALL) {
+        return ADMIN_BAD_FIELD;
+    }
+    if (cmd->data[OBJ_HDR_SIZE] == PARTS_GET_SELECTED) {
+        pick = cmd->data + fixed;
+        npick = cmd->len > fixed ? (cmd->len - fixed) / PARTS_HDR_SIZE : 0;
+    }
+    parts_vf_capture(cmd->vf, img);
+    parts_write(img, &cmd->vf->lim, cmd->result, 0, pick, npick);
+    return ADMIN_OK;
+}
+
+static AdminResult parts_set(AdminCmd *cmd)
+{
+    PartsObject *obj = admin_find_obj(cmd);
+    size_t len = cmd->len > OBJ_HDR_SIZE ? cmd->len - OBJ_HDR_SIZE : 0;
+
+    if (!obj) {
+        return ADMIN_NO_OBJECT;
+    }
+    if (obj->type != OBJ_TYPE_SET) {
+        return ADMIN_BAD_FIELD;
+    }
+    if (!cmd->vf->stopped) {
+        return ADMIN_BUSY;
+    }
+    return parts_vf_set(cmd->vf, cmd->data + OBJ_HDR_SIZE, len)
+           ? ADMIN_OK : ADMIN_BAD_FIELD;
+}
+
+static AdminResult mode_set(AdminCmd *cmd)
+{
+    switch (cmd->data[0]) {
+    case 0:
+        parts_vf_resume(cmd->vf);
+        return ADMIN_OK;
+    case 1:
+        parts_vf_stop(cmd->vf);
+        return ADMIN_OK;
+    default:
+        return ADMIN_BAD_FIELD;
+    }
+}
+
+/*
+ * Linux looks for the capability commands, which are for the self group, in
+ * the list of the SR-IOV group: they are listed there too.
+ *
+ * OBJ_MODIFY and OBJ_QUERY: the specification's table of opcodes has the two
+ * the other way round than the sections that define them. The sections win.
+ */
+static const AdminOp ops[] = {
+    [OP_LIST_QUERY] = { list_query, G_SELF | G_SRIOV, 0, true },
+    [OP_LIST_USE] = { list_use, G_SELF | G_SRIOV, 0, true },
+    [0x07] = { admin_cap_id_list, G_SELF, G_SRIOV },
+    [0x08] = { admin_cap_get, G_SELF, G_SRIOV },
+    [0x09] = { admin_cap_set, G_SELF, G_SRIOV },
+    [0x0a] = { admin_obj_create, G_SRIOV },
+    [0x0b] = { admin_obj_modify, G_SRIOV },
+    [0x0c] = { admin_obj_query, G_SRIOV },
+    [0x0d] = { admin_obj_destroy, G_SRIOV },
+    [0x0e] = { metadata_get, G_SRIOV },
+    [0x0f] = { parts_get, G_SRIOV },
+    [0x10] = { parts_set, G_SRIOV },
+    [0x11] = { mode_set, G_SRIOV },
+};
+
+static uint64_t supported(unsigned group)
+{
+    uint64_t list = 0;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(ops); i++) {
+        if ((ops[i].groups | ops[i].listed) & 1u << group) {
+            list |= 1ull << i;
+        }
+    }
+    return list;
+}
+
+/*
+ * Linux never sends LIST_USE for the self group: until a driver does, that
+ * group's commands are all taken to be in use.
+ */
+static uint64_t in_use(const PartsAdmin *admin, unsigned group)
+{
+    if (admin->chosen[group]) {
+        return admin->used[group];
+    }
+    return group == ADMIN_GROUP_SELF ? supported(group)
+                                     : 1 << OP_LIST_QUERY | 1 << OP_LIST_USE;
+}
+
+/* group_type, opcode, group_member_id: in the order of the specification. */
+static AdminResult dispatch(AdminCmd *cmd, uint64_t member)
+{
+    PCIDevice *pf = PCI_DEVICE(cmd->pf);
+    unsigned num_vfs = pcie_sriov_num_vfs(pf);
+    bool listing = cmd->opcode == OP_LIST_QUERY || cmd->opcode == OP_LIST_USE;
+    const AdminOp *op;
+
+    /* Linux lists the SR-IOV group's commands before there are VFs. */
+    if (cmd->group >= ADMIN_GROUPS ||
+        (cmd->group == ADMIN_GROUP_SRIOV && !num_vfs && !listing)) {
+        return ADMIN_BAD_GROUP;
+    }
+    if (cmd->opcode >= ARRAY_SIZE(ops) ||
+        !(in_use(&cmd->pf->admin, cmd->group) & 1ull << cmd->opcode)) {
+        return ADMIN_BAD_OPCODE;
+    }
+    op = &ops[cmd->opcode];
+    if (!(op->groups & 1u << cmd->group)) {
+        return ADMIN_BAD_GROUP;
+    }
+    if (!op->no_member && cmd->group == ADMIN_GROUP_SELF && member) {
+        return ADMIN_BAD_MEMBER;
+    }
+    if (!op->no_member && cmd->group == ADMIN_GROUP_SRIOV) {
+        if (!member || member > num_vfs) {
+            return ADMIN_BAD_MEMBER;
+        }
+        cmd->vf = VIRTIO_NET_PARTS_VF(pcie_sriov_get_vf_at_index(pf,
+                                                                 member - 1));
+    }
+    return op->run(cmd);
+}
+
+/* ---- the queue ---- */
+
+static size_t run_element(PartsPF *pf, const VirtQueueElement *elem)
+{
+    size_t out_len = iov_size(elem->out_sg, elem->out_num);
+    size_t in_len = iov_size(elem->in_sg, elem->in_num);
+    g_autoptr(GByteArray) result = g_byte_array_new();
+    g_autofree uint8_t *buf = NULL;
+    uint8_t status[STATUS_SIZE] = { 0 };
+    AdminCmd cmd = { .pf = pf, .result = result };
+    AdminResult res = ADMIN_BAD_COMMAND;
+    size_t done;
+
+    if (out_len <= DATA_MAX) {
+        /* Whatever a short buffer leaves out reads as zero. */
+        buf = g_malloc0(MAX(out_len, CMD_HDR_SIZE) + ADMIN_DATA_MIN);
+        iov_to_buf(elem->out_sg, elem->out_num, 0, buf, out_len);
+        cmd.opcode = lduw_le_p(buf);
+        cmd.group = lduw_le_p(buf + 2);
+        cmd.data = buf + CMD_HDR_SIZE;
+        cmd.len = out_len > CMD_HDR_SIZE ? out_len - CMD_HDR_SIZE : 0;
+        cmd.room = in_len > STATUS_SIZE ? in_len - STATUS_SIZE : 0;
+        res = dispatch(&cmd, ldq_le_p(buf + 16));
+    }
+
+    stl_le_p(status, res);
+    done = iov_from_buf(elem->in_sg, elem->in_num, 0, status, sizeof(status));
+    if (res == ADMIN_OK && result->len) {
+        done += iov_from_buf(elem->in_sg, elem->in_num, STATUS_SIZE,
+                             result->data, result->len);
+    }
+    return done;
+}
+
+static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
+{
+    PartsPF *pf = VIRTIO_NET_PARTS_PF(qdev_get_parent_bus(DEVICE(vdev))->parent);
+    VirtQueueElement *elem;
+
+    while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {
+        virtqueue_push(vq, elem, run_element(pf, elem));
+        virtio_notify(vdev, vq);
+        g_free(elem);
+    }
+}
+
+/* The stock listener ends at the first hole, and so before our queue. */
+static void memory_changed(MemoryListener *listener)
+{
+    VirtIODevice *vdev = container_of(listener, VirtIODevice, listener);
+    int i;
+
+    for (i = 0; i < VIRTIO_QUEUE_MAX; i++) {
+        if (virtio_queue_get_num(vdev, i)) {
+            virtio_init_region_cache(vdev, i);
+        }
+    }
+}
+
+/*
+ * virtio-net counts its queues up to the first hole and adds or removes some
+ * when features are set. Behind a hole, ours stays out of that.
+ */
+void parts_admin_init(PartsPF *pf)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(&pf->fn.vdev);
+    int i, first = virtio_get_num_queues(vdev);
+
+    pf->admin.index = 2 * pf->queue_pairs + 2;
+    for (i = first; i <= pf->admin.index; i++) {
+        virtio_add_queue(vdev, ADMIN_QUEUE_SIZE, handle_admin);
+    }
+    for (i = first; i < pf->admin.index; i++) {
+        virtio_del_queue(vdev, i);
+    }
+    vdev->listener.commit = memory_changed;
+    parts_admin_reset(pf);
+}
+
+void parts_admin_exit(PartsPF *pf)
+{
+    virtio_del_queue(VIRTIO_DEVICE(&pf->fn.vdev), pf->admin.index);
+}
+
+void parts_admin_reset(PartsPF *pf)
+{
+    uint16_t index = pf->admin.index;
+
+    memset(&pf->admin, 0, sizeof(pf->admin));
+    pf->admin.index = index;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The PCI functions. Each is a stock virtio-pci proxy around our virtio-net;
+ * the register blocks and the configuration space that need a word more get a
+ * small layer in front of the stock ones.
+ */
+#include "qemu/osdep.h"
+#include "hw/pci/msix.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pcie.h"
+#include "hw/pci/pcie_sriov.h"
+#include "hw/qdev-properties.h"
+#include "hw/virtio/virtio-bus.h"
+#include "qapi/error.h"
+#include "qemu/module.h"
+#include "standard-headers/linux/virtio_pci.h"
+#include "virtio-net-parts.h"
+
+/* Clear of what virtio-pci may put in front; SR-IOV last. */
+#define ARI_OFFSET      0x150
+#define SRIOV_OFFSET    0x160
+
+#define MSIX_BAR        1
+#define MODERN_BAR      4
+
+#define BIT_(n) (1ull << VIRTIO_NET_F_##n)
+
+/*
+ * Only features whose whole state the parts can carry. Offloads are left out
+ * as well: the switch moves plain frames.
+ */
+#define NET_FEATURES \
+    (BIT_(MAC) | BIT_(STATUS) | BIT_(MRG_RXBUF) | BIT_(MTU) | \
+     BIT_(SPEED_DUPLEX) | BIT_(CTRL_VQ) | BIT_(CTRL_RX) | BIT_(CTRL_VLAN) | \
+     BIT_(CTRL_RX_EXTRA) | BIT_(CTRL_MAC_ADDR))
+
+/* Their state is not in the split ring's memory, or not in the parts. */
+#define RING_FEATURES_OFF \
+    (1ull << VIRTIO_F_RING_PACKED | 1ull << VIRTIO_F_IN_ORDER | \
+     1ull << VIRTIO_F_NOTIFICATION_DATA)
+
+/* ---- common to both kinds of function ---- */
+
+static PartsFunction *fn_of(void *proxy)
+{
+    return VIRTIO_NET_PARTS(proxy);
+}
+
+static uint64_t fn_common_read(void *opaque, hwaddr addr, unsigned size)
+{
+    PartsFunction *fn = fn_of(opaque);
+    PartsPF *pf = (PartsPF *)object_dynamic_cast(opaque,
+                                                 TYPE_VIRTIO_NET_PARTS_PF);
+
+    switch (addr) {
+    case VIRTIO_PCI_COMMON_NUMQ:
+        /* Constant, and without the administration queue. */
+        return 2 * fn->pairs + 1;
+    case VIRTIO_PCI_COMMON_ADM_Q_IDX:
+        return pf ? pf->admin.index : 0;
+    case VIRTIO_PCI_COMMON_ADM_Q_NUM:
+        return pf ? 1 : 0;
+    default:
+        return fn->stock_common->read(opaque, addr, size);
+    }
+}
+
+static void fn_notify_write(void *opaque, hwaddr addr, uint64_t val,
+                            unsigned size)
+{
+    PartsFunction *fn = fn_of(opaque);
+
+    /* A resume looks at every queue, so nothing needs to be remembered. */
+    if (!fn->vdev.held) {
+        fn->stock_notify->write(opaque, addr, val, size);
+    }
+}
+
+static void fn_layer_registers(PartsFunction *fn)
+{
+    VirtIOPCIProxy *proxy = &fn->parent_obj;
+
+    fn->stock_common = proxy->common.mr.ops;
+    fn->common = *fn->stock_common;
+    fn->common.read = fn_common_read;
+    proxy->common.mr.ops = &fn->common;
+
+    fn->stock_notify = proxy->notify.mr.ops;
+    fn->notify = *fn->stock_notify;
+    fn->notify.write = fn_notify_write;
+    proxy->notify.mr.ops = &fn->notify;
+}
+
+/* The list of extended capabilities has to begin at its first byte. */
+static void fn_init_ari(PCIDevice *dev)
+{
+    bool first = !pci_get_long(dev->config + PCI_CONFIG_SPACE_SIZE);
+
+    pcie_ari_init(dev, first ? PCI_CONFIG_SPACE_SIZE : ARI_OFFSET);
+}
+
+static bool fn_realize(PartsFunction *fn, PartsPort *port, unsigned pairs,
+                       const char *name, Error **errp)
+{
+    VirtIOPCIProxy *proxy = &fn->parent_obj;
+    VirtIONet *net = &fn->vdev.parent_obj;
+    VirtIODevice *vdev = VIRTIO_DEVICE(net);
+    ERRP_GUARD();
+
+    fn->port = port;
+    fn->pairs = pairs;
+    net->host_features &= NET_FEATURES;
+    if (pairs > 1) {
+        net->host_features |= BIT_(MQ);
+    }
+    vdev->host_features &= ~RING_FEATURES_OFF;
+    /* DMA goes where the function's own IOMMU mapping says. */
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
+
+    parts_port_attach(port, net, pairs, name);
+    virtio_net_set_netclient_name(net, name,
+                                  object_get_typename(OBJECT(fn)));
+    proxy->flags &= ~VIRTIO_PCI_FLAG_USE_IOEVENTFD;
+    qdev_realize(DEVICE(net), BUS(&proxy->bus), errp);
+    if (*errp) {
+        return false;
+    }
+    fn_layer_registers(fn);
+    return true;
+}
+
+static void fn_instance_init(Object *obj)
+{
+    PartsFunction *fn = VIRTIO_NET_PARTS(obj);
+
+    virtio_instance_init_common(obj, &fn->vdev, sizeof(fn->vdev),
+                                TYPE_VIRTIO_NET_PARTS_DEVICE);
+}
+
+static void fn_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->device_id = PCI_DEVICE_ID_VIRTIO_NET;
+    k->class_id = PCI_CLASS_NETWORK_ETHERNET;
+    dc->hotpluggable = false;
+    set_bit(DEVICE_CATEGORY_NETWORK, dc->categories);
+}
+
+/* ---- virtual functions ---- */
+
+/* A VF has no INTx pin; QEMU needs one to be there when it resets. */
+static uint32_t vf_config_read(PCIDevice *dev, uint32_t addr, int len)
+{
+    uint32_t val = fn_of(dev)->stock_config_read(dev, addr, len);
+    uint32_t mask = 0;
+
+    if (ranges_overlap(addr, len, PCI_INTERRUPT_LINE, 2)) {
+        mask = 0xffffu << 8 * (PCI_INTERRUPT_LINE & 3);
+    } else if (ranges_overlap(addr, len, PCI_COMMAND, 2)) {
+        mask = (uint32_t)PCI_COMMAND_INTX_DISABLE << 8 * (PCI_COMMAND & 3);
+    }
+    return val & ~(mask >> 8 * (addr & 3));
+}
+
+static void vf_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
+                            int len)
+{
+    fn_of(dev)->stock_config_write(dev, addr, val, len);
+    if (range_covers_byte(addr, len, PCI_COMMAND)) {
+        parts_vf_bus_master_on(VIRTIO_NET_PARTS_VF(dev));
+    }
+}
+
+static void vf_msi_trigger(PCIDevice *dev, MSIMessage msg)
+{
+    PartsVF *vf = VIRTIO_NET_PARTS_VF(dev);
+
+    /* A resume notifies every vector. */
+    if (!vf->fn.vdev.held) {
+        vf->stock_msi_trigger(dev, msg);
+    }
+}
+
+static void vf_driver_reset(void *opaque)
+{
+    parts_vf_driver_reset(opaque);
+}
+
+static void vf_mac(const VirtIONet *pf, unsigned id, MACAddr *mac)
+{
+    uint32_t low = pf->nic_conf.macaddr.a[3] << 16 |
+                   pf->nic_conf.macaddr.a[4] << 8 |
+                   pf->nic_conf.macaddr.a[5];
+
+    *mac = pf->nic_conf.macaddr;
+    low += id;
+    mac->a[3] = low >> 16;
+    mac->a[4] = low >> 8;
+    mac->a[5] = low;
+}
+
+static void vf_realize(VirtIOPCIProxy *proxy, Error **errp)
+{
+    PCIDevice *dev = &proxy->pci_dev;
+    PartsVF *vf = VIRTIO_NET_PARTS_VF(proxy);
+    g_autofree char *name = NULL;
+
+    vf->pf = VIRTIO_NET_PARTS_PF(pcie_sriov_get_pf(dev));
+    vf->id = pcie_sriov_vf_number(dev) + 1;
+    name = g_strdup_printf("%s-vf%u", DEVICE(vf->pf)->id ?: "parts", vf->id);
+
+    vf_mac(&vf->pf->fn.vdev.parent_obj, vf->id,
+           &vf->fn.vdev.parent_obj.nic_conf.macaddr);
+    proxy->nvectors = 2 * vf->pf->queue_pairs + 2;
+    if (!fn_realize(&vf->fn, &vf->pf->sw.ports[vf->id],
+                    vf->pf->queue_pairs, name, errp)) {
+        return;
+    }
+
+    vf->fn.vdev.on_reset = vf_driver_reset;
+    vf->fn.vdev.opaque = vf;
+    vf->fn.stock_config_read = dev->config_read;
+    vf->fn.stock_config_write = dev->config_write;
+    dev->config_read = vf_config_read;
+    dev->config_write = vf_config_write;
+    vf->stock_msi_trigger = dev->msi_trigger;
+    dev->msi_trigger = vf_msi_trigger;
+
+    pci_word_test_and_set_mask(dev->config + PCI_COMMAND,
+                               PCI_COMMAND_INTX_DISABLE);
+    pci_word_test_and_clear_mask(dev->wmask + PCI_COMMAND,
+                                 PCI_COMMAND_INTX_DISABLE);
+    fn_init_ari(dev);
+    parts_vf_init_limits(vf);
+}
+
+static void vf_reset_hold(Object *obj, ResetType type)
+{
+    PartsVF *vf = VIRTIO_NET_PARTS_VF(obj);
+    PartsFunctionClass *c = VIRTIO_NET_PARTS_GET_CLASS(obj);
+
+    /* Held until the device is reset, so that it cannot start before. */
+    c->parent_phases.hold(obj, type);
+    parts_vf_forget(vf);
+    if (!vf->fn.parent_obj.pci_dev.enabled) {
+        parts_admin_forget_member(vf->pf, vf->id);
+    }
+}
+
+static void vf_class_init(ObjectClass *klass, void *data)
+{
+    PartsFunctionClass *c = VIRTIO_NET_PARTS_CLASS(klass);
+
+    VIRTIO_PCI_CLASS(klass)->realize = vf_realize;
+    resettable_class_set_parent_phases(RESETTABLE_CLASS(klass), NULL,
+                                       vf_reset_hold, NULL,
+                                       &c->parent_phases);
+    DEVICE_CLASS(klass)->desc = "VF of virtio-net-parts-pf";
+    DEVICE_CLASS(klass)->user_creatable = false;
+}
+
+/* ---- the physical function ---- */
+
+static void pf_driver_reset(void *opaque)
+{
+    parts_admin_reset(opaque);
+}
+
+static bool pf_check(PartsPF *pf, Error **errp)
+{
+    PCIBus *bus = pci_get_bus(&pf->fn.parent_obj.pci_dev);
+
+    if (!pci_bus_is_express(bus) || pci_bus_is_root(bus)) {
+        error_setg(errp, "%s must sit behind a PCI Express port",
+                   TYPE_VIRTIO_NET_PARTS_PF);
+        return false;
+    }
+    if (!pf->sriov_vfs || pf->sriov_vfs > PARTS_MAX_VFS) {
+        error_setg(errp, "sriov-vfs must be 1 to %d", PARTS_MAX_VFS);
+        return false;
+    }
+    if (!pf->queue_pairs || pf->queue_pairs > PARTS_MAX_PAIRS) {
+        error_setg(errp, "queue-pairs must be 1 to %d", PARTS_MAX_PAIRS);
+        return false;
+    }
+    return true;
+}
+
+static void pf_init_vf_bar(PCIDevice *dev, int bar)
+{
+    const PCIIORegion *r = &dev->exp.sriov_pf.vf[0]->io_regions[bar];
+
+    pcie_sriov_pf_init_vf_bar(dev, bar, r->type, r->size);
+}
+
+static void pf_realize(VirtIOPCIProxy *proxy, Error **errp)
+{
+    PCIDevice *dev = &proxy->pci_dev;
+    PartsPF *pf = VIRTIO_NET_PARTS_PF(proxy);
+    VirtIONet *net = &pf->fn.vdev.parent_obj;
+    VirtIODevice *vdev = VIRTIO_DEVICE(net);
+
+    if (!pf_check(pf, errp)) {
+        return;
+    }
+    qemu_macaddr_default_if_unset(&net->nic_conf.macaddr);
+    parts_switch_init(&pf->sw, DEVICE(pf), 1 + pf->sriov_vfs,
+                      &net->nic_conf.peers);
+
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_SR_IOV);
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_ADMIN_VQ);
+    proxy->nvectors = 2 * pf->queue_pairs + 3;
+    if (!fn_realize(&pf->fn, &pf->sw.ports[0], pf->queue_pairs,
+                    DEVICE(pf)->id ?: "parts-pf", errp)) {
+        return;
+    }
+    parts_admin_init(pf);
+    pf->fn.vdev.on_reset = pf_driver_reset;
+    pf->fn.vdev.opaque = pf;
+
+    fn_init_ari(dev);
+    if (!pcie_sriov_pf_init(dev, SRIOV_OFFSET, TYPE_VIRTIO_NET_PARTS_VF,
+                            pci_get_word(dev->config + PCI_DEVICE_ID),
+                            pf->sriov_vfs, pf->sriov_vfs, 1, 1, errp)) {
+        return;
+    }
+    pf_init_vf_bar(dev, MSIX_BAR);
+    pf_init_vf_bar(dev, MODERN_BAR);
+}
+
+static void pf_exit(PCIDevice *dev)
+{
+    PartsPF *pf = VIRTIO_NET_PARTS_PF(dev);
+
+    pcie_sriov_pf_exit(dev);
+    parts_admin_exit(pf);
+    VIRTIO_NET_PARTS_GET_CLASS(pf)->parent_exit(dev);
+}
+
+static const Property pf_properties[] = {
+    DEFINE_PROP_UINT16("sriov-vfs", PartsPF, sriov_vfs, 16),
+    DEFINE_PROP_UINT16("queue-pairs", PartsPF, queue_pairs, 1),
+};
+
+static void pf_class_init(ObjectClass *klass, void *data)
+{
+    PartsFunctionClass *c = VIRTIO_NET_PARTS_CLASS(klass);
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    VIRTIO_PCI_CLASS(klass)->realize = pf_realize;
+    c->parent_exit = k->exit;
+    k->exit = pf_exit;
+    DEVICE_CLASS(klass)->desc = "SR-IOV virtio-net with device parts";
+    device_class_set_props(DEVICE_CLASS(klass), pf_properties);
+}
+
+static const TypeInfo parts_types[] = {
+    {
+        .name = TYPE_VIRTIO_NET_PARTS,
+        .parent = TYPE_VIRTIO_PCI,
+        .abstract = true,
+        .instance_size = sizeof(PartsFunction),
+        .instance_init = fn_instance_init,
+        .class_size = sizeof(PartsFunctionClass),
+        .class_init = fn_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { INTERFACE_PCIE_DEVICE },
+            { }
+        },
+    }, {
+        .name = TYPE_VIRTIO_NET_PARTS_PF,
+        .parent = TYPE_VIRTIO_NET_PARTS,
+        .instance_size = sizeof(PartsPF),
+        .class_init = pf_class_init,
+    }, {
+        .name = TYPE_VIRTIO_NET_PARTS_VF,
+        .parent = TYPE_VIRTIO_NET_PARTS,
+        .instance_size = sizeof(PartsVF),
+        .class_init = vf_class_init,
+    },
+};
+
+DEFINE_TYPES(parts_types)
