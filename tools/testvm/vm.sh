@@ -54,7 +54,7 @@ here=$TOP/tools/testvm
 if [ -n "$nic" ]; then
 	"$here/build-qemu.sh"
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
-	nic_args="-device virtio-net-parts-pf,id=nic,sriov-vfs=16,mac=52:54:00:77:00:01"
+	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=16,mac=52:54:00:77:00:01"
 else
 	qemu=/usr/bin/qemu-system-x86_64
 	nic_args=
