@@ -7,32 +7,37 @@ set -eu
 . "$(dirname -- "$0")/../testvm/lib.sh"
 
 src=/vfio-snapshot/src
-# suite | where it runs (root: the test root; vm: L1) | its command
+vm_needs=root,initramfs,source,qemu,modules
+# suite | what of setup.sh it needs | seconds it may take | where (root: the test root; vm: L1) | command
 suites="
-lint			root	$src/tools/testing/lint.sh
-unit			root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
-nic			root	$src/tools/qemu/tests/run.sh
-kselftest		vm	$src/tools/testing/selftests/vfio_snapshot/run.sh
-migration		vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
-migration-upstream	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+lint			root,source		300	root	$src/tools/testing/lint.sh
+unit			root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
+nic			root,qemu		300	root	$src/tools/qemu/tests/run.sh
+kselftest		$vm_needs,kselftest	600	vm	$src/tools/testing/selftests/vfio_snapshot/run.sh
+migration		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
+migration-upstream	$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 "
-declare -A limit=([lint]=300 [unit]=120 [nic]=300 [kselftest]=600 [migration]=400 [migration-upstream]=400)
 
-# lookup SUITE: its place and command.
+# lookup SUITE: sets needs, limit, where, command.
 lookup()
 {
-	printf '%s\n' "$suites" | awk -v want="$1" '$1 == want { $1 = ""; print; found = 1 } END { exit !found }'
+	local row
+
+	row=$(printf '%s' "$suites" | awk -v want="$1" '$1 == want')
+	[ -n "$row" ] || die "there is no suite $1" \
+		"the suites are: $(printf '%s' "$suites" | awk 'NF { printf "%s ", $1 }')"
+	read -r _ needs limit where command <<<"$row"
 }
 
 run_suite()
 {
-	local name=$1 where command
+	local name=$1 needs limit where command
 
-	read -r where command <<<"$(lookup "$name")"
+	lookup "$name"
 	# shellcheck disable=SC2086 # a command with arguments
 	case $where in
-	root) in_root timeout -k 5 "${limit[$name]}" $command ;;
-	vm) "$TOP/tools/testvm/vm.sh" -n "$name" -t "${limit[$name]}" -- $command ;;
+	root) in_root timeout -k 5 "$limit" $command ;;
+	vm) "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" -- $command ;;
 	esac
 }
 
@@ -66,11 +71,14 @@ tap_sum()
 		}'
 }
 
-[ $# -gt 0 ] || mapfile -t all < <(printf '%s\n' "$suites" | awk 'NF { print $1 }')
-[ $# -gt 0 ] || set -- "${all[@]}"
+if [ $# -eq 0 ]; then
+	mapfile -t all < <(printf '%s' "$suites" | awk 'NF { print $1 }')
+	set -- "${all[@]}"
+fi
+all_needs=
 for name; do
-	lookup "$name" >/dev/null || die "there is no suite $name" \
-		"the suites are: $(printf '%s\n' "$suites" | awk 'NF { printf "%s ", $1 }')"
+	lookup "$name"
+	all_needs+=" ${needs//,/ }"
 done
 
 passed=0
@@ -88,7 +96,8 @@ account()
 	table+=$(printf '%-20s %5d passed %4d failed %4d skipped %6d s' "$1" "$3" "$4" "$5" "$2")$'\n'
 }
 
-if "$TOP/tools/testvm/setup.sh"; then
+# shellcheck disable=SC2086 # a list
+if "$TOP/tools/testvm/setup.sh" $all_needs; then
 	account set-up $((SECONDS - begin)) 0 0 0
 	mkdir -p "$BUILD/logs"
 	for name; do

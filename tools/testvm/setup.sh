@@ -1,14 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Everything that the demonstration and the tests need. What is there already is kept.
+# setup.sh [STEP...]: build what the demonstration and the tests need, or just the steps named.
+# What is there already is kept.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
+# In this order, whatever the order of the arguments.
+steps="
+root		testvm/build-root.sh
+initramfs	testvm/build-initramfs.sh
+source		testvm/build-source.sh
+qemu		testvm/build-qemu.sh
+modules		testvm/build-modules.sh
+kselftest	testing/selftests/vfio_snapshot/prepare.sh
+migration	testing/migration/prepare.sh
+"
+
 need_root
-for step in testvm/build-root testvm/build-initramfs testvm/build-source testvm/build-qemu \
-	    testvm/build-modules testing/migration/prepare; do
+while read -r step script <&4; do
+	case " ${*:-$step} " in
+	*" $step "*) ;;
+	*) continue ;;
+	esac
 	start=$SECONDS
-	"$TOP/tools/$step.sh"
-	[ $((SECONDS - start)) -lt 2 ] || say "${step##*/}: $((SECONDS - start)) s"
-done
+	"$TOP/tools/$script"
+	[ $((SECONDS - start)) -lt 2 ] || say "$step took $((SECONDS - start)) s"
+done 4<<<"${steps:1}"
