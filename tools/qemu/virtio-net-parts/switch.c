@@ -89,7 +89,7 @@ static ssize_t port_receive(NetClientState *nc, const uint8_t *buf, size_t size)
 }
 
 static NetClientInfo port_info = {
-    .type = NET_CLIENT_DRIVER_HUBPORT,
+    .type = NET_CLIENT_DRIVER_NONE,
     .size = sizeof(PartsPortEnd),
     .receive = port_receive,
     .receive_iov = port_receive_iov,
