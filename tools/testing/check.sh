@@ -37,7 +37,7 @@ run_suite()
 	# shellcheck disable=SC2086 # a command with arguments
 	case $where in
 	root) in_root timeout -k 5 "$limit" $command ;;
-	vm) "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" -- $command ;;
+	vm) setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" -- $command ;;
 	esac
 }
 
@@ -105,7 +105,12 @@ if "$TOP/tools/testvm/setup.sh" $all_needs; then
 		start=$SECONDS
 		echo
 		echo "=== $name"
-		run_suite "$name" 2>&1 | tee "$log" && status=0 || status=${PIPESTATUS[0]}
+		# Not a pipeline: the suite's parent is this very process, and its end the suite's.
+		exec 5> >(exec tee "$log")
+		tee=$!
+		run_suite "$name" >&5 2>&1 5>&- && status=0 || status=$?
+		exec 5>&-
+		wait "$tee"
 		# shellcheck disable=SC2046 # three numbers
 		account "$name" $((SECONDS - start)) $(tap_sum "$status" <"$log")
 	done

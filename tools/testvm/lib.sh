@@ -54,20 +54,29 @@ locked()
 # calling shell however that dies (a signal included).
 unshared()
 {
-	setpriv --pdeathsig KILL \
+	(exec_unshared "$@")
+}
+
+exec_unshared()
+{
+	exec setpriv --pdeathsig KILL \
 		unshare --mount --propagation private --pid --fork --kill-child -- "$@"
 }
 
 # in_root CMD...: run CMD in the test root (see enter-root.sh). Nothing it mounts is seen outside.
 in_root()
 {
-	if [ -n "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
-		"$@"
-		return
-	fi
+	(exec_in_root "$@")
+}
+
+# The same in place of the calling (sub)shell, for a CMD in the background: killing that process
+# kills everything in it.
+exec_in_root()
+{
+	[ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ] || exec "$@"
 	need_root
 	[ -d "$ROOT" ] || die "there is no test root in $ROOT" "run tools/testvm/build-root.sh"
-	unshared sh "$TOP/tools/testvm/enter-root.sh" "$ROOT" "$TOP" "$BUILD" "$@"
+	exec_unshared sh "$TOP/tools/testvm/enter-root.sh" "$ROOT" "$TOP" "$BUILD" "$@"
 }
 
 # Content hash of the inputs: files, folders (recursively, without what a build leaves in them), or

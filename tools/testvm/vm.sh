@@ -62,13 +62,20 @@ fi
 accel=$("$here/probe-accel.sh" "$qemu")
 
 mkdir -p "$BUILD/run" "$BUILD/logs"
-run=$(mktemp -d "$BUILD/run/$name.XXXXXX")
+# Those of runs that were killed are swept up here.
+for run in "$BUILD"/run/*.*; do
+	kill -0 "${run##*.}" 2>/dev/null || rm -rf -- "$run"
+done
+run=$BUILD/run/$name.$$
+mkdir "$run"
 log=$BUILD/logs/vm-$name.log
 console=$run/console
 trap 'rm -rf -- "$run"' EXIT
 
 # The command as a script: no quoting to survive on the kernel's command line.
+port=virtserialport,name=output
 if [ -n "$interactive" ]; then
+	port=virtconsole
 	printf '%s\n' "${TERM:-dumb}" >"$run/interactive"
 	if [ -t 0 ]; then
 		stty size >"$run/size"
@@ -94,7 +101,7 @@ set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 	-fsdev local,id=build,path=/vfio-snapshot/build,security_model=passthrough,multidevs=remap \
 	-device virtio-9p-pci,fsdev=build,mount_tag=build \
 	-device virtio-serial-pci -chardev stdio,id=output,signal=off \
-	-device "${interactive:+virtconsole}${interactive:-virtserialport,name=output},chardev=output" \
+	-device "$port,chardev=output" \
 	-device virtio-rng-pci \
 	$nic_args $qemu_args
 
@@ -107,7 +114,6 @@ fail()
 	exit "$2"
 }
 
-# in_root's first process takes everything with it when it is killed.
 stop_vm()
 {
 	kill -KILL "$vm" 2>/dev/null || true
@@ -120,14 +126,14 @@ reader=
 if [ -n "$interactive" ]; then
 	# Asked for by number: the shell gives background jobs /dev/null.
 	exec 3<&0
-	in_root "$@" <&3 &
+	exec_in_root "$@" <&3 &
 else
 	# Through cat: QEMU makes its standard output non-blocking, and the caller shares it. From a
 	# fifo that never ends: at the end of its input QEMU would take the port for disconnected.
 	mkfifo "$run/input" "$run/output"
 	cat <"$run/output" &
 	reader=$!
-	in_root "$@" 0<>"$run/input" >"$run/output" &
+	exec_in_root "$@" 0<>"$run/input" >"$run/output" &
 fi
 vm=$!
 trap 'stop_vm; [ -z "${tty:-}" ] || stty "$tty"; rm -rf -- "$run"' EXIT
