@@ -210,3 +210,29 @@ enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
 		return arc->from;
 	return SNAPSHOT_ERROR;
 }
+
+/**
+ * snapshot_arc_take - take one arc
+ * @arc: the arc; the walker is in its @from
+ * @walker: what it is taken on
+ * @err: set to 0, or to the errno that the arc failed with
+ *
+ * Return: the state that the walker is in now, see snapshot_arc_settle().
+ */
+enum snapshot_state snapshot_arc_take(const struct snapshot_arc *arc,
+				      struct snapshot_walker *walker, int *err)
+{
+	enum vfio_snapshot_level back = states[arc->from].level;
+
+	*err = 0;
+	if (walker->level != arc->level)
+		*err = walker->quiesce(walker, arc->level);
+	if (!*err)
+		*err = walker->act(walker, arc->action);
+
+	/* The one roll-back step: absolute, so it also answers where we are. */
+	if (*err && arc->failure == SNAPSHOT_STAYS && walker->level != back)
+		walker->quiesce(walker, back);
+
+	return snapshot_arc_settle(arc, *err, walker->level);
+}

@@ -92,6 +92,19 @@ struct snapshot_arc {
 	u8 failure;
 };
 
+/**
+ * struct snapshot_walker - what arcs are taken on: a device, or a test
+ * @level: level that the device is at, kept by @quiesce
+ * @quiesce: bring the device to a level; 0 with @level set to it, or an errno
+ *           with @level set to where the device really is
+ * @act: do the action of an arc; 0, or an errno with nothing done
+ */
+struct snapshot_walker {
+	enum vfio_snapshot_level level;
+	int (*quiesce)(struct snapshot_walker *walker, enum vfio_snapshot_level want);
+	int (*act)(struct snapshot_walker *walker, enum snapshot_action action);
+};
+
 extern const struct snapshot_arc snapshot_arcs[];
 extern const unsigned int snapshot_nr_arcs;
 
@@ -103,5 +116,7 @@ const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features);
 enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
 					enum vfio_snapshot_level now);
+enum snapshot_state snapshot_arc_take(const struct snapshot_arc *arc,
+				      struct snapshot_walker *walker, int *err);
 
 #endif /* VFIO_SNAPSHOT_ARCS_H */

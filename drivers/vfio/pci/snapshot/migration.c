@@ -38,8 +38,9 @@ static struct snapshot_mig *to_mig(struct vfio_device *vdev)
 	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->mig;
 }
 
-static int quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want)
+static int quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want)
 {
+	struct snapshot_mig *mig = container_of(walker, struct snapshot_mig, walker);
 	struct vfio_snapshot_device *sdev = mig->sdev;
 	enum vfio_snapshot_level now = VFIO_SNAPSHOT_UNKNOWN;
 	int err;
@@ -47,7 +48,7 @@ static int quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want)
 	lockdep_assert_held(&mig->lock);
 	scoped_guard(mutex, &mig->fw_lock)
 		err = sdev->ops->quiesce(sdev, want, &now);
-	mig->level = now;
+	walker->level = now;
 	return err;
 }
 
@@ -85,78 +86,74 @@ static void end_stream(struct snapshot_mig *mig)
 	mig->stream = NULL;
 }
 
-static struct file *open_stream(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
+static int open_stream(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
 {
 	struct snapshot_stream *stream;
-	struct file *file;
 
 	tidy(mig);
-	stream = snapshot_stream_open(mig, dir, &file);
+	stream = snapshot_stream_open(mig, dir, &mig->opened);
 	if (IS_ERR(stream))
-		return ERR_CAST(stream);
+		return PTR_ERR(stream);
 	mig->stream = stream;
-	return file;
+	return 0;
 }
 
-static struct file *open_saving(struct snapshot_mig *mig,
-				enum vfio_snapshot_phase phase)
+static int open_saving(struct snapshot_mig *mig, enum vfio_snapshot_phase phase)
 {
-	struct file *file = open_stream(mig, VFIO_SNAPSHOT_SAVE);
-	int err;
+	int err = open_stream(mig, VFIO_SNAPSHOT_SAVE);
 
-	if (IS_ERR(file))
-		return file;
+	if (err)
+		return err;
 	err = snapshot_stream_save(mig->stream, phase);
 	if (err) {
 		end_stream(mig);
 		tidy(mig);
-		fput(file);
-		return ERR_PTR(err);
+		fput(mig->opened);
+		mig->opened = NULL;
 	}
-	return file;
+	return err;
 }
 
-static struct file *act_keep(struct snapshot_mig *mig)
+static int act_keep(struct snapshot_mig *mig)
 {
-	return NULL;
+	return 0;
 }
 
-static struct file *act_save_open(struct snapshot_mig *mig)
+static int act_save_open(struct snapshot_mig *mig)
 {
 	return open_saving(mig, VFIO_SNAPSHOT_AHEAD);
 }
 
-static struct file *act_save_whole(struct snapshot_mig *mig)
+static int act_save_whole(struct snapshot_mig *mig)
 {
 	return open_saving(mig, VFIO_SNAPSHOT_FINAL);
 }
 
-static struct file *act_save_finish(struct snapshot_mig *mig)
+static int act_save_finish(struct snapshot_mig *mig)
 {
-	return ERR_PTR(snapshot_stream_save(mig->stream, VFIO_SNAPSHOT_FINAL));
+	return snapshot_stream_save(mig->stream, VFIO_SNAPSHOT_FINAL);
 }
 
-static struct file *act_save_close(struct snapshot_mig *mig)
+static int act_save_close(struct snapshot_mig *mig)
 {
 	end_stream(mig);
-	return NULL;
+	return 0;
 }
 
-static struct file *act_load_open(struct snapshot_mig *mig)
+static int act_load_open(struct snapshot_mig *mig)
 {
 	return open_stream(mig, VFIO_SNAPSHOT_LOAD);
 }
 
-static struct file *act_load_close(struct snapshot_mig *mig)
+static int act_load_close(struct snapshot_mig *mig)
 {
 	int err = snapshot_stream_load_end(mig->stream);
 
 	end_stream(mig);
-	return ERR_PTR(err);
+	return err;
 }
 
-/* Each returns a file for an action that opens a stream, NULL, or an ERR_PTR. */
-static struct file *(*const actions[SNAPSHOT_NR_ACTIONS])(struct snapshot_mig *mig) = {
+static int (*const actions[SNAPSHOT_NR_ACTIONS])(struct snapshot_mig *mig) = {
 	[SNAPSHOT_KEEP] = act_keep,
 	[SNAPSHOT_SAVE_OPEN] = act_save_open,
 	[SNAPSHOT_SAVE_FINISH] = act_save_finish,
@@ -166,26 +163,18 @@ static struct file *(*const actions[SNAPSHOT_NR_ACTIONS])(struct snapshot_mig *m
 	[SNAPSHOT_LOAD_CLOSE] = act_load_close,
 };
 
-static struct file *take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
+static int act(struct snapshot_walker *walker, enum snapshot_action action)
 {
-	struct file *file = NULL;
-	int err = 0;
+	return actions[action](container_of(walker, struct snapshot_mig, walker));
+}
 
-	if (mig->level != arc->level)
-		err = quiesce(mig, arc->level);
-	if (!err) {
-		file = actions[arc->action](mig);
-		err = PTR_ERR_OR_ZERO(file);
-	}
+static int take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
+{
+	int err;
 
-	/* The one roll-back step: absolute, so it also answers where we are. */
-	if (err && arc->failure == SNAPSHOT_STAYS &&
-	    mig->level != snapshot_state_level(arc->from))
-		quiesce(mig, snapshot_state_level(arc->from));
-
-	set_state(mig, snapshot_arc_settle(arc, err, mig->level));
+	set_state(mig, snapshot_arc_take(arc, &mig->walker, &err));
 	if (!err)
-		return file;
+		return 0;
 
 	if (mig->state == SNAPSHOT_ERROR)
 		end_stream(mig);
@@ -195,45 +184,47 @@ static struct file *take_arc(struct snapshot_mig *mig, const struct snapshot_arc
 			     snapshot_state_name(arc->to), err,
 			     snapshot_state_name(mig->state),
 			     mig->state == SNAPSHOT_ERROR ? ", reset it" : "");
-	return ERR_PTR(err);
+	return err;
 }
 
-static struct file *walk(struct snapshot_mig *mig, u32 to)
+static int walk(struct snapshot_mig *mig, u32 to)
 {
-	struct file *file = NULL;
-
 	lockdep_assert_held(&mig->lock);
 
 	/* ERROR cannot be asked for, not even by a device that is in it. */
 	if (to == SNAPSHOT_ERROR)
-		return ERR_PTR(-EINVAL);
+		return -EINVAL;
 
 	while (mig->state != to) {
 		const struct snapshot_arc *arc;
+		int err;
 
 		arc = snapshot_arc_next(mig->state, to, mig->features);
 		if (!arc)
-			return ERR_PTR(-EINVAL);
-		file = take_arc(mig, arc);
-		if (IS_ERR(file))
-			break;
+			return -EINVAL;
+		err = take_arc(mig, arc);
+		if (err)
+			return err;
 	}
-	return file;
+	return 0;
 }
 
 static struct file *snapshot_set_state(struct vfio_device *vdev,
 				       enum vfio_device_mig_state new_state)
 {
 	struct snapshot_mig *mig = to_mig(vdev);
-	struct file *file;
+	struct file *file = NULL;
+	int err;
 
 	mutex_lock(&mig->lock);
-	file = walk(mig, new_state);
+	err = walk(mig, new_state);
+	/* Only the last arc of a walk opens a stream. */
+	swap(file, mig->opened);
 	/* The guest runs: what its blackout had no time for can be done now. */
-	if (mig->ended && mig->level == VFIO_SNAPSHOT_RUN)
+	if (mig->ended && mig->walker.level == VFIO_SNAPSHOT_RUN)
 		queue_work(system_long_wq, &mig->tidy);
 	snapshot_mig_unlock(mig);
-	return file;
+	return err ? ERR_PTR(err) : file;
 }
 
 static int snapshot_get_state(struct vfio_device *vdev,
@@ -388,12 +379,12 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 	lockdep_assert_held(&mig->lock);
 
 	sdev->ops->reset_done(sdev);
-	mig->level = VFIO_SNAPSHOT_RUN;
+	mig->walker.level = VFIO_SNAPSHOT_RUN;
 	mig->estimated = 0;
 	end_stream(mig);
 	if (raced)
-		quiesce(mig, VFIO_SNAPSHOT_RUN);
-	set_state(mig, mig->level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
+		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
+	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
 	if (mig->ended)
 		queue_work(system_long_wq, &mig->tidy);
@@ -448,9 +439,9 @@ void snapshot_mig_reset_done(struct snapshot_mig *mig)
 void snapshot_mig_open(struct snapshot_mig *mig)
 {
 	mutex_lock(&mig->lock);
-	if (mig->level != VFIO_SNAPSHOT_RUN)
-		quiesce(mig, VFIO_SNAPSHOT_RUN);
-	set_state(mig, mig->level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
+	if (mig->walker.level != VFIO_SNAPSHOT_RUN)
+		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
+	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
 	snapshot_mig_unlock(mig);
 }
@@ -478,8 +469,8 @@ void snapshot_mig_close(struct snapshot_mig *mig)
 	mutex_lock(&mig->lock);
 	if (!mig->sdev->core.needs_reset)
 		apply_reset(mig, false);
-	else if (mig->level != VFIO_SNAPSHOT_RUN)
-		quiesce(mig, VFIO_SNAPSHOT_RUN);
+	else if (mig->walker.level != VFIO_SNAPSHOT_RUN)
+		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
 	tidy(mig);
 	snapshot_mig_unlock(mig);
 	cancel_work_sync(&mig->tidy);
@@ -504,7 +495,9 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_PRECOPY)
 		mig->features |= SNAPSHOT_F_PRECOPY;
 	mig->state = SNAPSHOT_RUNNING;
-	mig->level = VFIO_SNAPSHOT_RUN;
+	mig->walker.level = VFIO_SNAPSHOT_RUN;
+	mig->walker.quiesce = quiesce;
+	mig->walker.act = act;
 	mutex_init(&mig->lock);
 	mutex_init(&mig->fw_lock);
 	INIT_WORK(&mig->tidy, tidy_work);

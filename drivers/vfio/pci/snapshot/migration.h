@@ -8,6 +8,7 @@
 
 #include "arcs.h"
 
+struct file;
 struct snapshot_stream;
 struct vfio_device_feature_mig_arc;
 struct vfio_precopy_info;
@@ -20,7 +21,8 @@ struct vfio_precopy_info;
  *        Taken before the lock of a stream and before @fw_lock. A reset may
  *        come with locks held that a page fault needs, so it only tries.
  * @state: current state; written under @lock, read without
- * @level: quiesce level of the device
+ * @walker: what the arcs are taken on: the device's level and its operations
+ * @opened: file of the stream that the arc being taken opened, or NULL
  * @stream: the open stream, or NULL
  * @ended: a dead stream whose memory and firmware objects are still held, or
  *         NULL; never set together with a later @stream
@@ -35,7 +37,8 @@ struct snapshot_mig {
 	unsigned int features;
 	struct mutex lock;	/* state changes */
 	enum snapshot_state state;
-	enum vfio_snapshot_level level;
+	struct snapshot_walker walker;
+	struct file *opened;
 	struct snapshot_stream *stream;
 	struct snapshot_stream *ended;
 	u64 estimate;
