@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exhaustive proof about arcs.c by CBMC: every function named proof_* holds for
+ * all inputs, or CBMC shows the input for which it does not. The table is taken
+ * from the real source file, so changing a row is a change of what is proved.
+ */
+#include "../../../drivers/vfio/pci/snapshot/arcs.c"
+
+unsigned int nondet_uint(void);
+int nondet_int(void);
+
+#define assume(cond)	__CPROVER_assume(cond)
+#define prove(cond)	__CPROVER_assert(cond, #cond)
+
+/* The feature sets that the uAPI defines. */
+static unsigned int any_features(void)
+{
+	unsigned int features = nondet_uint();
+
+	assume(features == SNAPSHOT_F_STOP_COPY ||
+	       features == (SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_NDMA) ||
+	       features == (SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_PRECOPY) ||
+	       features == (SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_NDMA | SNAPSHOT_F_PRECOPY));
+	return features;
+}
+
+static int is_saving(unsigned int state)
+{
+	return state == SNAPSHOT_STOP_COPY || state == SNAPSHOT_PRECOPY ||
+	       state == SNAPSHOT_PRECOPY_NDMA;
+}
+
+/*
+ * Every walk is refused before its first step, or ends where it was to without
+ * going through a state whose data would be lost, or through ERROR.
+ */
+void proof_walk_ends_and_loses_nothing(void)
+{
+	unsigned int features = any_features(), from = nondet_uint(), to = nondet_uint();
+	unsigned int state = from, steps;
+
+	if (!snapshot_arc_next(from, to, features))
+		return;
+	prove(from < SNAPSHOT_NR_STATES && to < SNAPSHOT_NR_STATES && from != to);
+	for (steps = 0; steps < 4 && state != to; steps++) {
+		const struct snapshot_arc *arc = snapshot_arc_next(state, to, features);
+
+		prove(arc);
+		prove(arc->from == state);
+		prove((arc->with & ~features) == 0 && (arc->without & features) == 0);
+		state = arc->to;
+		prove(state != SNAPSHOT_ERROR);
+		prove(state == to || state != SNAPSHOT_RESUMING);
+		prove(state == to ||
+		      is_saving(state) == (is_saving(from) && is_saving(to)));
+	}
+	prove(state == to);
+}
+
+/*
+ * No other sequence of legal arcs that loses nothing is shorter. A walk has four
+ * steps at most, so a shorter sequence has three.
+ */
+void proof_walk_is_shortest(void)
+{
+	unsigned int features = any_features(), from = nondet_uint(), to = nondet_uint();
+	unsigned int other = from, state = from, steps;
+
+	assume(from < SNAPSHOT_NR_STATES && to < SNAPSHOT_NR_STATES && from != to);
+	for (steps = 0; steps < 3 && other != to; steps++) {
+		unsigned int i = nondet_uint();
+		const struct snapshot_arc *arc;
+
+		assume(i < ARRAY_SIZE(snapshot_arcs));
+		arc = &snapshot_arcs[i];
+		assume(arc->from == other && (arc->with & ~features) == 0 &&
+		       (arc->without & features) == 0);
+		other = arc->to;
+		assume(other == to || (other != SNAPSHOT_RESUMING &&
+				       is_saving(other) == (is_saving(from) && is_saving(to))));
+		if (state != to) {
+			arc = snapshot_arc_next(state, to, features);
+			if (arc)
+				state = arc->to;
+		}
+	}
+	if (other == to)
+		prove(state == to);
+}
+
+/* ERROR has no way out and no way in but by failure. */
+void proof_error_is_left_by_reset_only(void)
+{
+	unsigned int features = any_features(), other = nondet_uint();
+
+	prove(!snapshot_arc_next(SNAPSHOT_ERROR, other, features));
+	prove(!snapshot_arc_next(other, SNAPSHOT_ERROR, features));
+}
+
+/* What comes out of an arc is from, to or ERROR, and true: at its level. */
+void proof_settled_state_is_true(void)
+{
+	unsigned int i = nondet_uint();
+	enum vfio_snapshot_level now = nondet_uint();
+	const struct snapshot_arc *arc;
+	enum snapshot_state state;
+	int err = nondet_int();
+
+	assume(i < ARRAY_SIZE(snapshot_arcs) && now <= VFIO_SNAPSHOT_UNKNOWN);
+	arc = &snapshot_arcs[i];
+	state = snapshot_arc_settle(arc, err, now);
+
+	prove(state == arc->from || state == arc->to || state == SNAPSHOT_ERROR);
+	prove(state == SNAPSHOT_ERROR || snapshot_state_level(state) == now);
+	prove(state != arc->to || !err);
+	prove(state != arc->from || err);
+	/* A failed exit from RESUMING is ERROR; a true success never is. */
+	prove(!err || arc->from != SNAPSHOT_RESUMING || state == SNAPSHOT_ERROR);
+	prove(err || now != arc->level || state == arc->to);
+}
+
+/* A row's level and action are those of the states that it joins. */
+void proof_rows_are_consistent(void)
+{
+	unsigned int i = nondet_uint();
+	const struct snapshot_arc *arc;
+
+	assume(i < ARRAY_SIZE(snapshot_arcs));
+	arc = &snapshot_arcs[i];
+	prove(arc->level == snapshot_state_level(arc->to));
+	prove(snapshot_action_opens(arc->action) ==
+	      ((is_saving(arc->to) && !is_saving(arc->from)) || arc->to == SNAPSHOT_RESUMING));
+	prove((arc->action == SNAPSHOT_SAVE_CLOSE) ==
+	      (is_saving(arc->from) && !is_saving(arc->to)));
+	prove((arc->action == SNAPSHOT_LOAD_CLOSE) == (arc->from == SNAPSHOT_RESUMING));
+	prove((arc->action == SNAPSHOT_SAVE_FINISH) ==
+	      (is_saving(arc->from) && arc->to == SNAPSHOT_STOP_COPY));
+}
+
+static unsigned int commands;
+
+static int any_quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+{
+	int err = nondet_int();
+
+	commands++;
+	walker->level = nondet_uint();
+	assume(walker->level <= VFIO_SNAPSHOT_UNKNOWN);
+	assume(err || walker->level == want);
+	return err;
+}
+
+static int any_act(struct snapshot_walker *walker, enum snapshot_action action)
+{
+	(void)walker;
+	return action == SNAPSHOT_KEEP || action == SNAPSHOT_SAVE_CLOSE ? 0 : nondet_int();
+}
+
+/*
+ * Whatever the firmware answers to whichever command of an arc: the state is
+ * from, to or ERROR, it is true, and there is no ladder of commands.
+ */
+void proof_taken_arc_leaves_the_truth(void)
+{
+	struct snapshot_walker walker = { .quiesce = any_quiesce, .act = any_act };
+	unsigned int i = nondet_uint();
+	const struct snapshot_arc *arc;
+	enum snapshot_state state;
+	int err;
+
+	assume(i < ARRAY_SIZE(snapshot_arcs));
+	arc = &snapshot_arcs[i];
+	walker.level = snapshot_state_level(arc->from);
+	commands = 0;
+	state = snapshot_arc_take(arc, &walker, &err);
+
+	prove(state == arc->from || state == arc->to || state == SNAPSHOT_ERROR);
+	prove((state == arc->to) == !err);
+	prove(state == SNAPSHOT_ERROR || walker.level == snapshot_state_level(state));
+	prove(!err || arc->from != SNAPSHOT_RESUMING || state == SNAPSHOT_ERROR);
+	/* ERROR means that the level is not from's, but for RESUMING. */
+	prove(state != SNAPSHOT_ERROR || arc->from == SNAPSHOT_RESUMING ||
+	      walker.level != snapshot_state_level(arc->from));
+	prove(commands <= 2);
+}
