@@ -9,7 +9,7 @@
 #include "hw/pci/pcie_sriov.h"
 #include "admin.h"
 
-#define ADMIN_QUEUE_SIZE    64
+#define ADMIN_QUEUE_SIZE    PARTS_QUEUE_SIZE
 #define CMD_HDR_SIZE        24
 #define STATUS_SIZE         8
 /* More than any state of ours; memory is not the guest's to fill at will. */

@@ -44,10 +44,6 @@ void parts_vf_init_limits(PartsVF *vf)
         .pairs = vf->fn.pairs,
         .nvqs = 2 * vf->fn.pairs + 1,
         .nvectors = vf_proxy(vf)->nvectors,
-        /* as realized: receive, transmit, control */
-        .data_size = MAX(virtio_queue_get_num(vdev, 0),
-                         virtio_queue_get_num(vdev, 1)),
-        .ctrl_size = virtio_queue_get_num(vdev, 2),
     };
 }
 
@@ -66,7 +62,7 @@ static void capture_vqs(PartsVF *vf, PartsImage *img)
             continue;
         }
         img->vq[i] = (PartsVq) {
-            .size = virtio_queue_get_num(vdev, i),
+            .size = q->num ?: PARTS_QUEUE_SIZE,
             .vector = virtio_queue_vector(vdev, i),
             .enabled = q->enabled,
             .desc = q->desc[0] | (uint64_t)q->desc[1] << 32,

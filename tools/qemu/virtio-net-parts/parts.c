@@ -459,8 +459,7 @@ static bool image_valid(const PartsImage *img, const PartsLimits *lim)
         }
     }
     for (i = 0; i < lim->nvqs; i++) {
-        unsigned max = i >= nvqs ? 0 :
-                       i == nvqs - 1 ? lim->ctrl_size : lim->data_size;
+        unsigned max = i < nvqs ? PARTS_QUEUE_SIZE : 0;
 
         if (!vq_valid(&img->vq[i], max, lim->nvectors)) {
             return false;

@@ -60,9 +60,26 @@ static uint64_t fn_common_read(void *opaque, hwaddr addr, unsigned size)
         return pf ? pf->admin.index : 0;
     case VIRTIO_PCI_COMMON_ADM_Q_NUM:
         return pf ? 1 : 0;
+    case VIRTIO_PCI_COMMON_Q_SIZE:
+        return MIN(fn->stock_common->read(opaque, addr, size),
+                   PARTS_QUEUE_SIZE);
     default:
         return fn->stock_common->read(opaque, addr, size);
     }
+}
+
+static void fn_common_write(void *opaque, hwaddr addr, uint64_t val,
+                            unsigned size)
+{
+    PartsFunction *fn = fn_of(opaque);
+    uint16_t sel = VIRTIO_DEVICE(&fn->vdev)->queue_sel;
+
+    /* A driver that took the size it read need not have written it. */
+    if (addr == VIRTIO_PCI_COMMON_Q_ENABLE && !fn->parent_obj.vqs[sel].num) {
+        fn->stock_common->write(opaque, VIRTIO_PCI_COMMON_Q_SIZE,
+                                PARTS_QUEUE_SIZE, 2);
+    }
+    fn->stock_common->write(opaque, addr, val, size);
 }
 
 static void fn_notify_write(void *opaque, hwaddr addr, uint64_t val,
@@ -83,6 +100,7 @@ static void fn_layer_registers(PartsFunction *fn)
     fn->stock_common = proxy->common.mr.ops;
     fn->common = *fn->stock_common;
     fn->common.read = fn_common_read;
+    fn->common.write = fn_common_write;
     proxy->common.mr.ops = &fn->common;
 
     fn->stock_notify = proxy->notify.mr.ops;

@@ -13,6 +13,13 @@
 #define PARTS_MAX_PAIRS   64
 #define PARTS_MAX_VQS     (2 * PARTS_MAX_PAIRS + 1)
 #define PARTS_MAX_VFS     128
+/*
+ * Most entries of any queue, though virtio-net has more. QEMU's writes to a
+ * ring behind an IOMMU translate only where they begin: an entry of a used ring
+ * that straddles a page hits the wrong one. With this size Linux lays a used
+ * ring out within one page.
+ */
+#define PARTS_QUEUE_SIZE  256
 #define PARTS_VLAN_BYTES  (MAX_VLAN / 8)
 
 /* ---- the switch: one Ethernet segment of the PF, all VFs and an optional uplink ---- */
@@ -101,8 +108,6 @@ typedef struct PartsLimits {
     unsigned pairs;
     unsigned nvqs;
     unsigned nvectors;
-    unsigned data_size;         /* largest receive or transmit queue */
-    unsigned ctrl_size;
 } PartsLimits;
 
 #define PARTS_HDR_SIZE 16
