@@ -13,13 +13,10 @@ limit=20
 tcg="-accel tcg,thread=multi -cpu max,-avx,-avx2,-bmi1,-bmi2"
 kvm="-accel kvm -cpu host"
 
-case $qemu in
-/vfio-snapshot/build/*) file=$BUILD/${qemu#/vfio-snapshot/build/} ;;
-*) file=$ROOT$qemu ;;
-esac
 name=accel-${qemu//\//-}
 locked "$name"
-if fresh "$name" "$TOP/tools/testvm/probe-accel.sh" "$file" "$BUILD/l1/vmlinuz" \
+# A change of our device alone does not change how QEMU runs a CPU.
+if fresh "$name" "$TOP/tools/testvm/probe-accel.sh" "$BUILD/stamps/root" "$BUILD/stamps/qemu-tree" \
 	"=$(uname -r)" "=$([ -c /dev/kvm ] && echo kvm)" && [ -s "$BUILD/l1/$name" ]; then
 	cat "$BUILD/l1/$name"
 	exit 0

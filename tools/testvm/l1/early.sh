@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 # /init of the initramfs: mounts the test root over 9p, read-only under a tmpfs, and goes on in it.
+# All mounts are made here, by busybox: programs of the root have to come over 9p first.
 set -eu
 
 /bin/busybox --install -s /bin
@@ -34,4 +35,20 @@ mount -t 9p -o "rw,cache=mmap,$opts" build /newroot/vfio-snapshot/build
 for dir in proc sys dev; do
 	mount --move "/$dir" "/newroot/$dir"
 done
+
+cd /newroot
+mkdir -p dev/pts dev/shm
+mount -t devpts devpts dev/pts
+for dir in dev/shm run tmp; do
+	mount -t tmpfs tmpfs "$dir"
+done
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t debugfs debugfs sys/kernel/debug
+mount -t tracefs tracefs sys/kernel/tracing
+ln -sf /proc/self/fd dev/fd
+ln -sf fd/0 dev/stdin
+ln -sf fd/1 dev/stdout
+ln -sf fd/2 dev/stderr
+hostname l1
+ip link set lo up
 exec switch_root /newroot /bin/sh /vfio-snapshot/src/tools/testvm/l1/init.sh

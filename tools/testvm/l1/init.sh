@@ -1,27 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# First process of L1 in the test root: the rest of the mounts, then the command that vm.sh left in
-# its run folder, then power off. What the command prints goes to the port named "output" (or to
+# First process of L1 in the test root: runs the command that vm.sh left in its run folder, then
+# powers off. What the command prints goes to the port named "output" (or to
 # the console hvc0 when somebody sits there), its exit status into the run folder.
 set -u
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LC_ALL=C.UTF-8
 export VFIO_SNAPSHOT_BUILD=/vfio-snapshot/build VFIO_SNAPSHOT_IN_ROOT=1 VFIO_SNAPSHOT_L1=1
-
-mkdir -p /dev/pts /dev/shm
-mount -t devpts devpts /dev/pts
-mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t debugfs debugfs /sys/kernel/debug
-mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-for link in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr:/proc/self/fd/2; do
-	ln -sf "${link#*:}" "/dev/${link%%:*}"
-done
-hostname l1
-ip link set lo up
 
 run=/vfio-snapshot/build/run/$(sed -n 's/.*vfio_snapshot\.run=\([^ ]*\).*/\1/p' /proc/cmdline)
 
