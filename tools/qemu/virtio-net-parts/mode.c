@@ -363,10 +363,16 @@ void parts_vf_bus_master_on(PartsVF *vf)
 
 void parts_vf_driver_reset(PartsVF *vf)
 {
+    VirtIOPCIProxy *proxy = vf_proxy(vf);
+
     if (vf->applying) {
         return;
     }
     drop_staged(vf);
+    /* Parts too, though the stock reset leaves them. */
+    proxy->dfselect = 0;
+    proxy->gfselect = 0;
+    memset(proxy->guest_features, 0, sizeof(proxy->guest_features));
     vf->rings_due = false;
     if (!vf->stopped) {
         parts_port_block(vf->fn.port, false);

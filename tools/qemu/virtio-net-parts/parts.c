@@ -49,6 +49,7 @@ typedef struct Reader {
 typedef struct PartType {
     uint16_t type;
     uint8_t flags;
+    bool selects;               /* otherwise its selector is zero */
     uint32_t needs;             /* bits of the types that must precede it */
     void (*write)(Writer *w);
     bool (*read)(Reader *r, const uint8_t *sel, const uint8_t *val,
@@ -386,19 +387,19 @@ static bool read_cvq(Reader *r, const uint8_t *sel, const uint8_t *val,
 #define N_VQ        (1u << 4)
 
 static const PartType part_types[] = {
-    { PART_DEV_FEATURES, PART_OPTIONAL, 0,
+    { PART_DEV_FEATURES, PART_OPTIONAL, false, 0,
       write_dev_features, read_dev_features },
-    { PART_DRV_FEATURES, 0, 0,
+    { PART_DRV_FEATURES, 0, false, 0,
       write_drv_features, read_drv_features },
-    { PART_PCI_COMMON_CFG, 0, N_DRV,
+    { PART_PCI_COMMON_CFG, 0, true, N_DRV,
       write_common_cfg, read_common_cfg },
-    { PART_DEVICE_STATUS, 0, N_DRV | N_COMMON,
+    { PART_DEVICE_STATUS, 0, false, N_DRV | N_COMMON,
       write_status, read_status },
-    { PART_VQ_CFG, 0, N_DRV | N_COMMON | N_STATUS,
+    { PART_VQ_CFG, 0, true, N_DRV | N_COMMON | N_STATUS,
       write_vq_cfg, read_vq_cfg },
-    { PART_VQ_NOTIFY_CFG, 0, N_DRV | N_COMMON | N_STATUS | N_VQ,
+    { PART_VQ_NOTIFY_CFG, 0, true, N_DRV | N_COMMON | N_STATUS | N_VQ,
       write_vq_notify, read_vq_notify },
-    { PART_NET_CVQ_CFG, 0, 0,
+    { PART_NET_CVQ_CFG, 0, true, 0,
       write_cvq, read_cvq },
 };
 
@@ -542,6 +543,7 @@ bool parts_read(PartsImage *img, uint32_t *seen, const PartsLimits *lim,
             memcpy(key, data, 2);
             memcpy(key + 2, data + 4, SEL_SIZE);
             if (flags != pt->flags || (pt->needs & ~*seen) ||
+                (!pt->selects && memcmp(data + 4, no_sel, SEL_SIZE)) ||
                 !g_hash_table_add(keys, g_bytes_new(key, sizeof(key))) ||
                 !pt->read(&r, data + 4, val, size)) {
                 return false;

@@ -201,6 +201,13 @@ static void vf_msi_trigger(PCIDevice *dev, MSIMessage msg)
     }
 }
 
+/* Once it is realized: PCI sets the stock function last. */
+static void vf_layer_msi(PCIDevice *dev)
+{
+    VIRTIO_NET_PARTS_VF(dev)->stock_msi_trigger = dev->msi_trigger;
+    dev->msi_trigger = vf_msi_trigger;
+}
+
 static void vf_driver_reset(void *opaque)
 {
     parts_vf_driver_reset(opaque);
@@ -243,8 +250,6 @@ static void vf_realize(VirtIOPCIProxy *proxy, Error **errp)
     vf->fn.stock_config_write = dev->config_write;
     dev->config_read = vf_config_read;
     dev->config_write = vf_config_write;
-    vf->stock_msi_trigger = dev->msi_trigger;
-    dev->msi_trigger = vf_msi_trigger;
 
     pci_word_test_and_set_mask(dev->config + PCI_COMMAND,
                                PCI_COMMAND_INTX_DISABLE);
@@ -319,6 +324,7 @@ static void pf_realize(VirtIOPCIProxy *proxy, Error **errp)
     PartsPF *pf = VIRTIO_NET_PARTS_PF(proxy);
     VirtIONet *net = &pf->fn.vdev.parent_obj;
     VirtIODevice *vdev = VIRTIO_DEVICE(net);
+    unsigned i;
 
     if (!pf_check(pf, errp)) {
         return;
@@ -346,6 +352,9 @@ static void pf_realize(VirtIOPCIProxy *proxy, Error **errp)
     }
     pf_init_vf_bar(dev, MSIX_BAR);
     pf_init_vf_bar(dev, MODERN_BAR);
+    for (i = 0; i < pf->sriov_vfs; i++) {
+        vf_layer_msi(dev->exp.sriov_pf.vf[i]);
+    }
 }
 
 static void pf_exit(PCIDevice *dev)

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests of the emulated NIC without a guest: TAP, seconds. Arguments name single tests.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/../../testvm/lib.sh"
+
+"$TOP/tools/testvm/build-qemu.sh"
+in_root env PYTHONDONTWRITEBYTECODE=1 timeout --kill-after=5 240 \
+	python3 /vfio-snapshot/src/tools/qemu/tests/conformance.py \
+	/vfio-snapshot/build/qemu/qemu-system-x86_64 "$@"
