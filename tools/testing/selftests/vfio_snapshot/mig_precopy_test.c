@@ -218,12 +218,15 @@ TEST_F(precopy, flags_are_an_output_only_with_precopy_info_v2)
 	struct vfio_precopy_info info = { .argsz = sizeof(info) };
 	uint32_t v2 = VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2;
 
+	if (mig_feature(&self->dev, VFIO_DEVICE_FEATURE_PROBE | v2, NULL, 0))
+		SKIP(return, "the kernel has no PRECOPY_INFOv2");
+
 	/* Before: reserved, and never a REINIT that nobody asked for */
 	ASSERT_EQ(0, ioctl(self->fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
 	EXPECT_EQ(0, info.flags);
 
-	if (mig_feature(&self->dev, VFIO_DEVICE_FEATURE_SET | v2, NULL, 0))
-		SKIP(return, "the kernel has no PRECOPY_INFOv2");
+	ASSERT_EQ(0, mig_feature(&self->dev, VFIO_DEVICE_FEATURE_SET | v2, NULL,
+				 0));
 	info.flags = ~VFIO_PRECOPY_INFO_REINIT;
 	ASSERT_EQ(0, ioctl(self->fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
 	EXPECT_EQ(0, info.flags & ~VFIO_PRECOPY_INFO_REINIT);

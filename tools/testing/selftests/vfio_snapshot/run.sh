@@ -25,6 +25,8 @@ if [ $# -eq 0 ]; then
 fi
 
 number=0 failed=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 
 result() # STATUS NAME
 {
@@ -70,12 +72,38 @@ merge() # NAME, TAP on stdin
 	fi
 }
 
+# Where everybody waits, for whoever has to find out why
+show_stuck()
+{
+	local task
+
+	for task in /proc/[0-9]*/task/*; do
+		case $(sed 's/.*) //; s/ .*//' "$task/stat" 2>/dev/null) in
+		D) echo "# stuck: $(cat "$task/comm")" && sed 's/^/#   /' "$task/stack" ;;
+		esac
+	done
+}
+
+# A program may hang in the kernel, where no signal reaches it: nothing here
+# waits for one without a limit. What follows would hang as well.
 run_program() # NAME CMD...
 {
-	local name=$1
+	local name=$1 pid end=$((SECONDS + 300))
 
 	shift
-	merge "$name" < <("$@" 2>&1 </dev/null || true)
+	"$@" >"$tmp/tap" 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $end ]; do
+		sleep 0.1
+	done
+	merge "$name" <"$tmp/tap"
+	if kill -0 "$pid" 2>/dev/null; then
+		show_stuck
+		kill -9 "$pid"
+		result "not ok" "$name: ended within its time"
+		echo "1..$number"
+		exit 1
+	fi
 }
 
 param()
