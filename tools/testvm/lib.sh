@@ -94,9 +94,13 @@ _hash()
 			continue
 			;;
 		esac
-		[ -e "$input" ] || { printf 'missing %s\n' "${input#"$TOP"/}"; continue; }
+		[ -e "$input" ] || { printf 'missing %s\n' "${input##*/}"; continue; }
 		find -L "$input" -type f "${not_built[@]}" -print0 | LC_ALL=C sort -z | while IFS= read -r -d '' file; do
-			printf '%s ' "${file#"$TOP"/}"
+			# The same name for the same file, in the root and outside of it.
+			case $file in
+			"$BUILD"/*) printf 'build/%s ' "${file#"$BUILD"/}" ;;
+			*) printf '%s ' "${file#"$TOP"/}" ;;
+			esac
 			sha256sum <"$file"
 		done
 	done | sha256sum | cut -d' ' -f1
