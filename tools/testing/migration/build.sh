@@ -16,12 +16,15 @@ mkdir -p "$out"
 rm -f "$out"/snapshot*
 
 echo "migration: building the traffic program"
-gcc -O2 -Wall -Wextra -static -o "$out/traffic" "$here/traffic.c"
+gcc -O2 -Wall -Wextra -static -o "$out/traffic" "$here/traffic.c" "$here/guest_nic.c"
+gcc -O2 -Wall -Wextra -o "$tree/tsc_khz" "$here/tsc_khz.c"
+"$tree/tsc_khz" >"$out/tsc_khz"
+rm "$tree/tsc_khz"
 
 echo "migration: packing the guest (kernel ${kernel#/boot/vmlinuz-})"
 mkdir -p "$tree"/bin "$tree"/dev "$tree"/proc "$tree"/sys "$tree"/lib
 cp "$(command -v busybox)" "$out/traffic" "$tree/bin/"
-for applet in sh mount insmod stty sleep cat readlink ip sync poweroff; do
+for applet in sh mount insmod stty poweroff; do
 	ln -s busybox "$tree/bin/$applet"
 done
 for module in net/core/failover drivers/net/net_failover drivers/net/virtio_net; do

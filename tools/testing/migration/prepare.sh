@@ -7,9 +7,10 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../../testvm/lib.sh
 . "$here/../../testvm/lib.sh"
 
-set -- "$here/build.sh" "$here/init" "$here/traffic.c" \
+set -- "$here/build.sh" "$here/init" "$here"/*.[ch] \
 	"$here/livemig/snapshot.py" "$here/livemig/machine.py" "$here/livemig/qmp.py" \
-	"$here/livemig/wait.py" "$ROOT"/boot/vmlinuz-* "$ROOT/usr/bin/qemu-system-x86_64"
+	"$here/livemig/wait.py" "$ROOT"/boot/vmlinuz-* "$ROOT/usr/bin/qemu-system-x86_64" \
+	"=$(grep -m 1 "model name" /proc/cpuinfo)"
 
 locked migration
 if fresh migration "$@" && [ -s "$BUILD/migration/snapshot" ]; then

@@ -2,8 +2,11 @@
 /*
  * A TCP transfer in both directions whose every byte says where it belongs.
  *
- *	traffic listen  [-i IFNAME] [-r KIB_PER_S] [-m MS] [-f OFFSET] ADDRESS PORT
- *	traffic connect [...]                                           ADDRESS PORT
+ *	traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-r KIB_PER_S] [-m MS]
+ *			       [-f OFFSET] ADDRESS PORT
+ *
+ * -m is the time between reports, -f corrupts the byte sent at an offset, -g
+ * waits for the interface first and gives it that address.
  *
  * The byte at an offset follows from the offset, the direction and a seed that
  * the listener draws for each run, so a byte that is lost, repeated, moved, or
@@ -19,6 +22,8 @@
  * A gap is the longest time without a byte received (acknowledged by the peer)
  * that was seen since the last line, the one still open included.
  */
+#include "guest_nic.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +55,7 @@ struct hello {
 };
 
 struct options {
-	const char *address, *ifname;
+	const char *address, *ifname, *own_address;
 	uint16_t port;
 	unsigned long rate;		/* bytes per second */
 	unsigned int report_ms;
@@ -338,14 +343,14 @@ static void say_hello(struct transfer *t)
 
 static void __attribute__((noreturn)) usage(void)
 {
-	fputs("usage: traffic listen|connect [-i IFNAME] [-r KIB_PER_S] [-m REPORT_MS] [-f FLIP_OFFSET] ADDRESS PORT\n",
+	fputs("usage: traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-r KIB_PER_S] [-m REPORT_MS] [-f FLIP_OFFSET] ADDRESS PORT\n",
 	      stderr);
 	exit(2);
 }
 
 static struct options parse(int argc, char **argv)
 {
-	struct options opt = { .rate = 512 * 1024, .report_ms = 200, .flip = UINT64_MAX };
+	struct options opt = { .rate = 96 * 1024, .report_ms = 200, .flip = UINT64_MAX };
 	int c;
 
 	if (argc < 2)
@@ -355,10 +360,13 @@ static struct options parse(int argc, char **argv)
 		usage();
 	argc--;
 	argv++;
-	while ((c = getopt(argc, argv, "i:r:m:f:")) != -1) {
+	while ((c = getopt(argc, argv, "i:g:r:m:f:")) != -1) {
 		switch (c) {
 		case 'i':
 			opt.ifname = optarg;
+			break;
+		case 'g':
+			opt.own_address = optarg;
 			break;
 		case 'r':
 			opt.rate = strtoul(optarg, NULL, 0) * 1024;
@@ -373,7 +381,7 @@ static struct options parse(int argc, char **argv)
 			usage();
 		}
 	}
-	if (argc - optind != 2)
+	if (argc - optind != 2 || (opt.own_address && !opt.ifname))
 		usage();
 	opt.address = argv[optind];
 	opt.port = strtoul(argv[optind + 1], NULL, 0);
@@ -386,6 +394,8 @@ int main(int argc, char **argv)
 	struct transfer t = { .opt = &opt };
 	int one = 1;
 
+	if (opt.own_address && guest_nic_up(opt.ifname, opt.own_address))
+		fail("cannot set up %s: %s", opt.ifname, strerror(errno));
 	t.fd = opt.listen ? do_listen(&opt) : do_connect(&opt);
 	say_hello(&t);
 	setsockopt(t.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

@@ -13,11 +13,17 @@ from .traffic import TCP_PORT, Totals, Transfer
 from .vf import Vf
 from .wait import Failure, now_ms, until
 
-GUEST_SECONDS = 120
-PROGRESS_SECONDS = 60
-PROGRESS_BYTES = 512 * 1024  # several times what may be under way unreported
+GUEST_SECONDS = 180
+PROGRESS_SECONDS = 120
+PROGRESS_BYTES = 128 * 1024  # several times what may be under way unreported
 QUIET_MS = 1000  # a stretch of the transfer to compare the gaps of a migration with
 FLIPPED_OFFSET = 70001
+EVIDENCE = {
+    "connection": "ss -tinmo",
+    "interfaces": "ip -s link; ip neigh",
+    "interrupts": "grep vfio- /proc/interrupts",
+    "kernel log": "dmesg",
+}
 
 
 @dataclass(frozen=True)
@@ -157,9 +163,10 @@ class Bed:
             for path in (machine.log, machine.console, machine.status):
                 yield f"--- {path.name} ({state})"
                 yield from _tail(path.read_text(encoding="utf-8", errors="replace"), 12)
-        kernel = subprocess.run(["dmesg"], capture_output=True, text=True, check=False)
-        yield "--- L1's kernel log"
-        yield from _tail(kernel.stdout, 25)
+        for what, command in EVIDENCE.items():
+            done = subprocess.run(command, capture_output=True, text=True, shell=True, check=False)
+            yield f"--- L1's {what}"
+            yield from _tail(done.stdout, 25)
 
     def close(self) -> None:
         while self._cleanup:

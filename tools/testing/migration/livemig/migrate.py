@@ -143,8 +143,12 @@ class Migration:
             if not machine:
                 continue
             # The destination took its first states before the migration began.
-            events = machine.qmp.since(0 if side == "destination" else self.begin,
-                                       "VFIO_MIGRATION")  # fmt: skip
+            begin = 0 if side == "destination" else self.begin
+            events = [
+                event
+                for event in machine.qmp.since(begin, "VFIO_MIGRATION")
+                if not event.data["device-state"].endswith("-prepare")
+            ]
             for i, event in enumerate(events):
                 after = events[i + 1].ms if i + 1 < len(events) else None
                 spans.append(
@@ -155,7 +159,7 @@ class Migration:
                         duration_ms=round(after - event.ms, 3) if after else None,
                     )
                 )
-        return sorted(spans, key=lambda s: s.start_ms)
+        return spans
 
     def fill(self, record: Record, resumed: float | None) -> None:
         """Everything QEMU can tell about this migration."""
