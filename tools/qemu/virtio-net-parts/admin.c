@@ -264,7 +264,8 @@ static size_t run_element(PartsPF *pf, const VirtQueueElement *elem)
 
 static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
 {
-    PartsPF *pf = VIRTIO_NET_PARTS_PF(qdev_get_parent_bus(DEVICE(vdev))->parent);
+    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
+    PartsPF *pf = VIRTIO_NET_PARTS_PF(bus->parent);
     VirtQueueElement *elem;
 
     while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {

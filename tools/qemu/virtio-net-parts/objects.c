@@ -48,11 +48,13 @@ static unsigned count_objs(const PartsAdmin *admin, uint8_t type)
     return count;
 }
 
+/* One past the highest id in use. */
 static unsigned highest_id(const PartsAdmin *admin)
 {
-    unsigned i;
+    unsigned i = PARTS_MAX_OBJS;
 
-    for (i = PARTS_MAX_OBJS; i && !admin->objs[i - 1].member; i--) {
+    while (i && !admin->objs[i - 1].member) {
+        i--;
     }
     return i;
 }

@@ -1,46 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The switch inside the NIC. It floods: each function's own receive filter picks what is meant
- * for it. A packet goes to one queue of each function, and is never kept back: a port that
- * cannot take it now loses it, like on the wire.
+ * The switch inside the NIC. It floods: each function's own receive filter
+ * picks what is meant for it. A packet goes to one queue of each function. A
+ * port that cannot take it now loses it, like on the wire.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
 #include "net/eth.h"
 #include "virtio-net-parts.h"
 
-#define FLOW_BYTES (sizeof(struct eth_header) + sizeof(struct ip6_header) + 4)
+/* Up to the ports that follow the network header. */
+#define IP4_BYTES (sizeof(struct eth_header) + sizeof(struct ip_header) + 4)
+#define IP6_BYTES (sizeof(struct eth_header) + sizeof(struct ip6_header) + 4)
 
 typedef struct PartsPortEnd {
     NetClientState nc;
     PartsPort *port;
 } PartsPortEnd;
 
-/* Equal for all packets of a flow in one direction: a flow stays in one queue, in order. */
+static bool has_ports(uint8_t protocol)
+{
+    return protocol == IP_PROTO_TCP || protocol == IP_PROTO_UDP;
+}
+
+/* The same for all packets of a flow: it stays in one queue, in order. */
 static unsigned flow_hash(const struct iovec *iov, int iovcnt)
 {
-    uint8_t head[FLOW_BYTES];
+    uint8_t head[IP6_BYTES];
+    size_t got = iov_to_buf(iov, iovcnt, 0, head, sizeof(head));
+    const uint8_t *l3 = head + sizeof(struct eth_header);
+    const uint8_t *p = head, *end = head + MIN(got, 2 * ETH_ALEN);
     uint32_t hash = 2166136261u;
-    size_t i, from = 0, to = 2 * ETH_ALEN, got = iov_to_buf(iov, iovcnt, 0, head, sizeof(head));
-    size_t l3 = sizeof(struct eth_header);
 
-    if (got > l3 + 24 && lduw_be_p(head + 12) == ETH_P_IP) {
-        bool ports = (head[l3] & 0xf) == 5 && !(lduw_be_p(head + l3 + 6) & 0x3fff) &&
-                     (head[l3 + 9] == IP_PROTO_TCP || head[l3 + 9] == IP_PROTO_UDP);
-        from = l3 + 12;
-        to = l3 + (ports ? 24 : 20);
-    } else if (got == sizeof(head) && lduw_be_p(head + 12) == ETH_P_IPV6) {
-        bool ports = head[l3 + 6] == IP_PROTO_TCP || head[l3 + 6] == IP_PROTO_UDP;
-        from = l3 + 8;
-        to = l3 + (ports ? 44 : 40);
+    if (got >= IP4_BYTES && lduw_be_p(head + 12) == ETH_P_IP) {
+        /* No options, no fragment: then the ports follow. */
+        bool plain = (l3[0] & 0xf) == 5 && !(lduw_be_p(l3 + 6) & 0x3fff);
+
+        p = l3 + 12;
+        end = p + (plain && has_ports(l3[9]) ? 12 : 8);
+    } else if (got >= IP6_BYTES && lduw_be_p(head + 12) == ETH_P_IPV6) {
+        p = l3 + 8;
+        end = p + (has_ports(l3[6]) ? 36 : 32);
     }
-    for (i = from; i < MIN(to, got); i++) {
-        hash = (hash ^ head[i]) * 16777619u;
+    for (; p < end; p++) {
+        hash = (hash ^ *p) * 16777619u;
     }
     return hash ^ hash >> 16;
 }
 
-static void port_send(PartsPort *port, unsigned hash, const struct iovec *iov, int iovcnt)
+static void port_send(PartsPort *port, unsigned hash, const struct iovec *iov,
+                      int iovcnt)
 {
     NetClientState *nc;
     unsigned queues;
@@ -55,8 +64,8 @@ static void port_send(PartsPort *port, unsigned hash, const struct iovec *iov, i
     }
 }
 
-static void switch_flood(PartsSwitch *sw, const PartsPort *from, const struct iovec *iov,
-                         int iovcnt)
+static void switch_flood(PartsSwitch *sw, const PartsPort *from,
+                         const struct iovec *iov, int iovcnt)
 {
     unsigned i, hash = flow_hash(iov, iovcnt);
     NetClientState *up = sw->uplink ? qemu_get_queue(sw->uplink) : NULL;
@@ -71,7 +80,8 @@ static void switch_flood(PartsSwitch *sw, const PartsPort *from, const struct io
     }
 }
 
-static ssize_t port_receive_iov(NetClientState *nc, const struct iovec *iov, int iovcnt)
+static ssize_t port_receive_iov(NetClientState *nc, const struct iovec *iov,
+                                int iovcnt)
 {
     PartsPort *port = container_of(nc, PartsPortEnd, nc)->port;
 
@@ -81,7 +91,8 @@ static ssize_t port_receive_iov(NetClientState *nc, const struct iovec *iov, int
     return iov_size(iov, iovcnt);
 }
 
-static ssize_t port_receive(NetClientState *nc, const uint8_t *buf, size_t size)
+static ssize_t port_receive(NetClientState *nc, const uint8_t *buf,
+                            size_t size)
 {
     struct iovec iov = { .iov_base = (void *)buf, .iov_len = size };
 
@@ -95,13 +106,15 @@ static NetClientInfo port_info = {
     .receive_iov = port_receive_iov,
 };
 
-void parts_port_attach(PartsPort *port, VirtIONet *net, unsigned nqueues, const char *name)
+void parts_port_attach(PartsPort *port, VirtIONet *net, unsigned nqueues,
+                       const char *name)
 {
     g_autofree char *end_name = g_strdup_printf("%s-port", name);
     unsigned i;
 
     for (i = 0; i < nqueues; i++) {
-        NetClientState *nc = qemu_new_net_client(&port_info, NULL, "parts-switch", end_name);
+        NetClientState *nc = qemu_new_net_client(&port_info, NULL,
+                                                 "parts-switch", end_name);
 
         nc->queue_index = i;
         container_of(nc, PartsPortEnd, nc)->port = port;
@@ -123,7 +136,8 @@ void parts_port_block(PartsPort *port, bool block)
     }
 }
 
-static ssize_t uplink_receive(NetClientState *nc, const uint8_t *buf, size_t size)
+static ssize_t uplink_receive(NetClientState *nc, const uint8_t *buf,
+                              size_t size)
 {
     struct iovec iov = { .iov_base = (void *)buf, .iov_len = size };
 
@@ -137,7 +151,8 @@ static NetClientInfo uplink_info = {
     .receive = uplink_receive,
 };
 
-void parts_switch_init(PartsSwitch *sw, DeviceState *dev, unsigned nports, NICPeers *uplink)
+void parts_switch_init(PartsSwitch *sw, DeviceState *dev, unsigned nports,
+                       NICPeers *uplink)
 {
     unsigned i;
 
@@ -148,7 +163,8 @@ void parts_switch_init(PartsSwitch *sw, DeviceState *dev, unsigned nports, NICPe
     }
     if (uplink->queues) {
         sw->uplink_conf.peers = *uplink;
-        sw->uplink = qemu_new_nic(&uplink_info, &sw->uplink_conf, "parts-uplink", dev->id,
+        sw->uplink = qemu_new_nic(&uplink_info, &sw->uplink_conf,
+                                  "parts-uplink", dev->id,
                                   &dev->mem_reentrancy_guard, sw);
         memset(uplink, 0, sizeof(*uplink));
     }

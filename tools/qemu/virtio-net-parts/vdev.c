@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio-net with a hold on top. virtio-net moves packets only while vm_running is set; every
- * way that sets it again (a VM that continues) goes on to set_status, so keeping it clear there
- * leaves no moment at which a held device runs.
+ * virtio-net with a hold on top. virtio-net moves packets only while vm_running
+ * is set; a VM that continues sets it and goes on to set_status. Clearing it
+ * there leaves no moment at which a held device runs.
  */
 #include "qemu/osdep.h"
 #include "system/runstate.h"

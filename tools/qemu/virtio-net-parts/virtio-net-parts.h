@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An SR-IOV virtio-net device whose PF captures and restores the state of its VFs through a
- * VIRTIO 1.4 administration virtqueue. Shared by the device's own files only.
+ * An SR-IOV virtio-net device whose PF captures and restores the state of its
+ * VFs through a VIRTIO 1.4 administration virtqueue. For its own files only.
  */
 #ifndef HW_NET_VIRTIO_NET_PARTS_H
 #define HW_NET_VIRTIO_NET_PARTS_H
@@ -22,7 +22,7 @@
 #define PARTS_QUEUE_SIZE  256
 #define PARTS_VLAN_BYTES  (MAX_VLAN / 8)
 
-/* ---- the switch: one Ethernet segment of the PF, all VFs and an optional uplink ---- */
+/* ---- the switch: one segment of PF, VFs and an optional uplink ---- */
 
 typedef struct PartsSwitch PartsSwitch;
 typedef struct PartsPort PartsPort;
@@ -30,7 +30,7 @@ typedef struct PartsPort PartsPort;
 struct PartsPort {
     PartsSwitch *sw;
     VirtIONet *net;             /* NULL until the function is realized */
-    bool blocked;               /* a stopped function: what arrives is dropped */
+    bool blocked;               /* stopped: what arrives is dropped */
     unsigned nqueues;
     NetClientState *ncs[PARTS_MAX_PAIRS];
 };
@@ -42,15 +42,18 @@ struct PartsSwitch {
     NICState *uplink;
 };
 
-void parts_switch_init(PartsSwitch *sw, DeviceState *dev, unsigned nports, NICPeers *uplink);
-/* Creates the port's ends and makes them the backends of @net, which is not realized yet. */
-void parts_port_attach(PartsPort *port, VirtIONet *net, unsigned nqueues, const char *name);
+void parts_switch_init(PartsSwitch *sw, DeviceState *dev, unsigned nports,
+                       NICPeers *uplink);
+/* Makes the port's ends the backends of @net, which is not realized yet. */
+void parts_port_attach(PartsPort *port, VirtIONet *net, unsigned nqueues,
+                       const char *name);
 void parts_port_block(PartsPort *port, bool block);
 
-/* ---- virtio-net with a hold: while held it starts nothing, whatever the VM does ---- */
+/* ---- virtio-net with a hold: it starts nothing, whatever the VM does ---- */
 
 #define TYPE_VIRTIO_NET_PARTS_DEVICE "virtio-net-parts-device"
-OBJECT_DECLARE_TYPE(VirtIONetParts, VirtIONetPartsClass, VIRTIO_NET_PARTS_DEVICE)
+OBJECT_DECLARE_TYPE(VirtIONetParts, VirtIONetPartsClass,
+                    VIRTIO_NET_PARTS_DEVICE)
 
 struct VirtIONetParts {
     VirtIONet parent_obj;
@@ -78,7 +81,7 @@ typedef struct PartsVq {
     uint64_t device;
 } PartsVq;
 
-/* Scalars that a table describes are uint32_t whatever their width on the wire. */
+/* Scalars that a table describes are uint32_t, whatever their wire format. */
 typedef struct PartsImage {
     uint64_t driver_features;
     uint32_t dfselect;
@@ -96,7 +99,7 @@ typedef struct PartsImage {
     uint32_t nobcast;
     uint32_t pairs;
     uint8_t mac[ETH_ALEN];
-    uint32_t uni;               /* unicast entries at the head of macs, then multicast */
+    uint32_t uni;               /* at the head of macs; multicast follows */
     uint32_t multi;
     uint8_t macs[MAC_TABLE_ENTRIES][ETH_ALEN];
     uint8_t vlans[PARTS_VLAN_BYTES];
@@ -115,18 +118,19 @@ typedef struct PartsLimits {
 enum { PARTS_HEADERS_ONLY = 1 };
 
 /*
- * Appends the parts of @img to @out in the order of the specification, the headers alone with
- * PARTS_HEADERS_ONLY. With @pick, an array of @npick headers, only those it names. Returns how
- * many were appended.
+ * Appends the parts of @img to @out in the order of the specification, the
+ * headers alone with PARTS_HEADERS_ONLY. With @pick, @npick headers in a row,
+ * only those it names. Returns how many were appended.
  */
-unsigned parts_write(const PartsImage *img, const PartsLimits *lim, GByteArray *out,
-                     unsigned flags, const uint8_t *pick, size_t npick);
+unsigned parts_write(const PartsImage *img, const PartsLimits *lim,
+                     GByteArray *out, unsigned flags, const uint8_t *pick,
+                     size_t npick);
 /* Bytes that parts_write() can need at most. */
 size_t parts_max_size(const PartsLimits *lim);
 /*
- * Reads @len bytes of parts into @img, which holds the state to build on; @seen has a bit for
- * each kind of part set so far. On false neither was changed in a way that matters: the caller
- * drops them.
+ * Reads @len bytes of parts into @img, which holds the state to build on;
+ * @seen has a bit for each kind of part set so far. When it returns false the
+ * caller has to drop both.
  */
 bool parts_read(PartsImage *img, uint32_t *seen, const PartsLimits *lim,
                 const uint8_t *data, size_t len);
@@ -170,7 +174,7 @@ struct PartsVF {
     bool stopped;
     bool applying;              /* our own writes to the registers */
     bool rings_due;             /* ring positions wait for bus mastering */
-    uint32_t stop_generation;   /* of the configuration space, when it was stopped */
+    uint32_t stop_generation;   /* config generation when it was stopped */
     PartsImage *staged;         /* set, to take effect on resume */
     uint32_t staged_seen;
     MSITriggerFunc *stock_msi_trigger;
@@ -181,10 +185,10 @@ struct PartsVF {
 void parts_vf_init_limits(PartsVF *vf);
 void parts_vf_stop(PartsVF *vf);
 void parts_vf_resume(PartsVF *vf);
-/* The state that a driver would find after a resume: what was set, else what is live. */
+/* What a driver would find after a resume: the state set, else the live one. */
 void parts_vf_capture(PartsVF *vf, PartsImage *img);
 bool parts_vf_set(PartsVF *vf, const uint8_t *data, size_t len);
-/* The driver reset its device: what was set is gone, a stopped VF stays stopped. */
+/* The driver reset its device: what was set is gone, a stop is not. */
 void parts_vf_driver_reset(PartsVF *vf);
 /* The function was reset, and its device with it: it runs again. */
 void parts_vf_forget(PartsVF *vf);
@@ -206,7 +210,7 @@ typedef struct PartsAdmin {
     uint16_t index;             /* of its virtqueue */
     bool chosen[2];             /* by group: LIST_USE was received */
     uint64_t used[2];
-    uint8_t limit[2];           /* by object type; 0 until the driver sets the capability */
+    uint8_t limit[2];           /* by object type; 0 until the driver sets it */
     PartsObject objs[PARTS_MAX_OBJS];
 } PartsAdmin;
 
