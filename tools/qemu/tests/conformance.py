@@ -3,8 +3,11 @@
 """What VIRTIO 1.4 demands of the NIC, seen from the registers and the rings: TAP on stdout."""
 
 import argparse
+import random
+import socket
 import struct
 import sys
+import tempfile
 import time
 import traceback
 
@@ -35,8 +38,9 @@ def frame(dst, src=PF_MAC, body=b"\x5a" * 50):
 class Bench:
     """The NIC with its PF driver up: data queues, administration queue, VFs."""
 
-    def __init__(self, qemu, vfs=4, pairs=2, enable=True, start=True, extra=()):
-        self.m = Machine(qemu, vfs, pairs, extra)
+    def __init__(self, qemu, vfs=4, pairs=2, enable=True, start=True, options="",
+                 extra=()):
+        self.m = Machine(qemu, f"sriov-vfs={vfs},queue-pairs={pairs},{options}", extra)
         try:
             self.pairs = pairs
             self.nic = pci.Nic(self.m, vfs)
@@ -607,6 +611,32 @@ def parts_can_be_set_one_after_the_other(qemu):
         same(b.state(2, 2), pack(parts))
 
 
+@test
+def random_damage_is_refused_or_restored(qemu):
+    with Bench(qemu) as b:
+        b.start_vf(1, mq=True)
+        b.objects(1)
+        b.admin.mode(1, 1)
+        data = b.state(1)
+        b.objects(2, 2, 3)
+        b.vfs[2].set(4, 2, 0x2)         # no bus mastering: what is restored stays where it is
+        rng = random.Random(1)
+        taken = 0
+        for _ in range(1500):
+            bad = bytearray(data)
+            for _ in range(rng.randint(1, 4)):
+                bad[rng.randrange(len(bad))] = rng.choice((0, 1, 2, 3, 0x7F, 0xFF, rng.randrange(256)))
+            b.admin.mode(2, 1)
+            status = b.admin.set(2, 3, bytes(bad))
+            assert status in (adm.OK, adm.BAD_FIELD), status
+            if status == adm.OK:
+                taken += 1
+                staged = b.state(2, 2)
+                b.admin.mode(2, 0)
+                same(b.state(2, 2), staged)
+        assert 0 < taken < 1500, taken
+
+
 # ---- stopped means stopped ----
 
 def silent(b, vf):
@@ -959,6 +989,24 @@ def flows_spread_over_the_queues_each_in_one(qemu):
             same(len(queue), 1)
             same(place.setdefault(port, queue), queue, "one flow, one queue")
         same(sorted({q[0] for q in place.values()}), [0, 2])
+
+
+@test
+def an_uplink_is_one_more_port(qemu):
+    with tempfile.TemporaryDirectory() as tmp:
+        near, far = tmp + "/near", tmp + "/far"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+            wire.bind(far)
+            wire.settimeout(5)
+            netdev = (f"dgram,id=up,local.type=unix,local.path={near},"
+                      f"remote.type=unix,remote.path={far}")
+            with Bench(qemu, options="netdev=up", extra=("-netdev", netdev)) as b:
+                vf = b.start_vf(1)
+                out, back = frame(b"\x02" * 6, vf_mac(1)), frame(vf_mac(1), b"\x02" * 6)
+                assert b.send(vf, out)
+                same(wire.recv(2048), out)
+                wire.sendto(back, near)
+                same(b.received(vf), back)
 
 
 def main():

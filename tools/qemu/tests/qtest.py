@@ -13,7 +13,7 @@ ECAM = 0xB0000000
 class Machine:
     """A q35 with the NIC behind one root port; its PCI configuration space is mapped."""
 
-    def __init__(self, qemu, vfs=4, pairs=2, extra=()):
+    def __init__(self, qemu, options, extra=()):
         self.tmp = tempfile.TemporaryDirectory(prefix="nic-test-")
         paths = {n: os.path.join(self.tmp.name, n) for n in ("qtest", "qmp")}
         listeners = {}
@@ -29,8 +29,8 @@ class Machine:
             "-qtest", f"unix:{paths['qtest']}", "-qtest-log", "none",
             "-qmp", f"unix:{paths['qmp']}",
             "-device", "pcie-root-port,id=nicport",
-            "-device", "virtio-net-parts-pf,id=nic,bus=nicport,mac=52:54:00:77:00:01,"
-                       f"sriov-vfs={vfs},queue-pairs={pairs}", *extra])
+            *extra, "-device", "virtio-net-parts-pf,id=nic,bus=nicport,mac=52:54:00:77:00:01,"
+                               + options.rstrip(",")])
         try:
             files = {}
             for name, listener in listeners.items():

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The NIC under code that is not ours: Linux's own virtio_pci and virtio_net drive the PF and
+# all its VFs, and move traffic between them. TAP. Runs in L1; elsewhere it boots L1 first.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../../.." && pwd)
+if ! grep -q vfio_snapshot.run /proc/cmdline; then
+	exec "$top/tools/testvm/vm.sh" -n nic-stock -t 240 \
+		-q "-global virtio-net-parts-pf.queue-pairs=2" -- \
+		/vfio-snapshot/src/tools/qemu/tests/stock.sh
+fi
+# shellcheck source=tools/testvm/l1/nic.sh
+. "$top/tools/testvm/l1/nic.sh"
+
+number=0
+failed=0
+
+# t NAME CMD...
+t()
+{
+	local name=$1 out
+
+	shift
+	number=$((number + 1))
+	if out=$("$@" 2>&1); then
+		echo "ok $number $name"
+	else
+		printf '%s\n' "$out" | sed 's/^/# /'
+		echo "not ok $number $name"
+		failed=$((failed + 1))
+	fi
+}
+
+skip()
+{
+	number=$((number + 1))
+	echo "ok $number $1 # SKIP $2"
+}
+
+# VF N in a network namespace of its own, as 10.77.0.(10 + N).
+vf_up()
+{
+	local vf net
+
+	vf=$(nic_vf "$1") &&
+	nic_bind "$vf" virtio-pci &&
+	nic_wait 20 nic_has_netdev "$vf" &&
+	net=$(nic_netdev "$vf") &&
+	ip netns add "vf$1" &&
+	ip link set "$net" netns "vf$1" name nic &&
+	ip -n "vf$1" link set lo up &&
+	ip -n "vf$1" addr add "10.77.0.$((10 + $1))/24" dev nic &&
+	ip -n "vf$1" link set nic up
+}
+
+pings()
+{
+	local out
+
+	out=$("$@")
+	printf '%s\n' "$out"
+	grep -q ' 0% packet loss' <<<"$out" && ! grep -q duplicates <<<"$out"
+}
+
+all_vfs_answer()
+{
+	local i
+
+	for i in $(seq 0 15); do
+		pings ping -c 1 -W 5 "10.77.0.$((10 + i))" || return 1
+	done
+}
+
+queues()
+{
+	[ "$(ip netns exec vf0 sh -c 'ls -d /sys/class/net/nic/queues/rx-*' | wc -l)" = "$1" ]
+}
+
+# Every byte of some parallel connections, checked at the far end.
+transfer()
+{
+	local server status=0
+
+	ip netns exec vf1 python3 "$here/transfer.py" serve 10.77.0.11 &
+	server=$!
+	"$@" python3 "$here/transfer.py" send 10.77.0.11 4 2000000 || status=$?
+	kill "$server"
+	wait "$server" || true
+	return "$status"
+}
+
+quiet_log()
+{
+	! dmesg | grep -E 'WARNING:|BUG:|DMAR:.*fault|not a head|admin command error'
+}
+
+echo "TAP version 13"
+echo 1..8
+t "virtio_pci takes the PF and creates 16 VFs" nic_up 16
+t "virtio_net takes all VFs" eval 'for i in $(seq 0 15); do vf_up $i || exit 1; done'
+t "the PF reaches every VF" all_vfs_answer
+pairs=$(find "/sys/class/net/$(nic_netdev "$(nic_pf)")/queues" -name 'rx-*' | wc -l)
+if [ "$pairs" -gt 1 ]; then
+	t "a VF uses its $pairs queue pairs" queues "$pairs"
+else
+	skip "a VF uses all its queue pairs" "the NIC has one queue pair"
+fi
+t "a flood of pings from VF to VF: none lost, none twice" \
+	pings ip netns exec vf0 ping -q -f -c 1500 -W 5 10.77.0.11
+t "connections from VF to VF are intact" transfer ip netns exec vf0
+t "connections from the PF to a VF are intact" transfer
+t "the kernel has nothing to complain about" quiet_log
+[ "$failed" = 0 ]
