@@ -11,7 +11,7 @@ from typing import Any
 from .bed import Bed, Setup
 from .output import Demo, Output, Tap
 from .scenario import DEMO, FULL, Step
-from .timeline import render
+from .timeline import verdict
 from .vf import Vf
 from .wait import Failure
 
@@ -82,7 +82,7 @@ def main() -> int:
     path = args.work / "timeline.json"
     path.write_text(json.dumps(timeline, indent=1) + "\n", encoding="utf-8")
     if args.demo:
-        print(render(timeline), flush=True)
+        print(verdict(timeline), flush=True)
     return 0 if good else 1
 
 

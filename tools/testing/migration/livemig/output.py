@@ -3,6 +3,8 @@
 
 from collections.abc import Iterable
 
+from .migrate import Record
+from .timeline import migration_lines
 from .wait import Failure
 
 
@@ -29,6 +31,9 @@ class Output:
 
     def note(self, text: str) -> None:
         raise NotImplementedError
+
+    def migrated(self, record: Record) -> None:
+        """A migration and what was to be seen after it are over."""
 
     def broken(self, why: str, evidence: Iterable[str]) -> None:
         raise NotImplementedError
@@ -77,6 +82,9 @@ class Demo(Output):
     def note(self, text: str) -> None:
         for line in text.splitlines():
             self._print(f"...    {line}")
+
+    def migrated(self, record: Record) -> None:
+        print("\n" + "\n".join(migration_lines(record.as_json())), flush=True)
 
     def broken(self, why: str, evidence: Iterable[str]) -> None:
         self._print(f"FAILED {why}")

@@ -99,7 +99,7 @@ def _describe(record: Record) -> str:
 def _move(bed: Bed, out: Output, names: list[str]) -> None:
     source, target = bed.at, bed.other
     record = Record(f"{source.name} to {target.name}", source.bdf, target.bdf)
-    out.note(f"{record.name}: starting the destination's QEMU")
+    out.note(f"{record.name} ({target.bdf}): starting the destination's QEMU")
     dest = bed.destination()
     base, reports = bed.transfer.totals(), len(bed.transfer.guest.samples)
 
@@ -137,6 +137,7 @@ def _move(bed: Bed, out: Output, names: list[str]) -> None:
         f"{_describe(record)}, {interrupts} interrupts of {target.name}",
     )  # fmt: skip
     source.rebind()
+    out.migrated(record)
 
 
 def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,

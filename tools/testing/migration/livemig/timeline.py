@@ -47,40 +47,45 @@ def _rows(migration: dict[str, Any]) -> list[str]:
     return rows
 
 
-def _ms(value: float | None) -> str:
+def ms(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.0f} ms"
 
 
-def _migration(migration: dict[str, Any]) -> list[str]:
+def migration_lines(migration: dict[str, Any]) -> list[str]:
+    """One migration: the states of both devices over time, and what it cost."""
     during, after = migration["bytes_during"], migration["bytes_after"]
     return [
         f"{migration['name']}   {migration['source']} -> {migration['destination']}   "
         f"{migration['outcome']}",
+        "",
         *_rows(migration),
+        "",
         f"  device state {migration['device_bytes_saved']} bytes saved, "
         f"{migration['device_bytes_loaded']} loaded;  memory "
         f"{migration['memory_bytes'] / 2**20:.1f} MiB",
-        f"  whole migration {_ms(migration['total_ms'])};  downtime "
-        f"{_ms(migration['downtime_ms'])} by QEMU, {_ms(migration['stopped_ms'])} stop to run",
-        f"  longest silence of the transfer: to L1 {_ms(migration['silence_to_l1_ms'])}, "
-        f"to the guest {_ms(migration['silence_to_guest_ms'])}",
-        f"  bytes to L1 / to the guest: {during.get('to_l1', 0)} / {during.get('to_guest', 0)} "
-        f"during, {after.get('to_l1', 0)} / {after.get('to_guest', 0)} right after",
+        f"  whole migration {ms(migration['total_ms'])};  downtime "
+        f"{ms(migration['downtime_ms'])} by QEMU, {ms(migration['stopped_ms'])} stop to run",
+        f"  longest silence of the transfer: to L1 {ms(migration['silence_to_l1_ms'])}, "
+        f"to the guest {ms(migration['silence_to_guest_ms'])}",
+        f"  arrived, to L1 / to the guest: {during.get('to_l1', 0)} / {during.get('to_guest', 0)} "
+        f"bytes during, {after.get('to_l1', 0)} / {after.get('to_guest', 0)} right after",
         "",
     ]
 
 
-def render(timeline: dict[str, Any]) -> str:
-    lines = ["", f"driver {timeline['driver']}", ""]
-    for migration in timeline["migrations"]:
-        lines += _migration(migration)
+def verdict(timeline: dict[str, Any]) -> str:
+    """The last line: is the transfer what it was sent as?"""
     transfer = timeline["transfer"]
-    verdict = "intact" if transfer["intact"] else "NOT INTACT"
-    lines.append(
-        f"transfer {verdict}: {transfer['bytes_to_l1']} bytes to L1 and "
-        f"{transfer['bytes_to_guest']} bytes to the guest, every byte checked"
+    return (
+        f"driver {timeline['driver']}: transfer {'' if transfer['intact'] else 'NOT '}intact, "
+        f"{transfer['bytes_to_l1']} bytes to L1 and {transfer['bytes_to_guest']} bytes to the "
+        "guest, every byte checked"
     )
-    return "\n".join(lines)
+
+
+def render(timeline: dict[str, Any]) -> str:
+    lines = [line for one in timeline["migrations"] for line in migration_lines(one)]
+    return "\n".join([*lines, verdict(timeline)])
 
 
 if __name__ == "__main__":
