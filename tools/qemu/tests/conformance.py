@@ -992,6 +992,17 @@ def flows_spread_over_the_queues_each_in_one(qemu):
 
 
 @test
+def the_vm_around_the_nic_cannot_be_migrated(qemu):
+    with Bench(qemu) as b:
+        try:
+            b.m.qmp("migrate", uri="exec:cat >/dev/null")
+        except RuntimeError as error:
+            assert "not migratable" in str(error) or "non-migratable" in str(error), error
+        else:
+            raise AssertionError("it can")
+
+
+@test
 def an_uplink_is_one_more_port(qemu):
     with tempfile.TemporaryDirectory() as tmp:
         near, far = tmp + "/near", tmp + "/far"
