@@ -19,7 +19,9 @@ fetch()
 {
 	mkdir -p "$tree/download"
 	cd "$tree/download"
-	apt-get -q source --download-only qemu/trixie
+	# A package list from before an update names files that are gone.
+	apt-get -q source --download-only qemu/trixie ||
+		{ apt-get -q update && apt-get -q source --download-only qemu/trixie; }
 }
 
 unpack()
