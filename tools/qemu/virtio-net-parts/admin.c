@@ -268,11 +268,15 @@ static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
     PartsPF *pf = VIRTIO_NET_PARTS_PF(bus->parent);
     VirtQueueElement *elem;
 
-    while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {
-        virtqueue_push(vq, elem, run_element(pf, elem));
-        virtio_notify(vdev, vq);
-        g_free(elem);
-    }
+    do {
+        virtio_queue_set_notification(vq, 0);
+        while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {
+            virtqueue_push(vq, elem, run_element(pf, elem));
+            virtio_notify(vdev, vq);
+            g_free(elem);
+        }
+        virtio_queue_set_notification(vq, 1);
+    } while (!virtio_queue_empty(vq));
 }
 
 /* The stock listener ends at the first hole, and so before our queue. */
