@@ -160,13 +160,13 @@ class Bed:
         """What a person needs to see when it broke."""
         for machine in self.machines:
             state = "alive" if machine.alive() else f"exit {machine.exit_code}"
-            for path in (machine.log, machine.console, machine.status):
+            for path in machine.files():
                 yield f"--- {path.name} ({state})"
                 yield from _tail(path.read_text(encoding="utf-8", errors="replace"), 12)
         for what, command in EVIDENCE.items():
-            done = subprocess.run(command, capture_output=True, text=True, shell=True, check=False)
+            done = subprocess.getoutput(f"timeout 20 sh -c '{command}'")
             yield f"--- L1's {what}"
-            yield from _tail(done.stdout, 25)
+            yield from _tail(done, 25)
 
     def close(self) -> None:
         while self._cleanup:

@@ -51,7 +51,8 @@ class Machine:
         self.name = name
         self.console = work / f"{name}.console"  # ttyS0: the guest's kernel
         self.status = work / f"{name}.status"  # ttyS1: the guest's report
-        self.log = work / f"{name}.log"  # QEMU's own messages and traces
+        self.log = work / f"{name}.log"  # QEMU's own messages
+        self.trace = work / f"{name}.trace"  # and what it says of the device's state
         self.exit_code: int | None = None
         monitor = work / f"{name}.qmp"
         command = [QEMU, *_arguments(parts), *extra]
@@ -59,7 +60,7 @@ class Machine:
             path.write_bytes(b"")
             command += ["-chardev", f"file,id=tty{number},path={path}",
                         "-device", f"isa-serial,chardev=tty{number}"]  # fmt: skip
-        command += ["-qmp", f"unix:{monitor},server=on,wait=off", "-D", str(self.log)]
+        command += ["-qmp", f"unix:{monitor},server=on,wait=off", "-D", str(self.trace)]
         for trace in TRACES:
             command += ["-trace", trace]
 
@@ -100,9 +101,13 @@ class Machine:
         self.exit_code = self._process.wait(10)
 
     def traced(self, pattern: str) -> list[int]:
-        """The numbers that a pattern with one group finds in QEMU's log."""
-        text = self.log.read_text(encoding="utf-8", errors="replace")
+        """The numbers that a pattern with one group finds in QEMU's trace."""
+        text = self.trace.read_text(encoding="utf-8", errors="replace")
         return [int(n) for n in re.findall(pattern, text)]
+
+    def files(self) -> list[Path]:
+        """What the guest and QEMU have said."""
+        return [f for f in (self.log, self.trace, self.console, self.status) if f.exists()]
 
     def opened(self) -> set[str]:
         """The device nodes below /dev/vfio that this QEMU holds."""

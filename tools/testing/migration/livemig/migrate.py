@@ -17,6 +17,8 @@ SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
 FAST = 1 << 40
 # Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
 DOWNTIME_LIMIT_MS = 60000
+# In the trace of a destination: a piece of device state that the kernel took.
+LOADED = r"vfio_load_state_device_data .*?size (\d+) ret 0"
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -170,8 +172,7 @@ class Migration:
         record.memory_bytes = status.get("ram", {}).get("transferred", 0)
         record.device_bytes_saved = status.get("vfio", {}).get("transferred", 0)
         if self.dest:
-            loaded = self.dest.traced(r"vfio_load_state_device_data .*?size (\d+)")
-            record.device_bytes_loaded = sum(loaded)
+            record.device_bytes_loaded = sum(self.dest.traced(LOADED))
         stops = self.source.qmp.since(self.begin, "STOP")
         if resumed and stops:
             record.stopped_ms = round(resumed - stops[0].ms, 3)

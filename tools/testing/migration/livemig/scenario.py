@@ -4,18 +4,21 @@
 A step is a function and the names of the checks it makes, in order.
 """
 
+import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .bed import FLIPPED_OFFSET, QUIET_MS, Bed
 from .machine import Machine
-from .migrate import SLOW, Migration, Record, Sink
+from .migrate import LOADED, SLOW, Migration, Record, Sink
 from .output import Output
 from .traffic import Totals
 from .wait import Failure, now_ms, until
 
 RUNNING = "running"
 OTHER_DEVICE = 0x1042
+COMPLAINT = re.compile(r"\b(WARNING|BUG|Oops|UBSAN|KASAN|Call Trace|blocked for more than)\b")
 # Where the device's state leaves the source and where it enters the destination.
 SOURCE_WALK = ["pre-copy", "pre-copy-p2p", "stop-copy"]
 DESTINATION_WALK = ["resuming", "running-p2p", RUNNING]
@@ -224,6 +227,8 @@ def _refused(bed: Bed, out: Output, names: list[str]) -> None:
         uri = f"unix:{bed.setup.work / dest.name}.migration"
         migration = Migration(bed.machine, dest, uri)
         migration.wait("failed")
+        if not dest.traced(LOADED):
+            raise Failure("the destination refused before it had loaded any device state")
         return migration, dest
 
     _stay(bed, out, names, "the destination refuses the device", "failed", disturb)
@@ -240,6 +245,12 @@ def _finish(bed: Bed, out: Output, names: list[str]) -> None:
         f"L1 to guest: {l1.tx} sent, {guest.rx} verified; guest to L1: {guest.tx} sent, "
         f"{l1.rx} verified; {l1.retrans} + {guest.retrans} segments sent again",
     )  # fmt: skip
+
+
+def _kernel_log(_: Bed, out: Output, names: list[str]) -> None:
+    log = subprocess.getoutput("dmesg").splitlines()
+    complaints = [line for line in log if COMPLAINT.search(line)]
+    out.check(names[0], bool(log) and not complaints, "\n".join(complaints[:5]))
 
 
 def _move_step(a: str, b: str) -> Step:
@@ -282,4 +293,5 @@ FULL = [
     _stay_step(_refused, "destination refuses the device", "VF1"),
     _move_step("VF1", "VF0"),
     _FINISH,
+    Step(_kernel_log, ["L1's kernel had nothing to complain of"]),
 ]

@@ -76,11 +76,10 @@ def migration_lines(migration: dict[str, Any]) -> list[str]:
 def verdict(timeline: dict[str, Any]) -> str:
     """The last line: is the transfer what it was sent as?"""
     transfer = timeline["transfer"]
-    return (
-        f"driver {timeline['driver']}: transfer {'' if transfer['intact'] else 'NOT '}intact, "
-        f"{transfer['bytes_to_l1']} bytes to L1 and {transfer['bytes_to_guest']} bytes to the "
-        "guest, every byte checked"
-    )
+    amounts = f"{transfer['bytes_to_l1']} bytes to L1 and {transfer['bytes_to_guest']} to the guest"
+    if not transfer["intact"]:
+        return f"driver {timeline['driver']}: FAILED after {amounts}"
+    return f"driver {timeline['driver']}: transfer intact, {amounts}, every byte checked"
 
 
 def render(timeline: dict[str, Any]) -> str:
