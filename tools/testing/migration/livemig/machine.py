@@ -20,8 +20,8 @@ NIC = "nic0"
 PORT = "rp0"
 START_SECONDS = 60
 
-# Where TCG runs in TCG, code that is run for the first time costs a millisecond per ten
-# instructions: whatever the test has no use for is off.  Freed memory is kept zero so that the
+# Where TCG runs in TCG, each branch-free piece of code costs about a millisecond when it first
+# runs: whatever the test has no use for is off.  Freed memory is kept zero so that the
 # snapshot, and what a migration has to send, is small.
 KERNEL_ARGUMENTS = (
     "console=ttyS0 rdinit=/init quiet loglevel=4 panic=-1 nokaslr mitigations=off acpi=off "
