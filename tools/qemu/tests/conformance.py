@@ -944,7 +944,19 @@ def a_vf_has_no_pin_interrupt(qemu):
     with Bench(qemu) as b:
         for off, size in ((0x3C, 2), (0x3D, 1), (0x3C, 4)):
             same(b.vfs[1].get(off, size), 0)
-        same(b.vfs[1].get(4, 2), 0x6)
+        b.vfs[1].set(4, 2, 0x406)
+        same(b.vfs[1].get(4, 2), 0x4, "bus mastering is the one bit of its command register")
+
+
+@test
+def a_vf_keeps_its_bars_mapped(qemu):
+    with Bench(qemu) as b:
+        vf = b.vfs[1]
+        kinds = [kind for _, kind in vf.caps()]
+        assert 0x01 not in kinds, "a power management capability"
+        assert 0x10 in kinds and 0x11 in kinds and kinds.count(9) == 5, kinds
+        vf.flr()
+        same(vf.reg(pci.NUMQ, 2), 5)
 
 
 @test

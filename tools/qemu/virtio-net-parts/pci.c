@@ -168,7 +168,13 @@ static void fn_class_init(ObjectClass *klass, void *data)
 
 /* ---- virtual functions ---- */
 
-/* A VF has no INTx pin; QEMU needs one to be there when it resets. */
+/*
+ * What QEMU needs to see set in a VF, and software must not: bits that the
+ * SR-IOV specification fixes at zero. Memory space is enabled by the PF; there
+ * is no INTx, but QEMU's reset wants a pin.
+ */
+#define VF_COMMAND_SET (PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE)
+
 static uint32_t vf_config_read(PCIDevice *dev, uint32_t addr, int len)
 {
     uint32_t val = fn_of(dev)->stock_config_read(dev, addr, len);
@@ -177,7 +183,7 @@ static uint32_t vf_config_read(PCIDevice *dev, uint32_t addr, int len)
     if (ranges_overlap(addr, len, PCI_INTERRUPT_LINE, 2)) {
         mask = 0xffffu << 8 * (PCI_INTERRUPT_LINE & 3);
     } else if (ranges_overlap(addr, len, PCI_COMMAND, 2)) {
-        mask = (uint32_t)PCI_COMMAND_INTX_DISABLE << 8 * (PCI_COMMAND & 3);
+        mask = VF_COMMAND_SET << 8 * (PCI_COMMAND & 3);
     }
     return val & ~(mask >> 8 * (addr & 3));
 }
@@ -226,6 +232,23 @@ static void vf_mac(const VirtIONet *pf, unsigned id, MACAddr *mac)
     mac->a[5] = low;
 }
 
+/*
+ * When the memory map changes, TCG of QEMU 10.0 takes a store that another vCPU
+ * has in flight to whatever has the old section's number in the new map: an
+ * interrupt is not acknowledged, and that vCPU takes no more. So a VF's BARs
+ * stay mapped from VF Enable on: its command register does not move them, and
+ * without power management Linux cannot put an idle VF into D3hot.
+ */
+static void vf_drop_pm(VirtIOPCIProxy *proxy)
+{
+    PCIDevice *dev = &proxy->pci_dev;
+
+    pci_del_capability(dev, PCI_CAP_ID_PM, PCI_PM_SIZEOF);
+    dev->cap_present &= ~QEMU_PCI_CAP_PM;
+    dev->pm_cap = 0;
+    proxy->flags &= ~VIRTIO_PCI_FLAG_INIT_PM;
+}
+
 static void vf_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
     PCIDevice *dev = &proxy->pci_dev;
@@ -244,6 +267,7 @@ static void vf_realize(VirtIOPCIProxy *proxy, Error **errp)
         return;
     }
 
+    vf_drop_pm(proxy);
     vf->fn.vdev.on_reset = vf_driver_reset;
     vf->fn.vdev.opaque = vf;
     vf->fn.stock_config_read = dev->config_read;
@@ -251,10 +275,8 @@ static void vf_realize(VirtIOPCIProxy *proxy, Error **errp)
     dev->config_read = vf_config_read;
     dev->config_write = vf_config_write;
 
-    pci_word_test_and_set_mask(dev->config + PCI_COMMAND,
-                               PCI_COMMAND_INTX_DISABLE);
-    pci_word_test_and_clear_mask(dev->wmask + PCI_COMMAND,
-                                 PCI_COMMAND_INTX_DISABLE);
+    pci_word_test_and_set_mask(dev->config + PCI_COMMAND, VF_COMMAND_SET);
+    pci_word_test_and_clear_mask(dev->wmask + PCI_COMMAND, VF_COMMAND_SET);
     fn_init_ari(dev);
     parts_vf_init_limits(vf);
 }
