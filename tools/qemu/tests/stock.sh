@@ -55,6 +55,15 @@ vf_up()
 	ip -n "vf$1" link set nic up
 }
 
+vfs_up()
+{
+	local i
+
+	for i in $(seq 0 15); do
+		vf_up "$i" || return 1
+	done
+}
+
 pings()
 {
 	local out
@@ -99,7 +108,7 @@ quiet_log()
 echo "TAP version 13"
 echo 1..8
 t "virtio_pci takes the PF and creates 16 VFs" nic_up 16
-t "virtio_net takes all VFs" eval 'for i in $(seq 0 15); do vf_up $i || exit 1; done'
+t "virtio_net takes all VFs" vfs_up
 t "the PF reaches every VF" all_vfs_answer
 pairs=$(find "/sys/class/net/$(nic_netdev "$(nic_pf)")/queues" -name 'rx-*' | wc -l)
 if [ "$pairs" -gt 1 ]; then
