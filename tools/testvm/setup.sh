@@ -19,6 +19,7 @@ migration	testing/migration/prepare.sh
 
 need_root
 while read -r step script <&4; do
+	[ -n "$step" ] || continue
 	case " ${*:-$step} " in
 	*" $step "*) ;;
 	*) continue ;;
@@ -26,4 +27,4 @@ while read -r step script <&4; do
 	start=$SECONDS
 	"$TOP/tools/$script"
 	[ $((SECONDS - start)) -lt 2 ] || say "$step took $((SECONDS - start)) s"
-done 4<<<"${steps:1}"
+done 4<<<"$steps"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # First process of L1 in the test root: runs the command that vm.sh left in its run folder, then
-# powers off. What the command prints goes to the port named "output" (or to
-# the console hvc0 when somebody sits there), its exit status into the run folder.
+# powers off. What the command prints goes to the port named "output" (or to the console hvc0 when
+# somebody sits there), its exit status into the run folder.
 set -u
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
