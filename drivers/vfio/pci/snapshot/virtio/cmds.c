@@ -144,11 +144,19 @@ static void virtio_session_end(struct vfio_snapshot_device *sdev,
 	virtio->set_header = NULL;
 }
 
+static int get_size(struct vfio_snapshot_device *sdev, u32 object, u32 *size)
+{
+	const u8 what = VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_TYPE_SIZE;
+
+	return answer(virtio_pci_admin_dev_parts_metadata_get(sdev->core.pdev,
+							      VIRTIO_RESOURCE_OBJ_DEV_PARTS,
+							      object, what, size));
+}
+
 static int virtio_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
 {
 	struct virtio_snapshot_device *virtio = to_virtio(sdev);
 	bool borrow = virtio->has_object && virtio->dir == VFIO_SNAPSHOT_SAVE;
-	const u8 what = VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_TYPE_SIZE;
 	u32 object = virtio->object;
 	u32 size;
 	int err;
@@ -158,21 +166,19 @@ static int virtio_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
 		if (err)
 			return err;
 	}
-	err = virtio_pci_admin_dev_parts_metadata_get(sdev->core.pdev,
-						      VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-						      object, what, &size);
+	err = get_size(sdev, object, &size);
 	if (!borrow)
 		destroy_object(sdev, object);
 	if (!err)
 		*bytes = size;
-	return answer(err);
+	return err;
 }
 
 static int virtio_save(struct vfio_snapshot_device *sdev,
 		       enum vfio_snapshot_phase phase, struct vfio_snapshot_io *io)
 {
 	struct virtio_snapshot_device *virtio = to_virtio(sdev);
-	u32 size = 0;
+	u32 size = 0, all;
 	int err;
 
 	err = answer(virtio_pci_admin_dev_parts_get(sdev->core.pdev,
@@ -180,6 +186,12 @@ static int virtio_save(struct vfio_snapshot_device *sdev,
 						    virtio->object,
 						    VIRTIO_ADMIN_CMD_DEV_PARTS_GET_TYPE_ALL,
 						    io->sgl, &size));
+	/* A result that does not fit is cut off, and called a success. */
+	if (!err && size == io->size) {
+		err = get_size(sdev, virtio->object, &all);
+		if (!err && all > size)
+			err = -ENOSPC;
+	}
 	io->done = size;
 	io->more = false;
 	return err;
