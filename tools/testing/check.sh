@@ -15,6 +15,7 @@ unit			root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-sna
 proof			root			300	root	$src/tools/testing/proof/run.sh
 fuzz			root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
 nic			root,qemu		300	root	$src/tools/qemu/tests/run.sh
+nic-stock		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
 kselftest		$vm_needs,kselftest	600	vm	$src/tools/testing/selftests/vfio_snapshot/run.sh
 migration		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
