@@ -7,6 +7,9 @@ BUILD=${VFIO_SNAPSHOT_BUILD:-$TOP/build}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 ROOT=$BUILD/root
 
+# Ctrl-C ends the script, not only the step that runs: no error message is due then.
+trap 'echo >&2; exit 130' INT
+
 # Progress, on stderr: stdout belongs to the command's own output.
 say()
 {

@@ -55,6 +55,8 @@ if [ -n "$nic" ]; then
 	"$here/build-qemu.sh"
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
 	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=16,queue-pairs=4,mac=52:54:00:77:00:01"
+	# A NIC of the same kind without device parts, for what the driver makes of that.
+	nic_args+=" -netdev hubport,id=plain,hubid=0 -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
 else
 	qemu=/usr/bin/qemu-system-x86_64
 	nic_args=
@@ -144,7 +146,6 @@ else
 fi
 vm=$!
 trap 'stop_vm; [ -z "${tty:-}" ] || stty "$tty"; rm -rf -- "$run"' EXIT
-trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 while kill -0 "$vm" 2>/dev/null; do
