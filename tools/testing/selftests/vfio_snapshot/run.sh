@@ -21,7 +21,7 @@ export MIG_TOOL=$out/mig_tool
 if [ $# -eq 0 ]; then
 	set -- mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test \
 		mig_fd_test mig_reset_test mig_roundtrip_test mig_arc_query_test \
-		cross_driver fsm
+		mig_plain_test cross_driver fsm
 fi
 
 number=0 failed=0
@@ -146,6 +146,47 @@ kernel_is_quiet()
 	fi
 }
 
+# The VIRTIO NIC that is neither our PF nor a VF of it
+plain_nic()
+{
+	local dev
+
+	for dev in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dev/vendor" "$dev/device" | tr '\n' ' ')" = "0x1af4 0x1041 " ] || continue
+		[ ! -e "$dev/sriov_totalvfs" ] && [ ! -e "$dev/physfn" ] || continue
+		echo "${dev##*/}"
+		return
+	done
+	return 1
+}
+
+# A NIC without device parts, in the hands of our driver
+run_plain()
+{
+	local plain
+
+	if ! plain=$(plain_nic) || ! nic_bind "$plain" "$ours" >&2; then
+		result "not ok" "mig_plain_test: a NIC without device parts is bound"
+		return
+	fi
+	run_program mig_plain_test "$out/mig_plain_test" "$plain"
+	check "plain: the driver says once why the NIC cannot be migrated" \
+		says_once "$plain: no device parts"
+	nic_unbind "$plain"
+}
+
+says_once() # TEXT
+{
+	[ "$(kernel_log | grep -c "$1")" = 1 ]
+}
+
+# As the kernel, and libvirt, look for a variant driver
+module_is_a_vfio_driver_for() # PCI_DEVICE
+{
+	modinfo -F alias "$NIC_BUILD/modules/$ours.ko" |
+		grep -q "^vfio_pci:v00001AF4d0000${1}sv\*sd\*bc\*sc\*i\*$"
+}
+
 unload() # MODULE...: fails when something still holds one
 {
 	local module
@@ -170,6 +211,14 @@ for program; do
 	case $program in
 	fsm)
 		run_fsm
+		;;
+	mig_plain_test)
+		[ "$driver" = "$ours" ] || continue
+		run_plain
+		for id in 1041 1042; do
+			check "modules.alias: a VFIO driver for 1af4:$id" \
+				module_is_a_vfio_driver_for "$id"
+		done
 		;;
 	cross_driver)
 		[ "$driver" != "$peer" ] || continue
