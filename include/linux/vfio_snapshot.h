@@ -81,9 +81,6 @@ struct vfio_snapshot_io {
  * commands that these need.
  */
 struct vfio_snapshot_ops {
-	/** @owner: the back-end's module */
-	struct module *owner;
-
 	/**
 	 * @name: of the back-end, at most VFIO_SNAPSHOT_BACKEND_LEN - 1 bytes;
 	 * goes into the stream, and a stream with another name is refused

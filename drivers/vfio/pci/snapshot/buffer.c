@@ -5,6 +5,7 @@
  * a virtqueue, 16 MiB if every one were a page).
  */
 #include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>

@@ -8,7 +8,6 @@
 #ifdef __KERNEL__
 #include <linux/array_size.h>
 #include <linux/errno.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/byteorder.h>

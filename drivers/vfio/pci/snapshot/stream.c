@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/poll.h>
@@ -346,18 +347,6 @@ u64 snapshot_stream_pending(struct snapshot_stream *stream)
 {
 	guard(mutex)(&stream->lock);
 	return stream->tally.length - stream->taken;
-}
-
-/**
- * snapshot_stream_is_final - whether a saving stream is complete
- * @stream: the stream, with @mig->lock held
- *
- * Return: true when nothing will be added any more.
- */
-bool snapshot_stream_is_final(struct snapshot_stream *stream)
-{
-	guard(mutex)(&stream->lock);
-	return stream->final;
 }
 
 /**

@@ -18,7 +18,6 @@ int snapshot_stream_load_end(struct snapshot_stream *stream);
 u64 snapshot_stream_pending(struct snapshot_stream *stream);
 void snapshot_stream_precopy_info(struct snapshot_stream *stream,
 				  struct vfio_precopy_info *info);
-bool snapshot_stream_is_final(struct snapshot_stream *stream);
 void snapshot_stream_kill(struct snapshot_stream *stream);
 void snapshot_stream_close(struct snapshot_stream *stream);
 

@@ -3,7 +3,6 @@
  * The back-end contract in terms of VIRTIO 1.4 group administration commands
  * for device parts, which the driver of the physical function issues for us.
  */
-#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -218,7 +217,6 @@ static void virtio_reset_done(struct vfio_snapshot_device *sdev)
 
 /* VIRTIO 1.4, "Device parts" of "Group administration commands". */
 const struct vfio_snapshot_ops virtio_snapshot_ops = {
-	.owner = THIS_MODULE,
 	.name = "virtio",
 	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_PRECOPY,
 	.max_image = SZ_1G,
