@@ -40,12 +40,15 @@ for conf in resolv.conf hosts; do
 	mount --bind "$(readlink -f "/etc/$conf")" "$root/etc/$conf"
 done
 
-# Not exec: the first process of a pid namespace ignores the signals it does not handle, its
-# child does not, and so ends on Ctrl-C.
-status=0
+# The first process of a pid namespace ignores the signals it does not handle. This one waits in
+# the shell's wait, so that Ctrl-C ends it, and with it whatever runs in the namespace (a command
+# in a process group of its own, as under timeout, sees no Ctrl-C).
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+exec 3<&0
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 	HOME=/root LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" DEBIAN_FRONTEND=noninteractive \
 	VFIO_SNAPSHOT_IN_ROOT=1 VFIO_SNAPSHOT_BUILD=/vfio-snapshot/build \
 	${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
-	chroot "$root" "$@" || status=$?
-exit "$status"
+	chroot "$root" "$@" <&3 3<&- &
+wait $!
