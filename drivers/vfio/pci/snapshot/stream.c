@@ -245,7 +245,7 @@ static int add_image(struct snapshot_stream *stream, struct list_head *list,
 	unsigned long max_age = phase == VFIO_SNAPSHOT_FINAL ? MAX_JIFFY_OFFSET : 0;
 	struct list_head *before = list->prev;
 	int err, failed = 0;
-	u64 size, tried = 0;
+	u64 size, total, tried = 0;
 	bool more;
 
 	for (;;) {
@@ -255,8 +255,14 @@ static int add_image(struct snapshot_stream *stream, struct list_head *list,
 		if (size <= tried)
 			return failed;
 
+		total = 0;
 		do {
 			err = add_data(stream, list, phase, size, &more);
+			if (!err)
+				total += list_last_entry(list, struct snapshot_out,
+							 entry)->buf_len;
+			if (total > stream->mig->sdev->ops->max_image)
+				err = -EFBIG;
 		} while (!err && more);
 		if (!err)
 			return 0;
