@@ -56,7 +56,7 @@ if [ -n "$nic" ]; then
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
 	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=16,queue-pairs=4,mac=52:54:00:77:00:01"
 	# A NIC of the same kind without device parts, for what the driver makes of that.
-	nic_args+=" -netdev hubport,id=plain,hubid=0 -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
+	nic_args+=" -netdev user,id=plain,restrict=on -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
 else
 	qemu=/usr/bin/qemu-system-x86_64
 	nic_args=
