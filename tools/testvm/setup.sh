@@ -12,6 +12,7 @@ root		testvm/build-root.sh
 initramfs	testvm/build-initramfs.sh
 source		testvm/build-source.sh
 qemu		testvm/build-qemu.sh
+stock-qemu	testvm/build-stock-qemu.sh
 modules		testvm/build-modules.sh
 kselftest	testing/selftests/vfio_snapshot/prepare.sh
 migration	testing/migration/prepare.sh

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Put trixie's own QEMU, the binary packages, into $BUILD/qemu-stock, next to the newer one that
+# the test root has: guests are migrated between the two.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+SUITE=trixie
+# Its firmware is the root's: seabios comes from the same package for both.
+packages=(qemu-system-x86 qemu-system-data)
+stock=$BUILD/qemu-stock
+log=$BUILD/logs/build-stock-qemu.log
+
+# ---- in the root ----
+
+download()
+{
+	apt-get -q download "${packages[@]/%/\/$SUITE}"
+}
+
+fetch()
+{
+	local deb missing
+
+	rm -rf -- "$stock.new"
+	mkdir -p "$stock.new/download"
+	cd "$stock.new/download"
+	# A package list from before an update names files that are gone.
+	download || { apt-get -q update && download; }
+	for deb in *.deb; do
+		dpkg -x "$deb" "$stock.new"
+	done
+	rm -rf -- "$stock.new/download"
+
+	cd "$stock.new"
+	missing=$(ldd usr/bin/qemu-system-x86_64 | awk '/not found/ { print $1 }')
+	[ -z "$missing" ] || { echo "the test root has no" "$missing"; return 1; }
+	usr/bin/qemu-system-x86_64 --version
+}
+
+case ${1:-} in
+fetch)
+	[ -n "${VFIO_SNAPSHOT_IN_ROOT:-}" ] ||
+		die "$1 is a step of this script" "run it without arguments"
+	fetch
+	exit
+	;;
+esac
+
+# ---- on the host ----
+
+need_root
+"$TOP/tools/testvm/build-root.sh"
+locked stock-qemu
+mkdir -p "$BUILD/logs"
+if fresh stock-qemu "$TOP/tools/testvm/build-stock-qemu.sh" "$BUILD/stamps/root" &&
+   [ -x "$stock/usr/bin/qemu-system-x86_64" ]; then
+	exit 0
+fi
+say "$SUITE's own QEMU from the mirror (13 MB; log: $log)"
+in_root /vfio-snapshot/src/tools/testvm/build-stock-qemu.sh fetch >"$log" 2>&1 || {
+	tail -n 15 "$log" >&2
+	die "$SUITE's QEMU could not be unpacked (all of it: $log)" "check the network and the mirror"
+}
+rm -rf -- "$stock"
+mv -- "$stock.new" "$stock"
+stamp stock-qemu
+say "done: $(awk '/^QEMU emulator/ { print $4 }' "$log") in $stock"
