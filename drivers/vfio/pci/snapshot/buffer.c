@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "buffer.h"
+#include "migration.h"
 
 #define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
 
@@ -32,7 +33,7 @@ static int add_folio(struct snapshot_buf *buf, size_t bytes)
 {
 	struct folio *folio;
 
-	if (buf->nr == buf->sdev->ops->max_segs)
+	if (buf->nr == buf->max_segs)
 		return -ENOMEM;
 
 	if (buf->nr == buf->room) {
@@ -55,11 +56,23 @@ static int add_folio(struct snapshot_buf *buf, size_t bytes)
 	return 0;
 }
 
+static void unmap(struct snapshot_buf *buf)
+{
+	const struct vfio_snapshot_ops *ops = buf->sdev->ops;
+
+	lockdep_assert_held(&buf->sdev->mig->fw_lock);
+	list_del_init(&buf->mapped);
+	if (ops->buf_unmap)
+		ops->buf_unmap(buf->sdev, buf->key);
+}
+
 static void forget_table(struct snapshot_buf *buf)
 {
-	if (buf->mapped && buf->sdev->ops->buf_unmap)
-		buf->sdev->ops->buf_unmap(buf->sdev, buf->key);
-	buf->mapped = false;
+	if (!list_empty_careful(&buf->mapped)) {
+		guard(mutex)(&buf->sdev->mig->fw_lock);
+		if (!list_empty(&buf->mapped))
+			unmap(buf);
+	}
 	sg_free_table(&buf->table);
 }
 
@@ -119,6 +132,8 @@ struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
 		return ERR_PTR(-ENOMEM);
 	buf->sdev = sdev;
 	buf->dir = dir;
+	buf->max_segs = sdev->ops->max_segs;
+	INIT_LIST_HEAD(&buf->mapped);
 
 	err = snapshot_buf_grow(buf, size);
 	if (!err && buf->nr)
@@ -134,7 +149,7 @@ struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
  * snapshot_buf_free - free a buffer
  * @buf: the buffer, may be NULL; no transfer may be under way
  *
- * A mapped buffer is unmapped: call it where a back-end operation may be called.
+ * Waits for the firmware where the back-end has to unmap it.
  */
 void snapshot_buf_free(struct snapshot_buf *buf)
 {
@@ -153,7 +168,7 @@ void snapshot_buf_free(struct snapshot_buf *buf)
  * @size: bytes, from 1 to the size of the buffer
  * @io: to be filled; valid until snapshot_buf_io_end()
  *
- * Call it where a back-end operation may be called.
+ * Called with @fw_lock held.
  *
  * Return: 0, or an errno.
  */
@@ -166,6 +181,7 @@ int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 	unsigned int i;
 	int err;
 
+	lockdep_assert_held(&buf->sdev->mig->fw_lock);
 	if (!buf->table.sgl) {
 		err = make_table(buf);
 		if (err)
@@ -175,11 +191,11 @@ int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 	*io = (struct vfio_snapshot_io){
 		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
 	};
-	if (ops->buf_map && !buf->mapped) {
+	if (ops->buf_map && list_empty(&buf->mapped)) {
 		buf->key = ops->buf_map(buf->sdev, io, buf->dir);
 		if (IS_ERR(buf->key))
 			return PTR_ERR(buf->key);
-		buf->mapped = true;
+		list_add(&buf->mapped, &buf->sdev->mig->mapped);
 	}
 	io->key = buf->key;
 
@@ -207,6 +223,18 @@ void snapshot_buf_io_end(struct snapshot_buf *buf)
 	buf->trimmed->length = buf->trimmed_len;
 	if (!buf->trimmed_last)
 		sg_unmark_end(buf->trimmed);
+}
+
+/**
+ * snapshot_buf_unmap_all - take all buffers of a device back from the firmware
+ * @mig: of the device, with @mig->fw_lock held; its session is over
+ */
+void snapshot_buf_unmap_all(struct snapshot_mig *mig)
+{
+	struct snapshot_buf *buf, *next;
+
+	list_for_each_entry_safe(buf, next, &mig->mapped, mapped)
+		unmap(buf);
 }
 
 /* Folios differ in size: walk on from the last place, copies are sequential. */

@@ -2,14 +2,18 @@
 #ifndef VFIO_SNAPSHOT_BUFFER_H
 #define VFIO_SNAPSHOT_BUFFER_H
 
+#include <linux/list.h>
 #include <linux/vfio_snapshot.h>
 
 struct iov_iter;
+struct snapshot_mig;
 
 /**
  * struct snapshot_buf - memory of one image
  * @sdev: the device it is for
  * @dir: direction of the transfers it is used for
+ * @max_segs: of the back-end, which may be gone before a buffer is that somebody
+ *            is copying from or to
  * @folios: the memory, in order, all zeroed when they were allocated
  * @nr: entries of @folios in use
  * @room: entries that @folios has room for
@@ -20,12 +24,14 @@ struct iov_iter;
  * @trimmed: entry of @table that was cut by snapshot_buf_io()
  * @trimmed_len: its length before
  * @trimmed_last: it ended @table before
- * @mapped: @key is valid
+ * @mapped: in the device's list of buffers with a valid @key, or empty;
+ *          protected by the device's fw_lock
  * @key: from the back-end's buf_map(), for all of @table
  */
 struct snapshot_buf {
 	struct vfio_snapshot_device *sdev;
 	enum vfio_snapshot_dir dir;
+	unsigned int max_segs;
 	struct folio **folios;
 	unsigned int nr;
 	unsigned int room;
@@ -36,7 +42,7 @@ struct snapshot_buf {
 	struct scatterlist *trimmed;
 	unsigned int trimmed_len;
 	bool trimmed_last;
-	bool mapped;
+	struct list_head mapped;
 	void *key;
 };
 
@@ -47,6 +53,7 @@ void snapshot_buf_free(struct snapshot_buf *buf);
 int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 		    struct vfio_snapshot_io *io);
 void snapshot_buf_io_end(struct snapshot_buf *buf);
+void snapshot_buf_unmap_all(struct snapshot_mig *mig);
 size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
 			 struct iov_iter *to);
 size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,

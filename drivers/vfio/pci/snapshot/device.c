@@ -144,11 +144,13 @@ EXPORT_SYMBOL_GPL(vfio_snapshot_register);
  * vfio_snapshot_unregister - undo vfio_snapshot_register()
  * @sdev: the device; gone for the caller when this returns
  *
- * Waits until userspace has closed the device.
+ * Waits until userspace has closed the device, and for its last session_end().
  */
 void vfio_snapshot_unregister(struct vfio_snapshot_device *sdev)
 {
 	vfio_pci_core_unregister_device(&sdev->core);
+	if (sdev->mig)
+		snapshot_mig_end(sdev->mig);
 	vfio_put_device(&sdev->core.vdev);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_unregister);

@@ -58,22 +58,33 @@ static void set_state(struct snapshot_mig *mig, enum snapshot_state state)
 	WRITE_ONCE(mig->state, state);
 }
 
-/* Give back what the last stream holds. Sends commands and frees memory. */
-static void tidy(struct snapshot_mig *mig)
-{
-	lockdep_assert_held(&mig->lock);
-	if (mig->ended)
-		snapshot_stream_close(mig->ended);
-	mig->ended = NULL;
-}
-
+/*
+ * Not under @mig->lock: a command that never returns would take all changes of
+ * state with it, and the close of the device.
+ */
 static void tidy_work(struct work_struct *work)
 {
 	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, tidy);
+	struct snapshot_stream *stream = READ_ONCE(mig->ended);
 
-	mutex_lock(&mig->lock);
-	tidy(mig);
-	snapshot_mig_unlock(mig);
+	if (!stream)
+		return;
+	snapshot_stream_close(stream);
+	/* Who finds this NULL begins a session, after the end of that one. */
+	smp_store_release(&mig->ended, NULL);
+	wake_up_all(&mig->tidied);
+}
+
+static void queue_tidy(struct snapshot_mig *mig)
+{
+	if (READ_ONCE(mig->ended))
+		queue_work(system_long_wq, &mig->tidy);
+}
+
+static bool is_tidy(struct snapshot_mig *mig)
+{
+	/* Pairs with the release in tidy_work(). */
+	return !smp_load_acquire(&mig->ended);
 }
 
 static void end_stream(struct snapshot_mig *mig)
@@ -82,7 +93,7 @@ static void end_stream(struct snapshot_mig *mig)
 	if (!mig->stream)
 		return;
 	snapshot_stream_kill(mig->stream);
-	mig->ended = mig->stream;
+	WRITE_ONCE(mig->ended, mig->stream);
 	mig->stream = NULL;
 }
 
@@ -90,7 +101,9 @@ static int open_stream(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
 {
 	struct snapshot_stream *stream;
 
-	tidy(mig);
+	queue_tidy(mig);
+	if (wait_event_killable(mig->tidied, is_tidy(mig)))
+		return -EINTR;
 	stream = snapshot_stream_open(mig, dir, &mig->opened);
 	if (IS_ERR(stream))
 		return PTR_ERR(stream);
@@ -107,7 +120,7 @@ static int open_saving(struct snapshot_mig *mig, enum vfio_snapshot_phase phase)
 	err = snapshot_stream_save(mig->stream, phase);
 	if (err) {
 		end_stream(mig);
-		tidy(mig);
+		queue_tidy(mig);
 		fput(mig->opened);
 		mig->opened = NULL;
 	}
@@ -216,13 +229,14 @@ static struct file *snapshot_set_state(struct vfio_device *vdev,
 	struct file *file = NULL;
 	int err;
 
-	mutex_lock(&mig->lock);
+	if (mutex_lock_killable(&mig->lock))
+		return ERR_PTR(-EINTR);
 	err = walk(mig, new_state);
 	/* Only the last arc of a walk opens a stream. */
 	swap(file, mig->opened);
 	/* The guest runs: what its blackout had no time for can be done now. */
-	if (mig->ended && mig->walker.level == VFIO_SNAPSHOT_RUN)
-		queue_work(system_long_wq, &mig->tidy);
+	if (mig->walker.level == VFIO_SNAPSHOT_RUN)
+		queue_tidy(mig);
 	snapshot_mig_unlock(mig);
 	return err ? ERR_PTR(err) : file;
 }
@@ -246,7 +260,8 @@ static int snapshot_get_data_size(struct vfio_device *vdev, unsigned long *lengt
 	u64 bytes;
 	int err = 0;
 
-	mutex_lock(&mig->lock);
+	if (mutex_lock_killable(&mig->lock))
+		return -EINTR;
 	if (mig->state == SNAPSHOT_STOP_COPY) {
 		*length = snapshot_stream_pending(mig->stream);
 	} else {
@@ -314,7 +329,8 @@ int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 {
 	int err = 0;
 
-	mutex_lock(&mig->lock);
+	if (mutex_lock_killable(&mig->lock))
+		return -EINTR;
 	if (mig->stream != stream)
 		err = -ENODEV;
 	else if (mig->state != SNAPSHOT_PRECOPY && mig->state != SNAPSHOT_PRECOPY_NDMA)
@@ -386,8 +402,7 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
-	if (mig->ended)
-		queue_work(system_long_wq, &mig->tidy);
+	queue_tidy(mig);
 }
 
 /**
@@ -471,9 +486,19 @@ void snapshot_mig_close(struct snapshot_mig *mig)
 		apply_reset(mig, false);
 	else if (mig->walker.level != VFIO_SNAPSHOT_RUN)
 		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
-	tidy(mig);
+	queue_tidy(mig);
 	snapshot_mig_unlock(mig);
-	cancel_work_sync(&mig->tidy);
+}
+
+/**
+ * snapshot_mig_end - the back-end is about to leave the device
+ * @mig: of the device, closed for good
+ *
+ * Waits for the firmware to take back what sessions have left there.
+ */
+void snapshot_mig_end(struct snapshot_mig *mig)
+{
+	flush_work(&mig->tidy);
 }
 
 /**
@@ -500,6 +525,8 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	mig->walker.act = act;
 	mutex_init(&mig->lock);
 	mutex_init(&mig->fw_lock);
+	INIT_LIST_HEAD(&mig->mapped);
+	init_waitqueue_head(&mig->tidied);
 	INIT_WORK(&mig->tidy, tidy_work);
 	return mig;
 }

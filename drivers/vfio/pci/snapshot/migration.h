@@ -2,8 +2,10 @@
 #ifndef VFIO_SNAPSHOT_MIGRATION_H
 #define VFIO_SNAPSHOT_MIGRATION_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/vfio_snapshot.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "arcs.h"
@@ -18,19 +20,23 @@ struct vfio_precopy_info;
  * @sdev: the device
  * @features: SNAPSHOT_F_*
  * @lock: serialises state changes; protects all that follows up to @fw_lock.
- *        Taken before the lock of a stream and before @fw_lock. A reset may
+ *        Taken before the locks of a stream and before @fw_lock. A reset may
  *        come with locks held that a page fault needs, so it only tries.
  * @state: current state; written under @lock, read without
  * @walker: what the arcs are taken on: the device's level and its operations
  * @opened: file of the stream that the arc being taken opened, or NULL
  * @stream: the open stream, or NULL
  * @ended: a dead stream whose memory and firmware objects are still held, or
- *         NULL; never set together with a later @stream
+ *         NULL; never set together with a later @stream. @tidy alone clears it,
+ *         without @lock.
+ * @tidied: woken then
  * @estimate: last size in bytes that the back-end named
  * @estimated: jiffies of that, 0 if never
  * @fw_lock: held for one back-end operation; innermost
+ * @mapped: buffers that the back-end has mapped; protected by @fw_lock
  * @flags: SNAPSHOT_RESET_PENDING
- * @tidy: gives back what @ended holds
+ * @tidy: gives back what @ended holds; sends commands and frees memory, so it
+ *        is queued when no blackout is on
  */
 struct snapshot_mig {
 	struct vfio_snapshot_device *sdev;
@@ -41,9 +47,11 @@ struct snapshot_mig {
 	struct file *opened;
 	struct snapshot_stream *stream;
 	struct snapshot_stream *ended;
+	wait_queue_head_t tidied;
 	u64 estimate;
 	unsigned long estimated;
 	struct mutex fw_lock;	/* back-end operations */
+	struct list_head mapped;
 	unsigned long flags;
 	struct work_struct tidy;
 };
@@ -58,6 +66,7 @@ void snapshot_mig_free(struct snapshot_mig *mig);
 void snapshot_mig_open(struct snapshot_mig *mig);
 void snapshot_mig_stop(struct snapshot_mig *mig);
 void snapshot_mig_close(struct snapshot_mig *mig);
+void snapshot_mig_end(struct snapshot_mig *mig);
 void snapshot_mig_reset_done(struct snapshot_mig *mig);
 void snapshot_mig_unlock(struct snapshot_mig *mig);
 int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age,

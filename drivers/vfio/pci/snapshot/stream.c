@@ -60,9 +60,12 @@ struct snapshot_out {
  * @ref: one for the session, one for the file
  * @mig: of the device; the file holds a reference on the device
  * @dir: saving or loading
- * @dead: the session is over; set without @lock
+ * @dead: the session is over; set without a lock
  * @wait: pollers
- * @lock: protects all that follows; held while user memory is copied
+ * @io: held by who uses the data fd, also while user memory is copied, which
+ *      may take for ever. So no change of state but the end of loading waits
+ *      for it. Protects the first record of @queue, @parser, @buf and @err.
+ * @lock: protects what follows up to @spare; taken within @io
  * @queue: saving: records not wholly read, struct snapshot_out
  * @tally: saving: what has been queued
  * @initial: saving: bytes that the first image and what is before it take
@@ -79,8 +82,9 @@ struct snapshot_stream {
 	enum vfio_snapshot_dir dir;
 	bool dead;
 	wait_queue_head_t wait;
-	struct mutex lock;	/* the stream and its data */
+	struct mutex io;	/* use of the data fd */
 
+	spinlock_t lock;	/* the queue */
 	struct list_head queue;
 	struct snapshot_tally tally;
 	u64 initial;
@@ -98,31 +102,79 @@ static bool is_dead(struct snapshot_stream *stream)
 	return READ_ONCE(stream->dead);
 }
 
+static void free_out(struct snapshot_out *out)
+{
+	snapshot_buf_free(out->buf);
+	kfree(out);
+}
+
+/* Frees the records behind @before. */
+static void free_outs(struct list_head *list, struct list_head *before)
+{
+	while (list->prev != before) {
+		struct snapshot_out *out = list_last_entry(list, struct snapshot_out,
+							   entry);
+
+		list_del(&out->entry);
+		free_out(out);
+	}
+}
+
+static struct snapshot_buf *take_spare(struct snapshot_stream *stream)
+{
+	struct snapshot_buf *buf = NULL;
+
+	guard(spinlock)(&stream->lock);
+	swap(buf, stream->spare);
+	return buf;
+}
+
+static void free_content(struct snapshot_stream *stream)
+{
+	LIST_HEAD(list);
+
+	scoped_guard(spinlock, &stream->lock)
+		list_splice_init(&stream->queue, &list);
+	free_outs(&list, &list);
+	snapshot_buf_free(take_spare(stream));
+	snapshot_buf_free(stream->buf);
+	stream->buf = NULL;
+}
+
 static void stream_release(struct kref *ref)
 {
 	struct snapshot_stream *stream = container_of(ref, struct snapshot_stream, ref);
 
-	mutex_destroy(&stream->lock);
+	free_content(stream);
+	mutex_destroy(&stream->io);
 	kfree(stream);
 }
 
-/* Unmapping a buffer is a back-end operation, freeing alone is not. */
-static void free_buf(struct snapshot_stream *stream, struct snapshot_buf *buf)
+/*
+ * Frees what a dead stream holds. Whoever uses the data fd at that moment keeps
+ * it, and comes here when that is over.
+ */
+static void drain(struct snapshot_stream *stream)
 {
-	bool unmaps = buf && buf->mapped && buf->sdev->ops->buf_unmap;
-
-	if (unmaps)
-		mutex_lock(&stream->mig->fw_lock);
-	snapshot_buf_free(buf);
-	if (unmaps)
-		mutex_unlock(&stream->mig->fw_lock);
+	/* Between the death and a look at @io, or the other way round. */
+	smp_mb();
+	if (is_dead(stream) && mutex_trylock(&stream->io)) {
+		free_content(stream);
+		mutex_unlock(&stream->io);
+	}
 }
 
-static void free_out(struct snapshot_stream *stream, struct snapshot_out *out)
+static int begin_io(struct snapshot_stream *stream)
 {
-	list_del(&out->entry);
-	free_buf(stream, out->buf);
-	kfree(out);
+	if (mutex_lock_interruptible(&stream->io))
+		return -ERESTARTSYS;
+	return 0;
+}
+
+static void end_io(struct snapshot_stream *stream)
+{
+	mutex_unlock(&stream->io);
+	drain(stream);
 }
 
 /* One firmware transfer between @buf and the device, @size bytes of room. */
@@ -135,6 +187,9 @@ static int transfer(struct snapshot_stream *stream, struct snapshot_buf *buf,
 	int err;
 
 	guard(mutex)(&stream->mig->fw_lock);
+	/* The session may have ended by a reset since the caller looked. */
+	if (is_dead(stream))
+		return -ENODEV;
 	err = snapshot_buf_io(buf, size, io);
 	if (err)
 		return err;
@@ -195,7 +250,10 @@ static int add_ident(struct snapshot_stream *stream, struct list_head *list)
 	return 0;
 }
 
-/* One record of device data from the firmware. @size: room to offer it. */
+/*
+ * One record of device data from the firmware. @size: room to offer it. After a
+ * failure the record is in @list and worth nothing.
+ */
 static int add_data(struct snapshot_stream *stream, struct list_head *list,
 		    enum vfio_snapshot_phase phase, size_t size, bool *more)
 {
@@ -208,29 +266,22 @@ static int add_data(struct snapshot_stream *stream, struct list_head *list,
 	if (!out)
 		return -ENOMEM;
 
-	scoped_guard(mutex, &stream->lock) {
-		buf = stream->spare;
-		stream->spare = NULL;
-	}
+	buf = take_spare(stream);
 	if (buf && buf->size < size) {
-		free_buf(stream, buf);
+		snapshot_buf_free(buf);
 		buf = NULL;
 	}
 	if (!buf)
 		buf = snapshot_buf_alloc(stream->mig->sdev, stream->dir, size);
-	if (IS_ERR(buf)) {
-		free_out(stream, out);
+	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	}
 
 	out->buf = buf;
 	err = transfer(stream, buf, buf->size, phase, &io);
 	if (!err && (!io.done || io.done > io.size))
 		err = -EIO;
-	if (err) {
-		free_out(stream, out);
+	if (err)
 		return err;
-	}
 	out->buf_len = io.done;
 	out->head.record.size = cpu_to_le64(io.done);
 	*more = io.more;
@@ -267,9 +318,7 @@ static int add_image(struct snapshot_stream *stream, struct list_head *list,
 		if (!err)
 			return 0;
 
-		while (list->prev != before)
-			free_out(stream, list_last_entry(list, struct snapshot_out,
-							 entry));
+		free_outs(list, before);
 		if (failed || (err != -ENOMEM && err != -ENOSPC))
 			return err;
 		failed = err;
@@ -295,7 +344,7 @@ static void publish(struct snapshot_stream *stream, struct list_head *list,
 {
 	struct snapshot_out *out;
 
-	guard(mutex)(&stream->lock);
+	guard(spinlock)(&stream->lock);
 	list_for_each_entry(out, list, entry) {
 		if (out->head.record.tag == cpu_to_le32(VFIO_SNAPSHOT_TAG_END)) {
 			out->head.end.records = cpu_to_le64(stream->tally.records);
@@ -334,9 +383,7 @@ int snapshot_stream_save(struct snapshot_stream *stream,
 	if (!err && phase == VFIO_SNAPSHOT_FINAL)
 		err = add_end(&list);
 	if (err) {
-		while (!list_empty(&list))
-			free_out(stream, list_first_entry(&list, struct snapshot_out,
-							  entry));
+		free_outs(&list, &list);
 		return err;
 	}
 	publish(stream, &list, phase);
@@ -351,7 +398,7 @@ int snapshot_stream_save(struct snapshot_stream *stream,
  */
 u64 snapshot_stream_pending(struct snapshot_stream *stream)
 {
-	guard(mutex)(&stream->lock);
+	guard(spinlock)(&stream->lock);
 	return stream->tally.length - stream->taken;
 }
 
@@ -363,12 +410,12 @@ u64 snapshot_stream_pending(struct snapshot_stream *stream)
 void snapshot_stream_precopy_info(struct snapshot_stream *stream,
 				  struct vfio_precopy_info *info)
 {
-	guard(mutex)(&stream->lock);
+	guard(spinlock)(&stream->lock);
 	info->initial_bytes = stream->initial - min(stream->initial, stream->taken);
 	info->dirty_bytes = stream->tally.length - stream->taken - info->initial_bytes;
 }
 
-/* Copies from one record; frees it once it is wholly read. */
+/* Copies from the first record; frees it once it is wholly read. */
 static size_t read_out(struct snapshot_stream *stream, struct snapshot_out *out,
 		       struct iov_iter *to)
 {
@@ -384,38 +431,58 @@ static size_t read_out(struct snapshot_stream *stream, struct snapshot_out *out,
 		copied = snapshot_buf_read(out->buf, pos, len, to);
 	}
 	out->pos += copied;
-	stream->taken += copied;
 
-	if (out->pos == out->head_len + out->buf_len) {
+	scoped_guard(spinlock, &stream->lock) {
+		stream->taken += copied;
+		if (out->pos < out->head_len + out->buf_len)
+			return copied;
+		list_del(&out->entry);
 		if (!stream->spare && !stream->final)
 			swap(stream->spare, out->buf);
-		free_out(stream, out);
 	}
+	free_out(out);
 	return copied;
+}
+
+/* The record to be read from, or an ERR_PTR(); NULL at the end of the stream. */
+static struct snapshot_out *next_out(struct snapshot_stream *stream)
+{
+	struct snapshot_out *out;
+
+	if (is_dead(stream))
+		return ERR_PTR(-ENODEV);
+	guard(spinlock)(&stream->lock);
+	out = list_first_entry_or_null(&stream->queue, struct snapshot_out, entry);
+	return out || stream->final ? out : ERR_PTR(-ENOMSG);
 }
 
 static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct snapshot_stream *stream = iocb->ki_filp->private_data;
+	struct snapshot_out *out;
 	ssize_t done = 0;
+	int err;
 
-	guard(mutex)(&stream->lock);
-	if (is_dead(stream))
-		return -ENODEV;
-	if (list_empty(&stream->queue) && !stream->final)
-		return -ENOMSG;
+	err = begin_io(stream);
+	if (err)
+		return err;
+	do {
+		size_t copied;
 
-	while (iov_iter_count(to) && !list_empty(&stream->queue)) {
-		size_t copied = read_out(stream,
-					 list_first_entry(&stream->queue,
-							  struct snapshot_out, entry),
-					 to);
-
-		if (!copied)
-			return done ?: -EFAULT;
+		out = next_out(stream);
+		if (IS_ERR_OR_NULL(out)) {
+			err = PTR_ERR_OR_ZERO(out);
+			break;
+		}
+		if (!iov_iter_count(to))
+			break;
+		copied = read_out(stream, out, to);
 		done += copied;
-	}
-	return done;
+		if (!copied)
+			err = -EFAULT;
+	} while (!err && iov_iter_count(to));
+	end_io(stream);
+	return done ?: err;
 }
 
 static __poll_t stream_poll(struct file *file, poll_table *wait)
@@ -424,7 +491,7 @@ static __poll_t stream_poll(struct file *file, poll_table *wait)
 	__poll_t mask = 0;
 
 	poll_wait(file, &stream->wait, wait);
-	guard(mutex)(&stream->lock);
+	guard(spinlock)(&stream->lock);
 	if (is_dead(stream))
 		mask = EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP;
 	else if (stream->final || !list_empty(&stream->queue))
@@ -484,9 +551,6 @@ static int load_record(struct snapshot_stream *stream)
 	struct vfio_snapshot_io io;
 	int err;
 
-	/* The session may have ended by a reset since the write began. */
-	if (is_dead(stream))
-		return -ENODEV;
 	err = transfer(stream, stream->buf, stream->parser.size,
 		       VFIO_SNAPSHOT_FINAL, &io);
 	if (!err)
@@ -494,18 +558,21 @@ static int load_record(struct snapshot_stream *stream)
 	return err;
 }
 
-static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t write_all(struct snapshot_stream *stream, struct iov_iter *from)
 {
-	struct snapshot_stream *stream = iocb->ki_filp->private_data;
 	ssize_t done = 0;
 
-	guard(mutex)(&stream->lock);
-	if (is_dead(stream))
-		return -ENODEV;
+	for (;;) {
+		ssize_t taken;
 
-	while (!stream->err && iov_iter_count(from)) {
-		ssize_t taken = write_in(stream, from);
-
+		if (is_dead(stream))
+			return done ?: -ENODEV;
+		/* Of a broken stream it does not matter how much was taken. */
+		if (stream->err)
+			return stream->err;
+		if (!iov_iter_count(from))
+			return done;
+		taken = write_in(stream, from);
 		if (taken <= 0)
 			return done ?: taken ?: -EFAULT;
 		done += taken;
@@ -513,8 +580,18 @@ static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		if (!stream->err && stream->parser.want == SNAPSHOT_WANT_LOAD)
 			stream->err = load_record(stream);
 	}
-	/* Of a broken stream it does not matter how much was taken. */
-	return stream->err ?: done;
+}
+
+static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct snapshot_stream *stream = iocb->ki_filp->private_data;
+	ssize_t done = begin_io(stream);
+
+	if (!done) {
+		done = write_all(stream, from);
+		end_io(stream);
+	}
+	return done;
 }
 
 static int stream_file_release(struct inode *inode, struct file *file)
@@ -579,7 +656,8 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 	stream->mig = mig;
 	stream->dir = dir;
 	init_waitqueue_head(&stream->wait);
-	mutex_init(&stream->lock);
+	mutex_init(&stream->io);
+	spin_lock_init(&stream->lock);
 	INIT_LIST_HEAD(&stream->queue);
 
 	if (dir == VFIO_SNAPSHOT_LOAD) {
@@ -589,6 +667,7 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 		stream->buf = snapshot_buf_alloc(sdev, dir, 0);
 		if (IS_ERR(stream->buf)) {
 			err = PTR_ERR(stream->buf);
+			stream->buf = NULL;
 			goto err_put;
 		}
 	}
@@ -596,7 +675,7 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 	scoped_guard(mutex, &mig->fw_lock)
 		err = sdev->ops->session_begin(sdev, dir);
 	if (err)
-		goto err_free;
+		goto err_put;
 
 	*file = anon_inode_getfile(stream_files[dir].name, stream_files[dir].fops,
 				   stream, stream_files[dir].flags);
@@ -612,8 +691,6 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 err_end:
 	scoped_guard(mutex, &mig->fw_lock)
 		sdev->ops->session_end(sdev, dir);
-err_free:
-	free_buf(stream, stream->buf);
 err_put:
 	kref_put(&stream->ref, stream_release);
 	return ERR_PTR(err);
@@ -623,8 +700,11 @@ err_put:
  * snapshot_stream_load_end - whether a whole state was loaded
  * @stream: a loading stream, with @mig->lock held
  *
+ * Waits for a write that is under way: it may be what completes the stream.
+ *
  * Return: 0, or the errno that broke the stream, -ENODATA if it is not
- * complete, or what the back-end's last check returned.
+ * complete, what the back-end's last check returned, -EINTR when the caller is
+ * killed.
  */
 int snapshot_stream_load_end(struct snapshot_stream *stream)
 {
@@ -632,12 +712,14 @@ int snapshot_stream_load_end(struct snapshot_stream *stream)
 	int err;
 
 	lockdep_assert_held(&stream->mig->lock);
-	guard(mutex)(&stream->lock);
+	if (mutex_lock_killable(&stream->io))
+		return -EINTR;
 	err = stream->err ?: snapshot_parser_finish(&stream->parser);
 	if (!err && sdev->ops->load_end) {
 		guard(mutex)(&stream->mig->fw_lock);
 		err = sdev->ops->load_end(sdev);
 	}
+	mutex_unlock(&stream->io);
 	return err;
 }
 
@@ -656,25 +738,19 @@ void snapshot_stream_kill(struct snapshot_stream *stream)
 
 /**
  * snapshot_stream_close - give back all that a dead stream holds
- * @stream: a stream after snapshot_stream_kill(), with @mig->lock held; gone
- *          for the caller when this returns
+ * @stream: a stream after snapshot_stream_kill(); gone for the caller when this
+ *          returns
+ *
+ * Sends commands. Waits for the firmware, never for the user of the data fd.
  */
 void snapshot_stream_close(struct snapshot_stream *stream)
 {
 	struct snapshot_mig *mig = stream->mig;
 
-	lockdep_assert_held(&mig->lock);
-
-	scoped_guard(mutex, &stream->lock) {
-		while (!list_empty(&stream->queue))
-			free_out(stream, list_first_entry(&stream->queue,
-							  struct snapshot_out, entry));
-		free_buf(stream, stream->spare);
-		free_buf(stream, stream->buf);
-		stream->spare = NULL;
-		stream->buf = NULL;
-	}
-	scoped_guard(mutex, &mig->fw_lock)
+	scoped_guard(mutex, &mig->fw_lock) {
+		snapshot_buf_unmap_all(mig);
 		mig->sdev->ops->session_end(mig->sdev, stream->dir);
+	}
+	drain(stream);
 	kref_put(&stream->ref, stream_release);
 }
