@@ -58,6 +58,28 @@ static struct virtio_snapshot_device *to_virtio(struct vfio_snapshot_device *sde
 	return container_of(sdev, struct virtio_snapshot_device, sdev);
 }
 
+static int set_mode(struct vfio_snapshot_device *sdev, bool stopped, bool *refused)
+{
+	u8 mode = stopped ? BIT(VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) : 0;
+
+	return check_answer(virtio_pci_admin_mode_set(sdev->core.pdev, mode), refused);
+}
+
+/*
+ * Is the device still in the mode it was in, after it refused another? It is
+ * told to be; one that refuses that too has done neither, or both.
+ */
+static bool stayed(struct virtio_snapshot_device *virtio, bool stopped)
+{
+	bool refused;
+
+	if (!set_mode(&virtio->sdev, stopped, &refused)) {
+		virtio->sure = true;
+		return true;
+	}
+	return refused;
+}
+
 /*
  * A stopped device initiates nothing at all, so NDMA and STOP are one mode, and
  * going from one to the other costs no command.
@@ -71,21 +93,17 @@ static int virtio_quiesce(struct vfio_snapshot_device *sdev,
 	bool refused;
 	int err = 0;
 
-	if (!virtio->sure || stop != stopped) {
-		u8 mode = stop ? BIT(VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) : 0;
-
-		err = check_answer(virtio_pci_admin_mode_set(sdev->core.pdev, mode),
-				   &refused);
-		/* A mode that was not sure is not known from a refusal either. */
-		if (err && (!refused || (!virtio->sure && !stop))) {
-			virtio->sure = false;
-			*now = VFIO_SNAPSHOT_UNKNOWN;
-			return err;
-		}
-		virtio->sure |= !err;
-	}
-	if (!err)
+	if (!virtio->sure || stop != stopped)
+		err = set_mode(sdev, stop, &refused);
+	if (!err) {
+		virtio->sure = true;
 		virtio->level = want;
+	} else if (!refused || stop == stopped || !stayed(virtio, stopped)) {
+		/* A refusal does not make certain what was not. */
+		virtio->sure = false;
+		*now = VFIO_SNAPSHOT_UNKNOWN;
+		return err;
+	}
 	*now = virtio->level;
 	return err;
 }
@@ -103,10 +121,15 @@ static int create_object(struct vfio_snapshot_device *sdev,
 						  types[dir], object));
 }
 
+/* There are few objects for all functions: one refusal does not lose one. */
 static void destroy_object(struct vfio_snapshot_device *sdev, u32 object)
 {
-	virtio_pci_admin_obj_destroy(sdev->core.pdev, VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-				     object);
+	int tries = 2;
+
+	while (tries-- && virtio_pci_admin_obj_destroy(sdev->core.pdev,
+						       VIRTIO_RESOURCE_OBJ_DEV_PARTS,
+						       object))
+		;
 }
 
 static int virtio_session_begin(struct vfio_snapshot_device *sdev,
