@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+#define COUNTER_IOVA 0x20000000ull
+#define COUNTER_LEN 4096
+#define WRITE_PERIOD_US 100
+/* Many periods, so that a writer that goes on is seen */
+#define STILL_US 3000
+
+__attribute__((format(printf, 2, 3)))
+static const char *why(struct rig *rig, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(rig->why, sizeof(rig->why), format, args);
+	va_end(args);
+	return rig->why;
+}
+
+static int start_driver(struct rig *rig)
+{
+	int ret;
+
+	ret = virtio_find(&rig->virtio, &rig->dev);
+	if (!ret)
+		ret = virtio_alloc(&rig->virtio);
+	if (!ret)
+		ret = virtio_map(&rig->virtio, &rig->dev);
+	return ret ? ret : rig_traffic(rig, true);
+}
+
+static int start_writer(struct rig *rig)
+{
+	void *mem;
+	int ret;
+
+	mem = mmap(NULL, COUNTER_LEN, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	rig->counter = mem;
+	ret = vfio_dev_map(&rig->dev, mem, COUNTER_IOVA, COUNTER_LEN);
+	if (!ret)
+		lab_writer_start(&rig->lab, COUNTER_IOVA, WRITE_PERIOD_US);
+	return ret;
+}
+
+int rig_open(struct rig *rig, const char *bdf)
+{
+	int ret;
+
+	memset(rig, 0, sizeof(*rig));
+	ret = vfio_dev_open(&rig->dev, bdf);
+	if (ret)
+		return ret;
+	ret = start_driver(rig);
+	if (ret)
+		return ret;
+
+	ret = lab_open(&rig->lab, bdf);
+	if (ret && ret != -ENODEV)
+		return ret;
+	if (rig->lab.regs) {
+		lab_only_this_vf(&rig->lab, true);
+		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
+		ret = start_writer(rig);
+		if (ret)
+			return ret;
+	}
+	return mig_save(&rig->dev, 4096, &rig->saved);
+}
+
+void rig_close(struct rig *rig)
+{
+	lab_close(&rig->lab);
+	vfio_dev_close(&rig->dev);
+	virtio_free(&rig->virtio);
+	blob_free(&rig->saved);
+	if (rig->counter)
+		munmap((void *)rig->counter, COUNTER_LEN);
+	rig->counter = NULL;
+}
+
+int rig_traffic(struct rig *rig, bool restart)
+{
+	unsigned int pair;
+	int ret = 0;
+
+	if (restart)
+		ret = virtio_start(&rig->virtio);
+	for (pair = 0; !ret && pair < rig->virtio.pairs; pair++)
+		ret = virtio_send(&rig->virtio, pair, 1);
+	return ret;
+}
+
+static bool writes(struct rig *rig)
+{
+	uint64_t before = *rig->counter;
+	int tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		if (*rig->counter != before)
+			return true;
+		usleep(500);
+	}
+	return false;
+}
+
+static bool is_still(struct rig *rig)
+{
+	uint64_t before = *rig->counter;
+
+	usleep(STILL_US);
+	return *rig->counter == before;
+}
+
+const char *rig_lies(struct rig *rig)
+{
+	int state = mig_get(&rig->dev);
+	bool runs = state == VFIO_DEVICE_STATE_RUNNING ||
+		    state == VFIO_DEVICE_STATE_PRE_COPY;
+
+	if (state < 0)
+		return why(rig, "asking for the state: errno %d", -state);
+	/* Of a device in ERROR nothing is claimed. */
+	if (!rig->lab.regs || state == VFIO_DEVICE_STATE_ERROR)
+		return NULL;
+	if (lab_stopped(&rig->lab) == runs)
+		return why(rig, "reported: %s; the device was told to %s",
+			   mig_state_name(state), runs ? "stop" : "run");
+	if (runs && !writes(rig))
+		return why(rig, "reported: %s; the device writes nothing",
+			   mig_state_name(state));
+	if (!runs && !is_still(rig))
+		return why(rig, "reported: %s; the device still writes",
+			   mig_state_name(state));
+	return NULL;
+}
+
+const char *rig_not_back(struct rig *rig, const struct sequence_run *run)
+{
+	int state = mig_get(&rig->dev), ret;
+	bool restart = run->was_reset;
+
+	if (state != VFIO_DEVICE_STATE_ERROR &&
+	    state != VFIO_DEVICE_STATE_RUNNING) {
+		ret = mig_set(&rig->dev, VFIO_DEVICE_STATE_RUNNING, NULL);
+		if (ret && (state != VFIO_DEVICE_STATE_RESUMING ||
+			    mig_get(&rig->dev) != VFIO_DEVICE_STATE_ERROR))
+			return why(rig, "%s -> RUNNING without a fault: errno %d",
+				   mig_state_name(state), -ret);
+	}
+	if (mig_get(&rig->dev) == VFIO_DEVICE_STATE_ERROR) {
+		ret = vfio_dev_reset(&rig->dev);
+		if (ret)
+			return why(rig, "reset: errno %d", -ret);
+		restart = true;
+	}
+	state = mig_get(&rig->dev);
+	if (state != VFIO_DEVICE_STATE_RUNNING)
+		return why(rig, "back in %s", mig_state_name(state));
+	ret = rig_traffic(rig, restart);
+	if (ret)
+		return why(rig, "traffic of %s driver: errno %d",
+			   restart ? "a new" : "the same", -ret);
+	return rig_lies(rig);
+}
+
+const char *rig_not_whole(struct rig *rig, const struct sequence *s)
+{
+	struct sequence_run run;
+	const char *bad = NULL;
+
+	if (sequence_run(s, &rig->dev, &rig->saved, &run))
+		bad = why(rig, "again without a fault: step %u from %s: errno %d",
+			  run.step, mig_state_name(run.from), -run.err);
+	else if (rig_traffic(rig, run.was_reset))
+		bad = why(rig, "again without a fault: no traffic");
+	else if (rig->lab.regs && lab_wait_objects(&rig->lab, rig->objects))
+		bad = why(rig, "%llu objects on the NIC, %llu before",
+			  (unsigned long long)lab_get(&rig->lab, LAB_OBJECTS),
+			  (unsigned long long)rig->objects);
+	blob_free(&run.out);
+	return bad;
+}
+
+int rig_mend(struct rig *rig)
+{
+	int ret;
+
+	if (rig->lab.regs) {
+		lab_fail_off(&rig->lab);
+		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
+	}
+	ret = vfio_dev_reset(&rig->dev);
+	return ret ? ret : rig_traffic(rig, true);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the firmware is asked for while the guest stands still, counted by the
+ * NIC: a migration as QEMU drives it, from one device to another.
+ */
+#include "lib/harness.h"
+#include "lib/rig.h"
+
+FIXTURE(blackout) {
+	struct rig rig;
+	struct vfio_dev to;
+	struct virtio_dev there;
+	struct blob ahead, rest;
+	int save, load;
+};
+
+FIXTURE_SETUP(blackout)
+{
+	int ret;
+
+	self->to = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
+	self->save = -1;
+	self->load = -1;
+	NEEDS_OURS();
+	NEEDS_SECOND_DEVICE();
+	ret = rig_open(&self->rig, test_env.bdf);
+	if (ret == -ENODEV)
+		SKIP(return, "not a virtio-net device");
+	ASSERT_EQ(0, ret);
+	RIG_NEEDS_LAB(&self->rig);
+	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
+	ASSERT_EQ(0, virtio_map(&self->rig.virtio, &self->to));
+	ASSERT_EQ(0, virtio_adopt(&self->there, &self->rig.virtio, &self->to));
+}
+
+FIXTURE_TEARDOWN(blackout)
+{
+	if (self->save >= 0)
+		close(self->save);
+	if (self->load >= 0)
+		close(self->load);
+	vfio_dev_close(&self->to);
+	rig_close(&self->rig);
+	blob_free(&self->ahead);
+	blob_free(&self->rest);
+}
+
+/* Everything up to the moment when the guest is stopped */
+#define PREPARE() \
+	do { \
+		ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_PRE_COPY, \
+				     &self->save)); \
+		ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RESUMING, \
+				     &self->load)); \
+		ASSERT_EQ(-ENOMSG, mig_read_all(self->save, 4096, &self->ahead)); \
+		ASSERT_EQ(0, mig_write_all(self->load, self->ahead.data, \
+					   self->ahead.len, 4096, NULL)); \
+	} while (0)
+
+#define STAND_STILL() \
+	do { \
+		ASSERT_EQ(0, mig_set(&self->rig.dev, \
+				     VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL)); \
+		ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_STOP_COPY, \
+				     NULL)); \
+		ASSERT_EQ(0, mig_read_all(self->save, 4096, &self->rest)); \
+		ASSERT_EQ(0, mig_write_all(self->load, self->rest.data, \
+					   self->rest.len, 4096, NULL)); \
+		ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING_P2P, \
+				     NULL)); \
+		ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL)); \
+	} while (0)
+
+TEST_F(blackout, four_commands_stand_between_the_guests_last_packet_and_its_next)
+{
+	struct lab *lab = &self->rig.lab;
+
+	PREPARE();
+	lab_mark(lab, true);
+	STAND_STILL();
+	lab_mark(lab, false);
+
+	EXPECT_EQ(2, lab_between(lab, LAB_OP_MODE_SET));
+	EXPECT_EQ(1, lab_between(lab, LAB_OP_PARTS_GET));
+	EXPECT_EQ(1, lab_between(lab, LAB_OP_PARTS_SET));
+	EXPECT_EQ(4, lab_between_all(lab));
+	EXPECT_EQ(0, virtio_send(&self->there, 0, 1));
+}
+
+TEST_F(blackout, what_the_blackout_left_behind_is_given_back_after_it)
+{
+	PREPARE();
+	STAND_STILL();
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_EQ(0, lab_wait_objects(&self->rig.lab, self->rig.objects));
+}
+
+TEST_F(blackout, the_source_writes_to_memory_exactly_while_its_state_says_so)
+{
+	PREPARE();
+	EXPECT_EQ(NULL, rig_lies(&self->rig));
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_PRE_COPY_P2P,
+			     NULL));
+	EXPECT_EQ(NULL, rig_lies(&self->rig));
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	EXPECT_EQ(NULL, rig_lies(&self->rig));
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_STOP, NULL));
+	EXPECT_EQ(NULL, rig_lies(&self->rig));
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_EQ(NULL, rig_lies(&self->rig));
+}
+
+SNAPSHOT_TEST_MAIN

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory runs out, or a user page cannot be reached: each allocation and each
+ * copy from or to userspace of each migration sequence fails in turn, by the
+ * kernel's fault injection. Afterwards the reported state is what the device
+ * does, the device comes back and nothing is left.
+ */
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "lib/harness.h"
+#include "lib/rig.h"
+
+#define LAST_NTH 2000
+#define MAX_COMPLAINTS 4
+#define SWEEP_SECONDS 240
+
+#define FAULTS "/sys/kernel/debug/"
+
+/* Without these, most of the allocations that may sleep are left alone. */
+static const struct {
+	const char *path;
+	const char *value;
+} settings[] = {
+	{ FAULTS "failslab/ignore-gfp-wait", "N" },
+	{ FAULTS "fail_page_alloc/ignore-gfp-wait", "N" },
+	{ FAULTS "fail_page_alloc/min-order", "0" },
+};
+
+static int put_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* 0, or -ENOENT on a kernel without the fault injection this takes */
+static int arm(void)
+{
+	size_t i;
+	int ret;
+
+	if (access("/proc/self/fail-nth", W_OK))
+		return -ENOENT;
+	if (access(settings[0].path, F_OK))
+		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		ret = put_file(settings[i].path, settings[i].value);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+FIXTURE(failnth) {
+	struct rig rig;
+	struct blob clean;	/* what the sequence reads when nothing fails */
+	unsigned int complaints;
+	unsigned int tried;
+	int nth;		/* this thread's fail-nth */
+};
+
+FIXTURE_SETUP(failnth)
+{
+	int ret;
+
+	self->nth = -1;
+	NEEDS_OURS();
+	ret = arm();
+	if (ret == -ENOENT && !getenv("VFIO_SNAPSHOT_FAILNTH"))
+		SKIP(return, "the kernel has no fault injection (CONFIG_FAULT_INJECTION, CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC)");
+	ASSERT_EQ(0, ret);
+	ret = rig_open(&self->rig, test_env.bdf);
+	if (ret == -ENODEV)
+		SKIP(return, "not a virtio-net device");
+	ASSERT_EQ(0, ret);
+	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->nth, 0);
+}
+
+FIXTURE_TEARDOWN(failnth)
+{
+	if (self->nth >= 0)
+		close(self->nth);
+	rig_close(&self->rig);
+	blob_free(&self->clean);
+}
+
+/* The @n-th chance to fail from here on is taken; 0: none */
+static bool set_nth(int fd, unsigned int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", n);
+
+	return pwrite(fd, text, len, 0) == len;
+}
+
+/* Whether it was */
+static bool was_taken(int fd)
+{
+	char text[16] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
+}
+
+static bool documented(int err)
+{
+	return err == ENOMEM || err == EFAULT || err == EIO;
+}
+
+static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
+				const struct sequence_run *run, bool taken,
+				const struct blob *clean)
+{
+	const struct step *step = &s->steps[run->step];
+
+	if (!run->err && !blob_equal(&run->out, clean))
+		return "bytes of the stream are lost or repeated";
+	if (!run->err)
+		return rig_lies(rig);
+	if (!taken)
+		return "it fails without a fault";
+	if (!documented(-run->err))
+		return "no documented errno";
+	/* The fd may be lost on its way out, when the state is there already. */
+	if (step->op == STEP_SET && run->state != (int)step->state &&
+	    !sequence_may_rest(run->from, step->state, run->state))
+		return "the state is none on the way";
+	if (run->state == VFIO_DEVICE_STATE_ERROR &&
+	    run->from != VFIO_DEVICE_STATE_RESUMING &&
+	    run->from != VFIO_DEVICE_STATE_ERROR)
+		return "ERROR after one failure";
+	return rig_lies(rig);
+}
+
+/* Whether something failed in @s */
+#define TRY(_s, _n) ({ \
+	struct rig *_rig = &self->rig; \
+	struct sequence_run _run; \
+	const char *_bad; \
+	bool _taken; \
+	ASSERT_TRUE(set_nth(self->nth, _n)); \
+	sequence_run(_s, &_rig->dev, &_rig->saved, &_run); \
+	_taken = was_taken(self->nth); \
+	ASSERT_TRUE(set_nth(self->nth, 0)); \
+	_bad = run_is_wrong(_rig, _s, &_run, _taken, &self->clean); \
+	_bad = _bad ? _bad : rig_not_back(_rig, &_run); \
+	_bad = _bad || !_run.err ? _bad : \
+	       rig_not_whole(_rig, sequence_resets_device(_s) ? \
+			     &sequence_save : (_s)); \
+	EXPECT_EQ(NULL, _bad) { \
+		TH_LOG("%s: chance %u to fail: %s [step %u from %s: errno %d, now %s]", \
+		       (_s)->name, _n, _bad, _run.step, \
+		       mig_state_name(_run.from), -_run.err, \
+		       mig_state_name(_run.state)); \
+		ASSERT_EQ(0, rig_mend(_rig)); \
+		self->complaints++; \
+	} \
+	blob_free(&_run.out); \
+	self->tried++; \
+	_taken; \
+})
+
+#define SWEEP(_s) \
+	do { \
+		struct sequence_run _first; \
+		unsigned int _n; \
+		ASSERT_EQ(0, sequence_run(_s, &self->rig.dev, \
+					  &self->rig.saved, &_first)); \
+		ASSERT_EQ(0, blob_copy(&self->clean, &_first.out)); \
+		blob_free(&_first.out); \
+		ASSERT_EQ(NULL, rig_not_back(&self->rig, &_first)); \
+		for (_n = 1; _n <= LAST_NTH && \
+		     self->complaints < MAX_COMPLAINTS; _n++) \
+			if (!TRY(_s, _n)) \
+				break; \
+		EXPECT_LE(_n, LAST_NTH); \
+		TH_LOG("%s: %u chances to fail", (_s)->name, _n - 1); \
+	} while (0)
+
+#define SWEEP_ALL(_table, _nr) \
+	do { \
+		unsigned int _t; \
+		for (_t = 0; _t < (_nr); _t++) \
+			SWEEP(&(_table)[_t]); \
+	} while (0)
+
+TEST_F_TIMEOUT(failnth, each_allocation_of_a_save, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_save, 1);
+}
+
+TEST_F_TIMEOUT(failnth, each_allocation_of_a_save_with_precopy, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_precopy, 1);
+}
+
+TEST_F_TIMEOUT(failnth, each_allocation_of_a_resume, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_resume, 1);
+}
+
+TEST_F_TIMEOUT(failnth, each_allocation_of_a_save_given_up, SWEEP_SECONDS)
+{
+	SWEEP_ALL(sequence_cancels, NR_CANCELS);
+}
+
+TEST_F_TIMEOUT(failnth, each_allocation_around_a_reset_in_each_state, SWEEP_SECONDS)
+{
+	SWEEP_ALL(sequence_resets, NR_RESETS);
+}
+
+TEST_F_TIMEOUT(failnth, each_allocation_that_asks_for_the_size, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_size, 1);
+}
+
+SNAPSHOT_TEST_MAIN

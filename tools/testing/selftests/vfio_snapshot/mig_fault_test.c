@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The firmware fails: each command of each migration sequence in turn, in
+ * several ways. Whatever happens, the reported state is what the device does,
+ * the errno is a documented one, the device comes back and nothing is left.
+ */
+#include "lib/harness.h"
+#include "lib/rig.h"
+
+#define LAST_NTH 64
+#define MAX_COMPLAINTS 4
+#define SWEEP_SECONDS 90
+
+#define UNKNOWN_STATUS 5000
+#define Q_FIELD (3 << 16)	/* a qualifier: invalid field */
+
+FIXTURE(fail) {
+	struct rig rig;
+	unsigned int complaints;
+	unsigned int tried;
+};
+
+FIXTURE_VARIANT(fail) {
+	uint32_t status;
+	unsigned int flags;
+};
+
+FIXTURE_VARIANT_ADD(fail, with_eagain) {
+	.status = EAGAIN,
+};
+
+FIXTURE_VARIANT_ADD(fail, with_einval_and_a_qualifier) {
+	.status = EINVAL | Q_FIELD,
+};
+
+FIXTURE_VARIANT_ADD(fail, with_an_unknown_status) {
+	.status = UNKNOWN_STATUS,
+};
+
+FIXTURE_VARIANT_ADD(fail, with_enomem_after_it_was_carried_out) {
+	.status = ENOMEM,
+	.flags = LAB_FAIL_AFTER,
+};
+
+FIXTURE_VARIANT_ADD(fail, with_an_unknown_status_after_it_was_carried_out) {
+	.status = 0xffff,
+	.flags = LAB_FAIL_AFTER,
+};
+
+FIXTURE_VARIANT_ADD(fail, with_ebusy_and_all_that_follow) {
+	.status = EBUSY,
+	.flags = LAB_FAIL_ON,
+};
+
+FIXTURE_VARIANT_ADD(fail, with_an_unknown_status_and_all_that_follow) {
+	.status = UNKNOWN_STATUS,
+	.flags = LAB_FAIL_ON,
+};
+
+FIXTURE_SETUP(fail)
+{
+	int ret;
+
+	NEEDS_OURS();
+	ret = rig_open(&self->rig, test_env.bdf);
+	if (ret == -ENODEV)
+		SKIP(return, "not a virtio-net device");
+	ASSERT_EQ(0, ret);
+	RIG_NEEDS_LAB(&self->rig);
+}
+
+FIXTURE_TEARDOWN(fail)
+{
+	rig_close(&self->rig);
+}
+
+/* What userspace is told of a status: itself if the contract knows it */
+static int errno_of(uint32_t status)
+{
+	static const int known[] = {
+		EINVAL, EAGAIN, ENOMEM, EBUSY, ENXIO, ENOSPC, EOPNOTSUPP,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i] == (int)(status & 0xffff))
+			return known[i];
+	return EIO;
+}
+
+static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
+				const struct sequence_run *run, bool touched,
+				uint32_t status, unsigned int flags)
+{
+	const struct step *step = &s->steps[run->step];
+
+	if (!run->err)
+		return NULL;
+	if (!touched)
+		return "it fails without a fault";
+	if (run->err != -errno_of(status))
+		return "another errno than that of the status";
+	if (step->op != STEP_SET) {
+		if (run->state != run->from)
+			return "what sets no state changed it";
+		return NULL;
+	}
+	if (!sequence_may_rest(run->from, step->state, run->state))
+		return "the state is none on the way";
+	/* One failure can be rolled back, but for what was being loaded. */
+	if (run->state == VFIO_DEVICE_STATE_ERROR && !(flags & LAB_FAIL_ON) &&
+	    run->from != VFIO_DEVICE_STATE_RESUMING)
+		return "ERROR after one failure";
+	return rig_lies(rig);
+}
+
+/* The last commands of a sequence are sent when it is over. */
+static bool settle(struct rig *rig)
+{
+	int tries;
+
+	for (tries = 0; tries < 2000 && lab_fail_pending(&rig->lab) &&
+	     lab_get(&rig->lab, LAB_OBJECTS) != rig->objects; tries++)
+		usleep(500);
+	return !lab_fail_pending(&rig->lab);
+}
+
+/* Whether the fault met a command of @s. */
+#define TRY(_s, _opcode, _nth) ({ \
+	const struct sequence *_again = \
+		sequence_resets_device(_s) ? &sequence_save : (_s); \
+	struct rig *_rig = &self->rig; \
+	struct sequence_run _run; \
+	const char *_bad; \
+	bool _touched; \
+	lab_fail(&_rig->lab, _opcode, _nth, variant->status, variant->flags); \
+	sequence_run(_s, &_rig->dev, &_rig->saved, &_run); \
+	_touched = settle(_rig); \
+	_bad = run_is_wrong(_rig, _s, &_run, _touched, variant->status, \
+			    variant->flags); \
+	lab_fail_off(&_rig->lab); \
+	_bad = _bad ? _bad : rig_not_back(_rig, &_run); \
+	_bad = _bad || !_touched ? _bad : rig_not_whole(_rig, _again); \
+	EXPECT_EQ(NULL, _bad) { \
+		TH_LOG("%s: command %u (opcode %#x) fails: %s [step %u from %s: errno %d, now %s]", \
+		       (_s)->name, _nth, _opcode, _bad, _run.step, \
+		       mig_state_name(_run.from), -_run.err, \
+		       mig_state_name(_run.state)); \
+		ASSERT_EQ(0, rig_mend(_rig)); \
+		self->complaints++; \
+	} \
+	blob_free(&_run.out); \
+	self->tried++; \
+	_touched; \
+})
+
+#define SWEEP_OPCODE(_s, _op) \
+	do { \
+		unsigned int _n; \
+		for (_n = 1; _n <= LAST_NTH && \
+		     self->complaints < MAX_COMPLAINTS; _n++) \
+			if (!TRY(_s, _op, _n)) \
+				break; \
+		EXPECT_LE(_n, LAST_NTH); \
+	} while (0)
+
+/*
+ * What is carried out and then called a failure is tried by opcode, and not
+ * with CREATE: the kernel's virtio layer gives the id of an object whose
+ * creation failed to the next one, which the device then refuses; nobody can
+ * remove the object that nobody knows of.
+ */
+static const unsigned int after_opcodes[] = {
+	LAB_OP_MODE_SET, LAB_OP_METADATA_GET, LAB_OP_PARTS_GET,
+	LAB_OP_PARTS_SET, LAB_OP_DESTROY,
+};
+
+#define NR_AFTER (sizeof(after_opcodes) / sizeof(after_opcodes[0]))
+
+#define SWEEP(_s) \
+	do { \
+		unsigned int _i; \
+		if (!(variant->flags & LAB_FAIL_AFTER)) { \
+			SWEEP_OPCODE(_s, LAB_ANY_OPCODE); \
+			break; \
+		} \
+		for (_i = 0; _i < NR_AFTER; _i++) \
+			SWEEP_OPCODE(_s, after_opcodes[_i]); \
+	} while (0)
+
+#define SWEEP_ALL(_table, _nr) \
+	do { \
+		unsigned int _t; \
+		for (_t = 0; _t < (_nr); _t++) \
+			SWEEP(&(_table)[_t]); \
+		TH_LOG("%u runs", self->tried); \
+	} while (0)
+
+TEST_F_TIMEOUT(fail, each_command_of_a_save, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_save, 1);
+}
+
+TEST_F_TIMEOUT(fail, each_command_of_a_save_with_precopy, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_precopy, 1);
+}
+
+TEST_F_TIMEOUT(fail, each_command_of_a_resume, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_resume, 1);
+}
+
+TEST_F_TIMEOUT(fail, each_command_of_a_save_given_up, SWEEP_SECONDS)
+{
+	SWEEP_ALL(sequence_cancels, NR_CANCELS);
+}
+
+TEST_F_TIMEOUT(fail, each_command_around_a_reset_in_each_state, SWEEP_SECONDS)
+{
+	SWEEP_ALL(sequence_resets, NR_RESETS);
+}
+
+TEST_F_TIMEOUT(fail, each_command_that_asks_for_the_size, SWEEP_SECONDS)
+{
+	SWEEP_ALL(&sequence_size, 1);
+}
+
+FIXTURE(corrupt) {
+	struct rig rig;
+	struct vfio_dev to;
+	struct blob bad;
+};
+
+FIXTURE_SETUP(corrupt)
+{
+	int ret;
+
+	self->to = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
+	NEEDS_OURS();
+	NEEDS_SECOND_DEVICE();
+	ret = rig_open(&self->rig, test_env.bdf);
+	if (ret == -ENODEV)
+		SKIP(return, "not a virtio-net device");
+	ASSERT_EQ(0, ret);
+	RIG_NEEDS_LAB(&self->rig);
+	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
+}
+
+FIXTURE_TEARDOWN(corrupt)
+{
+	vfio_dev_close(&self->to);
+	rig_close(&self->rig);
+	blob_free(&self->bad);
+}
+
+/* A stream of which one byte of the device's own data is not what it was */
+static int save_corrupted(struct rig *rig, unsigned int offset, struct blob *b)
+{
+	int ret;
+
+	b->len = 0;
+	lab_corrupt(&rig->lab, 1, offset, 0xff);
+	ret = mig_save(&rig->dev, 4096, b);
+	lab_corrupt(&rig->lab, 0, 0, 0);
+	if (!ret && blob_equal(b, &rig->saved))
+		ret = -ENOMSG;
+	return ret;
+}
+
+static bool documented_refusal(int err)
+{
+	return err == EINVAL || err == ENXIO || err == ENOSPC || err == EIO;
+}
+
+/* The header of the first part, which no device may take for another one */
+#define PART_HEADER 16
+
+TEST_F(corrupt, a_stream_with_a_broken_part_header_is_refused_by_the_destination)
+{
+	unsigned int offset;
+	struct load_result r;
+
+	for (offset = 0; offset < PART_HEADER; offset++) {
+		ASSERT_EQ(0, save_corrupted(&self->rig, offset, &self->bad));
+		r = mig_load(&self->to, self->bad.data, self->bad.len, 4096);
+		EXPECT_EQ(LOAD_WRITE, r.stage) {
+			TH_LOG("byte %u", offset);
+		}
+		EXPECT_TRUE(documented_refusal(r.err)) {
+			TH_LOG("byte %u: errno %d", offset, r.err);
+		}
+		EXPECT_EQ(r.err, r.exit_err);
+		EXPECT_EQ(VFIO_DEVICE_STATE_ERROR, r.state);
+		ASSERT_EQ(0, vfio_dev_reset(&self->to));
+		ASSERT_STATE(&self->to, VFIO_DEVICE_STATE_RUNNING);
+	}
+	r = mig_load(&self->to, self->rig.saved.data, self->rig.saved.len, 4096);
+	EXPECT_EQ(LOAD_OK, r.stage);
+}
+
+TEST_F(corrupt, the_source_of_a_corrupted_stream_goes_on)
+{
+	ASSERT_EQ(0, save_corrupted(&self->rig, 0, &self->bad));
+	EXPECT_STATE(&self->rig.dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_EQ(NULL, rig_lies(&self->rig));
+	EXPECT_EQ(0, rig_traffic(&self->rig, false));
+	EXPECT_EQ(NULL, rig_not_whole(&self->rig, &sequence_save));
+}
+
+TEST_F(corrupt, a_broken_part_is_refused_in_error_or_taken_as_a_whole)
+{
+	const size_t len = self->rig.saved.len;
+	struct load_result r;
+	size_t offset;
+
+	/* Any byte of the data, also one whose every value is a valid state */
+	for (offset = PART_HEADER; offset + 100 < len; offset += len / 12) {
+		ASSERT_EQ(0, save_corrupted(&self->rig, offset, &self->bad));
+		r = mig_load(&self->to, self->bad.data, self->bad.len, 4096);
+		if (r.stage == LOAD_OK) {
+			EXPECT_EQ(VFIO_DEVICE_STATE_STOP, r.state);
+			EXPECT_EQ(0, mig_set(&self->to,
+					     VFIO_DEVICE_STATE_RUNNING, NULL));
+		} else {
+			EXPECT_TRUE(documented_refusal(r.err));
+			EXPECT_EQ(VFIO_DEVICE_STATE_ERROR, r.state);
+		}
+		ASSERT_EQ(0, vfio_dev_reset(&self->to));
+		ASSERT_STATE(&self->to, VFIO_DEVICE_STATE_RUNNING);
+	}
+}
+
+SNAPSHOT_TEST_MAIN
