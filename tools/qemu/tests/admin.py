@@ -69,6 +69,16 @@ class Admin:
         assert used is not None, "the command did not complete"
         return used, self.pf.m.read(room, writable)
 
+    def send(self, opcode, group=SRIOV, member=0, data=b"", room=16384):
+        """A command that nobody waits for yet: where its result will be."""
+        out = self.pf.queues[self.index].add(
+            struct.pack("<HH12xQ", opcode, group, member) + data, 8 + room)
+        self.pf.kick(self.index)
+        return out
+
+    def status_at(self, room):
+        return struct.unpack("<HH", self.pf.m.read(room, 4))
+
     def __call__(self, opcode, group=SRIOV, member=0, data=b"", room=16384):
         head = struct.pack("<HH12xQ", opcode, group, member)
         used, out = self.raw(head + data, 8 + room)

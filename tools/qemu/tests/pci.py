@@ -7,7 +7,7 @@ from qtest import ECAM
 
 WINDOW = 0xC0000000         # below the port: memory
 PREFETCH = 0xC8000000       # below the port: prefetchable memory
-BAR_MEM, BAR_VIRTIO = 1, 4
+BAR_MEM, BAR_LAB, BAR_VIRTIO = 1, 2, 4
 
 DFSELECT, DF, GFSELECT, GF, MSIX, NUMQ, STATUS = 0, 4, 8, 12, 16, 18, 20
 Q_SELECT, Q_SIZE, Q_MSIX, Q_ENABLE, Q_NOFF, Q_DESC, Q_DRIVER, Q_DEVICE = 22, 24, 26, 28, 30, 32, 40, 48
@@ -80,6 +80,11 @@ class Queue:
         if in_len:
             room = self.m.alloc(in_len)
             pieces.append((room, in_len, 2))
+        self.post(pieces)
+        return room
+
+    def post(self, pieces):
+        """One buffer of at most two (address, length, flags)."""
         first = 2 * self.head % self.size
         for i, (addr, length, flags) in enumerate(pieces):
             more = i + 1 < len(pieces)
@@ -88,7 +93,6 @@ class Queue:
         self.m.store(self.driver + 4 + 2 * (self.head % self.size), 2, first)
         self.head += 1
         self.m.store(self.driver + 2, 2, self.head & 0xFFFF)
-        return room
 
     def used_index(self):
         return self.m.load(self.device + 2, 2)
@@ -203,7 +207,12 @@ class Nic:
         pf.set(0x10 + 4 * BAR_MEM, 4, WINDOW)
         pf.set(0x10 + 4 * BAR_VIRTIO, 4, PREFETCH)
         pf.set(0x10 + 4 * BAR_VIRTIO + 4, 4, 0)
-        self.pf = Virtio(machine, 1, 0, {BAR_MEM: WINDOW, BAR_VIRTIO: PREFETCH})
+        bars = {BAR_MEM: WINDOW, BAR_VIRTIO: PREFETCH}
+        pf.set(0x10 + 4 * BAR_LAB, 4, 0xFFFFFFFF)
+        if pf.get(0x10 + 4 * BAR_LAB, 4):
+            bars[BAR_LAB] = WINDOW + 0x80000
+            pf.set(0x10 + 4 * BAR_LAB, 4, bars[BAR_LAB])
+        self.pf = Virtio(machine, 1, 0, bars)
 
     def enable_vfs(self):
         cap = self.pf.ext_cap(0x10)

@@ -7,5 +7,5 @@ set -eu
 
 "$TOP/tools/testvm/build-qemu.sh"
 in_root env PYTHONDONTWRITEBYTECODE=1 timeout --kill-after=5 240 \
-	python3 /vfio-snapshot/src/tools/qemu/tests/conformance.py \
+	python3 /vfio-snapshot/src/tools/qemu/tests/main.py \
 	/vfio-snapshot/build/qemu/qemu-system-x86_64 "$@"

@@ -10,7 +10,6 @@
 #include "admin.h"
 
 #define ADMIN_QUEUE_SIZE    PARTS_QUEUE_SIZE
-#define CMD_HDR_SIZE        24
 #define STATUS_SIZE         8
 /* More than any state of ours; memory is not the guest's to fill at will. */
 #define DATA_MAX            (256 * MiB)
@@ -77,9 +76,10 @@ static AdminResult metadata_get(AdminCmd *cmd)
         return ADMIN_BAD_FIELD;
     }
     parts_vf_capture(cmd->vf, img);
-    count = parts_write(img, &cmd->vf->lim, hdrs, PARTS_HEADERS_ONLY, NULL, 0);
-    stl_le_p(head, type == METADATA_SIZE ? parts_max_size(&cmd->vf->lim)
-                                         : count);
+    count = parts_write(img, &cmd->vf->lim, hdrs, PARTS_HEADERS_ONLY, NULL, 0,
+                        NULL);
+    stl_le_p(head, type == METADATA_SIZE
+                   ? parts_max_size(&cmd->vf->lim) + img->pad.size : count);
     if (cmd->room < sizeof(head) + (type == METADATA_LIST ? hdrs->len : 0)) {
         return ADMIN_SHORT;
     }
@@ -109,7 +109,7 @@ static AdminResult parts_get(AdminCmd *cmd)
         npick = cmd->len > fixed ? (cmd->len - fixed) / PARTS_HDR_SIZE : 0;
     }
     parts_vf_capture(cmd->vf, img);
-    parts_write(img, &cmd->vf->lim, cmd->result, 0, pick, npick);
+    parts_write(img, &cmd->vf->lim, cmd->result, 0, pick, npick, &cmd->pad);
     return ADMIN_OK;
 }
 
@@ -163,7 +163,7 @@ static const AdminOp ops[] = {
     [0x0c] = { admin_obj_query, G_SRIOV },
     [0x0d] = { admin_obj_destroy, G_SRIOV },
     [0x0e] = { metadata_get, G_SRIOV },
-    [0x0f] = { parts_get, G_SRIOV },
+    [ADMIN_OP_PARTS_GET] = { parts_get, G_SRIOV },
     [0x10] = { parts_set, G_SRIOV },
     [0x11] = { mode_set, G_SRIOV },
 };
@@ -230,40 +230,86 @@ static AdminResult dispatch(AdminCmd *cmd, uint64_t member)
 
 /* ---- the queue ---- */
 
-static size_t run_element(PartsPF *pf, const VirtQueueElement *elem)
+/* The result behind the status; returns how much of it fitted. */
+static size_t put_result(const VirtQueueElement *elem, const AdminCmd *cmd)
+{
+    const GByteArray *result = cmd->result;
+    size_t done = 0;
+
+    if (result->len) {
+        done = iov_from_buf(elem->in_sg, elem->in_num, STATUS_SIZE,
+                            result->data, result->len);
+    }
+    if (cmd->pad.size && done == result->len) {
+        done += parts_pad_put(&cmd->pad, elem->in_sg, elem->in_num,
+                              STATUS_SIZE + done);
+    }
+    return done;
+}
+
+static void corrupt(const VirtQueueElement *elem, size_t off, uint8_t mask)
+{
+    uint8_t byte;
+
+    iov_to_buf(elem->in_sg, elem->in_num, STATUS_SIZE + off, &byte, 1);
+    byte ^= mask;
+    iov_from_buf(elem->in_sg, elem->in_num, STATUS_SIZE + off, &byte, 1);
+}
+
+size_t parts_admin_run(PartsPF *pf, const VirtQueueElement *elem,
+                       const AdminFault *fault)
 {
     size_t out_len = iov_size(elem->out_sg, elem->out_num);
     size_t in_len = iov_size(elem->in_sg, elem->in_num);
+    size_t data_max = DATA_MAX + (pf->lab ? PARTS_MAX_PAD : 0);
     g_autoptr(GByteArray) result = g_byte_array_new();
     g_autofree uint8_t *buf = NULL;
     uint8_t status[STATUS_SIZE] = { 0 };
     AdminCmd cmd = { .pf = pf, .result = result };
     AdminResult res = ADMIN_BAD_COMMAND;
-    size_t done;
+    size_t done, len = 0;
 
-    if (out_len <= DATA_MAX) {
+    if (fault->fail && !fault->after) {
+        res = fault->status;
+    } else if (out_len <= data_max) {
         /* Whatever a short buffer leaves out reads as zero. */
-        buf = g_malloc0(MAX(out_len, CMD_HDR_SIZE) + ADMIN_DATA_MIN);
+        buf = g_malloc0(MAX(out_len, ADMIN_HDR_SIZE) + ADMIN_DATA_MIN);
         iov_to_buf(elem->out_sg, elem->out_num, 0, buf, out_len);
         cmd.opcode = lduw_le_p(buf);
         cmd.group = lduw_le_p(buf + 2);
-        cmd.data = buf + CMD_HDR_SIZE;
-        cmd.len = out_len > CMD_HDR_SIZE ? out_len - CMD_HDR_SIZE : 0;
+        cmd.data = buf + ADMIN_HDR_SIZE;
+        cmd.len = out_len > ADMIN_HDR_SIZE ? out_len - ADMIN_HDR_SIZE : 0;
         cmd.room = in_len > STATUS_SIZE ? in_len - STATUS_SIZE : 0;
         res = dispatch(&cmd, ldq_le_p(buf + 16));
+    }
+    if (fault->fail) {
+        res = fault->status;
     }
 
     stl_le_p(status, res);
     done = iov_from_buf(elem->in_sg, elem->in_num, 0, status, sizeof(status));
-    if (res == ADMIN_OK && result->len) {
-        done += iov_from_buf(elem->in_sg, elem->in_num, STATUS_SIZE,
-                             result->data, result->len);
+    if (res == ADMIN_OK) {
+        len = put_result(elem, &cmd);
     }
-    return done;
+    if (fault->corrupt_mask && fault->corrupt_offset < len) {
+        corrupt(elem, fault->corrupt_offset, fault->corrupt_mask);
+    }
+    return done + len;
+}
+
+void parts_admin_complete(PartsPF *pf, VirtQueueElement *elem, size_t used)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(&pf->fn.vdev);
+    VirtQueue *vq = virtio_get_queue(vdev, pf->admin.index);
+
+    virtqueue_push(vq, elem, used);
+    virtio_notify(vdev, vq);
+    g_free(elem);
 }
 
 static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
 {
+    static const AdminFault no_fault;
     BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
     PartsPF *pf = VIRTIO_NET_PARTS_PF(bus->parent);
     VirtQueueElement *elem;
@@ -271,9 +317,12 @@ static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
     do {
         virtio_queue_set_notification(vq, 0);
         while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {
-            virtqueue_push(vq, elem, run_element(pf, elem));
-            virtio_notify(vdev, vq);
-            g_free(elem);
+            if (pf->lab) {
+                parts_lab_take(pf, elem);
+            } else {
+                parts_admin_complete(pf, elem,
+                                     parts_admin_run(pf, elem, &no_fault));
+            }
         }
         virtio_queue_set_notification(vq, 1);
     } while (!virtio_queue_empty(vq));
@@ -314,13 +363,20 @@ void parts_admin_init(PartsPF *pf)
 
 void parts_admin_exit(PartsPF *pf)
 {
+    parts_lab_drop(pf);
     virtio_del_queue(VIRTIO_DEVICE(&pf->fn.vdev), pf->admin.index);
+}
+
+void parts_admin_queue_reset(PartsPF *pf)
+{
+    parts_lab_drop(pf);
 }
 
 void parts_admin_reset(PartsPF *pf)
 {
     uint16_t index = pf->admin.index;
 
+    parts_lab_drop(pf);
     memset(&pf->admin, 0, sizeof(pf->admin));
     pf->admin.index = index;
 }

@@ -51,8 +51,12 @@ typedef struct AdminCmd {
     const uint8_t *data;
     size_t len;
     GByteArray *result;
+    PartsPad pad;               /* its content follows the result */
     size_t room;                /* for the result, in the driver's buffers */
 } AdminCmd;
+
+#define ADMIN_HDR_SIZE      24
+#define ADMIN_OP_PARTS_GET  0x0f
 
 /* What a fixed structure of any command may read of a shorter buffer. */
 #define ADMIN_DATA_MIN 32
@@ -70,5 +74,23 @@ AdminResult admin_obj_destroy(AdminCmd *cmd);
 #define OBJ_TYPE_SET    1
 #define OBJ_HDR_SIZE    8
 PartsObject *admin_find_obj(AdminCmd *cmd);
+
+/* What the lab block does to a command. */
+typedef struct AdminFault {
+    bool fail;
+    bool after;                 /* after it was carried out */
+    AdminResult status;
+    size_t corrupt_offset;      /* in the result */
+    uint8_t corrupt_mask;
+} AdminFault;
+
+/* Carries out the command; returns how much was written to its buffers. */
+size_t parts_admin_run(PartsPF *pf, const VirtQueueElement *elem,
+                       const AdminFault *fault);
+/* Takes @elem over. */
+void parts_admin_complete(PartsPF *pf, VirtQueueElement *elem, size_t used);
+unsigned parts_admin_count_objs(const PartsPF *pf);
+/* Takes @elem over, to run and complete it now or later. */
+void parts_lab_take(PartsPF *pf, VirtQueueElement *elem);
 
 #endif

@@ -34,7 +34,7 @@
 #define LAB_DROP_OPCODE     0x058
 #define LAB_DROP_NTH        0x060   /* carried out, its completion held */
 #define LAB_HELD            0x068   /* ro: completions held now */
-#define LAB_RELEASE         0x070   /* wo: all of them */
+#define LAB_RELEASE         0x070   /* wo: all; delayed ones will not be held */
 
 /* The nth DEV_PARTS_GET: the byte at OFFSET of its result is XORed with MASK. */
 #define LAB_CORRUPT_NTH     0x078

@@ -27,7 +27,7 @@ static VirtIODevice *vf_vdev(PartsVF *vf)
     return VIRTIO_DEVICE(&vf->fn.vdev);
 }
 
-static bool bus_master(PartsVF *vf)
+bool parts_vf_bus_master(PartsVF *vf)
 {
     return pci_get_word(vf_proxy(vf)->pci_dev.config + PCI_COMMAND) &
            PCI_COMMAND_MASTER;
@@ -116,6 +116,7 @@ void parts_vf_capture(PartsVF *vf, PartsImage *img)
     img->status = vdev->status;
     capture_vqs(vf, img);
     capture_net(vf, img);
+    img->pad = vf->pad;
 }
 
 bool parts_vf_set(PartsVF *vf, const uint8_t *data, size_t len)
@@ -269,6 +270,7 @@ static void restore(PartsVF *vf, const PartsImage *img)
     reg(vf, VIRTIO_PCI_COMMON_DFSELECT, img->dfselect, 4);
     reg(vf, VIRTIO_PCI_COMMON_GFSELECT, img->gfselect, 4);
     reg(vf, VIRTIO_PCI_COMMON_Q_SELECT, img->queue_select, 2);
+    vf->pad = img->pad;
     vf->applying = false;
 }
 
@@ -314,7 +316,7 @@ static void wake(PartsVF *vf, bool config)
 /* Runs, unless the ring positions cannot be read yet: then it stays held. */
 static void let_run(PartsVF *vf, bool config)
 {
-    if (vf->rings_due && !bus_master(vf)) {
+    if (vf->rings_due && !parts_vf_bus_master(vf)) {
         return;
     }
     if (vf->rings_due) {
@@ -358,6 +360,16 @@ void parts_vf_bus_master_on(PartsVF *vf)
 {
     if (vf->rings_due && !vf->stopped) {
         let_run(vf, true);
+    }
+}
+
+/* It has to have room for its own header. */
+void parts_vf_set_pad(PartsVF *vf, uint32_t size)
+{
+    vf->pad.size = size ? MAX(size, PARTS_HDR_SIZE) : 0;
+    vf->pad.seed = vf->id;
+    if (vf->staged) {
+        vf->staged->pad = vf->pad;
     }
 }
 

@@ -48,6 +48,12 @@ static unsigned count_objs(const PartsAdmin *admin, uint8_t type)
     return count;
 }
 
+unsigned parts_admin_count_objs(const PartsPF *pf)
+{
+    return count_objs(&pf->admin, OBJ_TYPE_GET) +
+           count_objs(&pf->admin, OBJ_TYPE_SET);
+}
+
 /* One past the highest id in use. */
 static unsigned highest_id(const PartsAdmin *admin)
 {

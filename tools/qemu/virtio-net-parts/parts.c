@@ -18,6 +18,7 @@ enum {
     PART_VQ_CFG = 0x104,
     PART_VQ_NOTIFY_CFG = 0x105,
     PART_NET_CVQ_CFG = 0x200,
+    PART_PAD = 0x4ab,           /* "lab"; of a device type's own, free */
 };
 
 #define PART_OPTIONAL   1       /* bit 0 of the flags */
@@ -38,6 +39,7 @@ typedef struct Writer {
     unsigned flags;
     const uint8_t *pick;
     size_t npick;
+    PartsPad *pad;
     unsigned count;
 } Writer;
 
@@ -113,7 +115,8 @@ static bool picked(const Writer *w, const uint8_t *hdr)
     return false;
 }
 
-static void emit(Writer *w, uint16_t type, uint8_t flags, const uint8_t *sel,
+/* Without @val the caller sees to the value. Returns whether it is wanted. */
+static bool emit(Writer *w, uint16_t type, uint8_t flags, const uint8_t *sel,
                  const void *val, uint32_t len)
 {
     uint8_t hdr[PARTS_HDR_SIZE] = { 0 };
@@ -124,13 +127,14 @@ static void emit(Writer *w, uint16_t type, uint8_t flags, const uint8_t *sel,
     stl_le_p(hdr + 12, len);
 
     if (w->pick && !picked(w, hdr)) {
-        return;
+        return false;
     }
     g_byte_array_append(w->out, hdr, sizeof(hdr));
-    if (!(w->flags & PARTS_HEADERS_ONLY)) {
+    if (val && !(w->flags & PARTS_HEADERS_ONLY)) {
         g_byte_array_append(w->out, val, len);
     }
     w->count++;
+    return true;
 }
 
 static const uint8_t no_sel[SEL_SIZE];
@@ -234,6 +238,18 @@ static void write_cvq(Writer *w)
     stl_le_p(val + 4 + uni_len, img->multi);
     memcpy(val + 8 + uni_len, img->macs[img->uni], multi_len);
     emit(w, PART_NET_CVQ_CFG, 0, sel, val, 8 + uni_len + multi_len);
+}
+
+static void write_pad(Writer *w)
+{
+    const PartsPad *pad = &w->img->pad;
+    uint8_t sel[SEL_SIZE] = { 0 };
+
+    stl_le_p(sel, pad->seed);
+    if (pad->size && emit(w, PART_PAD, 0, sel, NULL, parts_pad_len(pad)) &&
+        w->pad) {
+        *w->pad = *pad;
+    }
 }
 
 /* ---- reading ---- */
@@ -377,6 +393,17 @@ static bool read_cvq(Reader *r, const uint8_t *sel, const uint8_t *val,
     return false;
 }
 
+static bool read_pad(Reader *r, const uint8_t *sel, const uint8_t *val,
+                     uint32_t len)
+{
+    if (len > r->lim->max_pad - PARTS_HDR_SIZE || ldl_le_p(sel + 4)) {
+        return false;
+    }
+    r->img->pad = (PartsPad) { .size = len + PARTS_HDR_SIZE,
+                               .seed = ldl_le_p(sel) };
+    return parts_pad_check(&r->img->pad, val);
+}
+
 /*
  * Mandatory preceding parts. DEV_FEATURES is itself optional, so nothing
  * insists on it; when it is there it must match and come first.
@@ -401,6 +428,8 @@ static const PartType part_types[] = {
       write_vq_notify, read_vq_notify },
     { PART_NET_CVQ_CFG, 0, true, 0,
       write_cvq, read_cvq },
+    { PART_PAD, 0, true, 0,
+      write_pad, read_pad },
 };
 
 /* ---- the image as a whole ---- */
@@ -473,10 +502,10 @@ static bool image_valid(const PartsImage *img, const PartsLimits *lim)
 
 unsigned parts_write(const PartsImage *img, const PartsLimits *lim,
                      GByteArray *out, unsigned flags, const uint8_t *pick,
-                     size_t npick)
+                     size_t npick, PartsPad *pad)
 {
     Writer w = { .img = img, .lim = lim, .out = out, .flags = flags,
-                 .pick = pick, .npick = npick };
+                 .pick = pick, .npick = npick, .pad = pad };
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(part_types); i++) {
@@ -491,12 +520,16 @@ size_t parts_max_size(const PartsLimits *lim)
     g_autofree PartsImage *img = g_new0(PartsImage, 1);
 
     img->uni = MAC_TABLE_ENTRIES;
-    parts_write(img, lim, all, 0, NULL, 0);
+    parts_write(img, lim, all, 0, NULL, 0, NULL);
     return all->len;
 }
 
-static const PartType *find_type(uint16_t type, unsigned *index)
+static const PartType *find_type(const PartsLimits *lim, uint16_t type,
+                                 unsigned *index)
 {
+    if (type == PART_PAD && !lim->max_pad) {
+        return NULL;
+    }
     for (*index = 0; *index < ARRAY_SIZE(part_types); (*index)++) {
         if (part_types[*index].type == type) {
             return &part_types[*index];
@@ -534,7 +567,7 @@ bool parts_read(PartsImage *img, uint32_t *seen, const PartsLimits *lim,
             return false;
         }
         last = type;
-        pt = find_type(type, &index);
+        pt = find_type(lim, type, &index);
         if (!pt) {
             if (!(flags & PART_OPTIONAL)) {
                 return false;

@@ -72,7 +72,14 @@ static void fn_common_write(void *opaque, hwaddr addr, uint64_t val,
                             unsigned size)
 {
     PartsFunction *fn = fn_of(opaque);
+    PartsPF *pf = (PartsPF *)object_dynamic_cast(opaque,
+                                                 TYPE_VIRTIO_NET_PARTS_PF);
     uint16_t sel = VIRTIO_DEVICE(&fn->vdev)->queue_sel;
+
+    if (addr == VIRTIO_PCI_COMMON_Q_RESET && val && pf &&
+        sel == pf->admin.index) {
+        parts_admin_queue_reset(pf);
+    }
 
     /* A driver that took the size it read need not have written it. */
     if (addr == VIRTIO_PCI_COMMON_Q_ENABLE && !fn->parent_obj.vqs[sel].num) {
@@ -377,6 +384,14 @@ static void pf_realize(VirtIOPCIProxy *proxy, Error **errp)
     for (i = 0; i < pf->sriov_vfs; i++) {
         vf_layer_msi(dev->exp.sriov_pf.vf[i]);
     }
+    if (pf->x_lab) {
+        parts_lab_init(pf);
+    }
+}
+
+static void pf_finalize(Object *obj)
+{
+    parts_lab_free(VIRTIO_NET_PARTS_PF(obj));
 }
 
 static void pf_exit(PCIDevice *dev)
@@ -391,6 +406,7 @@ static void pf_exit(PCIDevice *dev)
 static const Property pf_properties[] = {
     DEFINE_PROP_UINT16("sriov-vfs", PartsPF, sriov_vfs, 16),
     DEFINE_PROP_UINT16("queue-pairs", PartsPF, queue_pairs, 1),
+    DEFINE_PROP_BOOL("x-lab", PartsPF, x_lab, false),
 };
 
 static void pf_class_init(ObjectClass *klass, void *data)
@@ -422,6 +438,7 @@ static const TypeInfo parts_types[] = {
         .name = TYPE_VIRTIO_NET_PARTS_PF,
         .parent = TYPE_VIRTIO_NET_PARTS,
         .instance_size = sizeof(PartsPF),
+        .instance_finalize = pf_finalize,
         .class_init = pf_class_init,
     }, {
         .name = TYPE_VIRTIO_NET_PARTS_VF,

@@ -9,6 +9,7 @@
 #include "hw/virtio/virtio-net.h"
 #include "hw/virtio/virtio-pci.h"
 #include "net/net.h"
+#include "qemu/units.h"
 
 #define PARTS_MAX_PAIRS   64
 #define PARTS_MAX_VQS     (2 * PARTS_MAX_PAIRS + 1)
@@ -81,6 +82,14 @@ typedef struct PartsVq {
     uint64_t device;
 } PartsVq;
 
+/* A part as long as one likes; its content follows from the seed. */
+typedef struct PartsPad {
+    uint32_t size;              /* with its header; 0: there is none */
+    uint32_t seed;
+} PartsPad;
+
+#define PARTS_MAX_PAD   (1u * GiB)
+
 /* Scalars that a table describes are uint32_t, whatever their wire format. */
 typedef struct PartsImage {
     uint64_t driver_features;
@@ -103,6 +112,7 @@ typedef struct PartsImage {
     uint32_t multi;
     uint8_t macs[MAC_TABLE_ENTRIES][ETH_ALEN];
     uint8_t vlans[PARTS_VLAN_BYTES];
+    PartsPad pad;
 } PartsImage;
 
 /* What the device, as opposed to its driver, decides. */
@@ -111,21 +121,33 @@ typedef struct PartsLimits {
     unsigned pairs;
     unsigned nvqs;
     unsigned nvectors;
+    uint32_t max_pad;           /* 0: a pad is a part like any unknown one */
 } PartsLimits;
 
 #define PARTS_HDR_SIZE 16
 
 enum { PARTS_HEADERS_ONLY = 1 };
 
+static inline size_t parts_pad_len(const PartsPad *pad)
+{
+    return pad->size ? pad->size - PARTS_HDR_SIZE : 0;
+}
+
+/* Puts the content at @off in @iov, as much as fits; returns that. */
+size_t parts_pad_put(const PartsPad *pad, const struct iovec *iov,
+                     unsigned niov, size_t off);
+bool parts_pad_check(const PartsPad *pad, const uint8_t *val);
+
 /*
  * Appends the parts of @img to @out in the order of the specification, the
  * headers alone with PARTS_HEADERS_ONLY. With @pick, @npick headers in a row,
- * only those it names. Returns how many were appended.
+ * only those it names. Returns how many were appended. The content of a pad,
+ * the last part, is not: @pad tells what it would be, if it is not NULL.
  */
 unsigned parts_write(const PartsImage *img, const PartsLimits *lim,
                      GByteArray *out, unsigned flags, const uint8_t *pick,
-                     size_t npick);
-/* Bytes that parts_write() can need at most. */
+                     size_t npick, PartsPad *pad);
+/* Bytes that parts_write() can need at most, a pad aside. */
 size_t parts_max_size(const PartsLimits *lim);
 /*
  * Reads @len bytes of parts into @img, which holds the state to build on;
@@ -177,6 +199,7 @@ struct PartsVF {
     uint32_t stop_generation;   /* config generation when it was stopped */
     PartsImage *staged;         /* set, to take effect on resume */
     uint32_t staged_seen;
+    PartsPad pad;
     MSITriggerFunc *stock_msi_trigger;
 };
 
@@ -194,6 +217,9 @@ void parts_vf_driver_reset(PartsVF *vf);
 void parts_vf_forget(PartsVF *vf);
 /* Called whenever bus mastering may have been enabled. */
 void parts_vf_bus_master_on(PartsVF *vf);
+bool parts_vf_bus_master(PartsVF *vf);
+/* From now on its state is @size bytes longer. */
+void parts_vf_set_pad(PartsVF *vf, uint32_t size);
 
 /* ---- the administration virtqueue ---- */
 
@@ -205,6 +231,8 @@ typedef struct PartsObject {
     uint16_t member;            /* 0: no such object */
     uint8_t type;
 } PartsObject;
+
+typedef struct PartsLab PartsLab;
 
 typedef struct PartsAdmin {
     uint16_t index;             /* of its virtqueue */
@@ -218,13 +246,24 @@ struct PartsPF {
     PartsFunction fn;
     PartsSwitch sw;
     PartsAdmin admin;
+    PartsLab *lab;              /* NULL without x-lab=on */
     uint16_t sriov_vfs;
     uint16_t queue_pairs;
+    bool x_lab;
 };
 
 void parts_admin_init(PartsPF *pf);
 void parts_admin_exit(PartsPF *pf);
 void parts_admin_reset(PartsPF *pf);
 void parts_admin_forget_member(PartsPF *pf, unsigned id);
+/* The driver took the queue back, with all that is in it. */
+void parts_admin_queue_reset(PartsPF *pf);
+
+/* ---- the lab block, for tests: tools/qemu/LAB.md ---- */
+
+void parts_lab_init(PartsPF *pf);
+void parts_lab_free(PartsPF *pf);
+/* Forgets the commands that are not completed yet. */
+void parts_lab_drop(PartsPF *pf);
 
 #endif
