@@ -26,7 +26,8 @@ set -- /boot/vmlinuz-*
 release=${1#/boot/vmlinuz-}
 tree=$(mktemp -d)
 out=$BUILD/l1
-mkdir -p "$out" "$tree/bin" "$tree/modules"
+modules=$tree/modules/$release
+mkdir -p "$out" "$tree/bin" "$modules"
 
 cp /bin/busybox "$tree/bin/busybox"
 cp "$TOP/tools/testvm/l1/early.sh" "$tree/init"
@@ -37,13 +38,14 @@ done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r ko; do
 	name=${ko##*/}
 	name=${name%.xz}
 	case $ko in
-	*.xz) xz -dc "$ko" >"$tree/modules/$name" ;;
-	*) cp "$ko" "$tree/modules/$name" ;;
+	*.xz) xz -dc "$ko" >"$modules/$name" ;;
+	*) cp "$ko" "$modules/$name" ;;
 	esac
 	echo "$name"
-done >"$tree/modules/order"
+done >"$modules/order"
 
 (cd "$tree" && find . | cpio --quiet -o -H newc) >"$out/initramfs.tmp"
-cp "/boot/vmlinuz-$release" "$out/vmlinuz"
+cp "/boot/vmlinuz-$release" "$out/vmlinuz.tmp"
+mv -f "$out/vmlinuz.tmp" "$out/vmlinuz"
 mv -f "$out/initramfs.tmp" "$out/initramfs"
 say "done: kernel $release, initramfs $(du -k "$out/initramfs" | cut -f1) kB"

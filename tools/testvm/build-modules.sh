@@ -1,24 +1,56 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# build-modules.sh [ours] [upstream]: build the kernel modules against the root's kernel:
-# ours into $BUILD/modules, the upstream virtio driver, our peer, into $BUILD/upstream.
+# build-modules.sh [-k KERNEL] [ours] [upstream] [tests]: build the kernel modules: ours into
+# $BUILD/modules, the upstream virtio driver, our peer, into $BUILD/upstream, those that the
+# kselftests load into $BUILD/test-modules. For KERNEL debug, the folders are modules-debug etc.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# kbuild FOLDER VAR=VALUE...: make the modules in FOLDER; runs in the root.
+kernel=stock
+if [ "${1:-}" = -k ]; then
+	kernel=$2
+	shift 2
+fi
+# What the modules depend on besides their sources, and the end of their folder's name.
+case $kernel in
+stock)
+	base=$BUILD/stamps/root
+	kdir='/lib/modules/*/build'
+	suffix=
+	;;
+debug)
+	base=$BUILD/stamps/debug-kernel
+	kdir=$BUILD/debug-kernel.build
+	suffix=-debug
+	;;
+*)
+	die "there is no kernel $kernel" "the kernels are: stock, debug"
+	;;
+esac
+
+tests=$TOP/tools/testing/selftests/vfio_snapshot
+
+# --kbuild FOLDER VAR=VALUE...: make the modules in FOLDER; --tests FOLDER: those of the kselftests,
+# into FOLDER. Both run in the root.
 if [ "${1:-}" = --kbuild ]; then
 	folder=$2
 	shift 2
-	set -- -C /lib/modules/*/build M="$folder" "$@"
+	# shellcheck disable=SC2086 # a pattern: there is one kernel
+	set -- -C $kdir M="$folder" "$@"
 	exec make -s -j"$(nproc)" "$@" modules
+fi
+
+if [ "${1:-}" = --tests ]; then
+	# shellcheck disable=SC2116,SC2086 # a pattern: there is one kernel
+	exec make -s -C "$tests" modules KDIR="$(echo $kdir)" MODULES_OUT="$2"
 fi
 
 # build NAME SUBFOLDER SOURCE_TREE PARTS VAR=VALUE...: copy PARTS of SOURCE_TREE, build in SUBFOLDER of
 # the copy, leave the modules in $BUILD/NAME.
 build()
 {
-	local name=$1 sub=$2 from=$3 parts=$4 part
+	local name=$1$suffix sub=$2 from=$3 parts=$4 part
 	local tree=$BUILD/$name.build log=$BUILD/logs/build-$name.log
 	local -a inputs=()
 
@@ -26,7 +58,7 @@ build()
 	for part in $parts; do
 		inputs+=("$from/$part")
 	done
-	if fresh "$name" "$TOP/tools/testvm/build-modules.sh" "$BUILD/stamps/root" "${inputs[@]}" &&
+	if fresh "$name" "$TOP/tools/testvm/build-modules.sh" "$base" "${inputs[@]}" &&
 	   compgen -G "$BUILD/$name/*.ko" >/dev/null; then
 		return
 	fi
@@ -39,7 +71,7 @@ build()
 	# Objects of a build in the checkout are of another kernel, perhaps.
 	find "$tree" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \
 		-o -name modules.order -o -name Module.symvers \) -delete
-	in_root /vfio-snapshot/src/tools/testvm/build-modules.sh --kbuild \
+	in_root /vfio-snapshot/src/tools/testvm/build-modules.sh -k "$kernel" --kbuild \
 		"/vfio-snapshot/build/$name.build/$sub" "$@" >"$log" 2>&1 || {
 		cat "$log" >&2
 		die "$name does not compile" "see the messages above"
@@ -53,8 +85,29 @@ build()
 	stamp "$name"
 }
 
-[ $# -gt 0 ] || set -- ours upstream
+# They come with a Makefile of their own that builds in a copy.
+build_tests()
+{
+	local name=test-modules$suffix arcs=$TOP/drivers/vfio/pci/snapshot
+
+	if fresh "$name" "$TOP/tools/testvm/build-modules.sh" "$base" "$TOP/include" "$tests/modules" \
+		"$tests/Makefile" "$tests/lib/fsm_expect.h" "$arcs"/{arcs.c,arcs.h,pure.h} &&
+	   compgen -G "$BUILD/$name/*.ko" >/dev/null; then
+		return
+	fi
+	say "building $name"
+	rm -rf -- "${BUILD:?}/$name" "$BUILD/stamps/$name"
+	in_root /vfio-snapshot/src/tools/testvm/build-modules.sh -k "$kernel" --tests \
+		"/vfio-snapshot/build/$name" >"$BUILD/logs/build-$name.log" 2>&1 || {
+		cat "$BUILD/logs/build-$name.log" >&2
+		die "$name does not compile" "see the messages above"
+	}
+	stamp "$name"
+}
+
+[ $# -gt 0 ] || set -- ours upstream tests
 "$TOP/tools/testvm/build-root.sh"
+[ "$kernel" = stock ] || "$TOP/tools/testvm/build-$kernel-kernel.sh"
 locked modules
 mkdir -p "$BUILD/logs"
 for what; do
@@ -68,8 +121,11 @@ for what; do
 		build upstream drivers/vfio/pci/virtio "$BUILD/linux-source" drivers/vfio/pci/virtio \
 			CONFIG_VIRTIO_VFIO_PCI=m
 		;;
+	tests)
+		build_tests
+		;;
 	*)
-		die "unknown set of modules: $what" "the sets are: ours, upstream"
+		die "unknown set of modules: $what" "the sets are: ours, upstream, tests"
 		;;
 	esac
 done

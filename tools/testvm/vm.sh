@@ -8,12 +8,15 @@ set -eu
 usage()
 {
 	cat <<-EOF
-		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-a KERNEL_ARGS] [-n NAME] [--no-nic] [--] COMMAND...
+		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-k KERNEL] [-a KERNEL_ARGS] [-n NAME]
+		             [-l] [--no-nic] [--] COMMAND...
 		       vm.sh [options] -i [COMMAND...]      interactive, on this terminal
 
 		Boots the L1 virtual machine (the test root, Debian's kernel, our QEMU with the SR-IOV NIC),
 		runs COMMAND as root there, streams what it prints, and exits with its status; 124 when
 		SECONDS (default 600) are over, 125 when the machine itself failed.
+		-l turns the NIC's lab block on (tools/qemu/LAB.md).
+		KERNEL is stock (Debian's, the default) or debug (see build-debug-kernel.sh).
 		There the checkout is /vfio-snapshot/src (read-only), the build folder
 		/vfio-snapshot/build. The kernel's log goes to logs/vm-NAME.log in the build folder.
 	EOF
@@ -24,9 +27,11 @@ boot_limit=150
 memory=4096
 cpus=
 qemu_args=
+kernel=stock
 kernel_args=
 name=l1
 nic=1
+lab=
 interactive=
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -34,9 +39,11 @@ while [ $# -gt 0 ]; do
 	-m) memory=$2; shift ;;
 	-c) cpus=$2; shift ;;
 	-q) qemu_args=$2; shift ;;
+	-k) kernel=$2; shift ;;
 	-a) kernel_args=$2; shift ;;
 	-n) name=$2; shift ;;
 	-i) interactive=1 ;;
+	-l) lab=,x-lab=on ;;
 	--no-nic) nic= ;;
 	-h | --help) usage; exit 0 ;;
 	--) shift; break ;;
@@ -51,10 +58,28 @@ need_root
 here=$TOP/tools/testvm
 "$here/build-root.sh"
 "$here/build-initramfs.sh"
+pf_args=
+case $kernel in
+stock)
+	vmlinuz=l1/vmlinuz
+	;;
+debug)
+	"$here/build-debug-kernel.sh"
+	vmlinuz=debug-kernel/vmlinuz
+	# One report must not hide the next.
+	kernel_args="kasan_multi_shot $kernel_args"
+	# Linux's virtio allocates indirect descriptors as GFP_KERNEL under the admin queue's spinlock:
+	# lockdep would report that at the PF's probe and be off from then on.
+	pf_args=,indirect_desc=off
+	;;
+*)
+	die "there is no kernel $kernel" "the kernels are: stock, debug"
+	;;
+esac
 if [ -n "$nic" ]; then
 	"$here/build-qemu.sh"
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
-	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=16,queue-pairs=4,mac=52:54:00:77:00:01"
+	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=16,queue-pairs=4,mac=52:54:00:77:00:01$pf_args$lab"
 	# A NIC of the same kind without device parts, for what the driver makes of that.
 	nic_args+=" -netdev user,id=plain,restrict=on -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
 else
@@ -94,13 +119,15 @@ fi
 printf '%q ' "${@:-bash}" >"$run/command"
 echo >>"$run/command"
 
+# no_timer_check: on a busy machine, the timer does not tick within the few milliseconds that the
+# kernel gives it before it panics.
 # shellcheck disable=SC2086 # lists of options
 set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 	-L /usr/share/seabios -L /usr/share/qemu \
 	-M q35,kernel-irqchip=split $accel -smp "$cpus" -m "$memory" \
 	-device intel-iommu,intremap=on \
-	-kernel /vfio-snapshot/build/l1/vmlinuz -initrd /vfio-snapshot/build/l1/initramfs \
-	-append "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on pci=realloc tsc=reliable vfio_snapshot.run=${run##*/} $kernel_args" \
+	-kernel "/vfio-snapshot/build/$vmlinuz" -initrd /vfio-snapshot/build/l1/initramfs \
+	-append "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on pci=realloc tsc=reliable no_timer_check vfio_snapshot.run=${run##*/} $kernel_args" \
 	-chardev "file,id=console,path=/vfio-snapshot/build/run/${run##*/}/console" \
 	-serial chardev:console \
 	-fsdev local,id=root,path=/vfio-snapshot/root,readonly=on,security_model=passthrough,multidevs=remap \

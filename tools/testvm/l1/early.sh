@@ -18,9 +18,13 @@ if grep -qw vfio_snapshot.probe /proc/cmdline; then
 	poweroff -f
 fi
 
-while read -r ko; do
-	insmod "/modules/$ko"
-done </modules/order
+# Those of Debian's kernel; the debug kernel has all of it built in.
+modules=/modules/$(uname -r)
+if [ -d "$modules" ]; then
+	while read -r ko; do
+		insmod "$modules/$ko"
+	done <"$modules/order"
+fi
 
 # Large messages: each one is an exit to the hypervisor. The root does not change while the VM
 # runs and is cached; the two others may, and are not.

@@ -22,6 +22,9 @@ port()
 }
 
 cd /
+# modprobe asks there what is built into the debug kernel.
+modules=/lib/modules/$(uname -r)
+[ -e "$modules" ] || ln -s /vfio-snapshot/build/debug-kernel/modules "$modules"
 : >"$run/booted"
 if [ -e "$run/interactive" ]; then
 	TERM=$(cat "$run/interactive")

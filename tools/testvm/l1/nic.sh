@@ -4,6 +4,12 @@
 
 NIC_BUILD=${VFIO_SNAPSHOT_BUILD:-/vfio-snapshot/build}
 NIC_PCI=/sys/bus/pci
+# The modules of the running kernel are in build/modules, build/upstream, build/test-modules, those of
+# the debug kernel in build/modules-debug, ...
+case $(uname -r) in
+*-debug) NIC_KERNEL=-debug ;;
+*) NIC_KERNEL= ;;
+esac
 
 nic_die()
 {
@@ -78,8 +84,10 @@ nic_load()
 {
 	case $1 in
 	virtio-pci) _kos= ;;
-	virtio_vfio_pci) _kos="upstream/virtio_vfio_pci.ko" ;;
-	virtio_snapshot_vfio_pci) _kos="modules/vfio_snapshot.ko modules/virtio_snapshot_vfio_pci.ko" ;;
+	virtio_vfio_pci) _kos="upstream$NIC_KERNEL/virtio_vfio_pci.ko" ;;
+	virtio_snapshot_vfio_pci)
+		_kos="modules$NIC_KERNEL/vfio_snapshot.ko modules$NIC_KERNEL/virtio_snapshot_vfio_pci.ko"
+		;;
 	vfio-pci) modprobe vfio-pci; return ;;
 	*) nic_die "unknown driver $1"; return ;;
 	esac

@@ -17,6 +17,7 @@ ours=virtio_snapshot_vfio_pci
 peer=virtio_vfio_pci
 driver=${DRIVER:-$ours}
 out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
+test_modules=$NIC_BUILD/test-modules$NIC_KERNEL
 export MIG_TOOL=$out/mig_tool
 if [ $# -eq 0 ]; then
 	set -- mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test \
@@ -118,7 +119,7 @@ fsm_agrees() # PARAMETER
 
 run_fsm()
 {
-	if ! modprobe vfio || ! insmod "$out/modules/mig_fsm_test.ko"; then
+	if ! modprobe vfio || ! insmod "$test_modules/mig_fsm_test.ko"; then
 		result "not ok" "fsm: the test module loads"
 		return
 	fi
@@ -183,7 +184,7 @@ says_once() # TEXT
 # As the kernel, and libvirt, look for a variant driver
 module_is_a_vfio_driver_for() # PCI_DEVICE
 {
-	modinfo -F alias "$NIC_BUILD/modules/$ours.ko" |
+	modinfo -F alias "$NIC_BUILD/modules$NIC_KERNEL/$ours.ko" |
 		grep -q "^vfio_pci:v00001AF4d0000${1}sv\*sd\*bc\*sc\*i\*$"
 }
 
