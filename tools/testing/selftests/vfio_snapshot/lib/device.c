@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <linux/iommufd.h>
 
 #include "vfio_mig.h"
 
@@ -45,65 +49,186 @@ int pci_function_reset(const char *bdf)
 }
 
 /*
- * The group is open to one user at a time, and the last one may still be on
- * its way out: wait for it, but not for long.
+ * A device is open to one user at a time, and the last one may still be on its
+ * way out: wait for it, but not for long.
  */
+static bool try_again(int *tries)
+{
+	usleep(10000);
+	return ++*tries < 100;
+}
+
 static int open_group(const char *bdf)
 {
 	char name[32], path[PATH_MAX];
-	int fd, ret, tries;
+	int fd, ret, tries = 0;
 
 	ret = link_name(bdf, "iommu_group", name, sizeof(name));
 	if (ret)
 		return ret;
 
 	snprintf(path, sizeof(path), "/dev/vfio/%s", name);
-	for (tries = 0; tries < 100; tries++) {
+	do {
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd >= 0 || errno != EBUSY)
 			return fd >= 0 ? fd : -errno;
-		usleep(10000);
-	}
+	} while (try_again(&tries));
 	return -EBUSY;
 }
 
-int vfio_dev_open(struct vfio_dev *dev, const char *bdf)
+static int group_open(struct vfio_dev *dev, const char *bdf)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
-	int ret;
-
-	*dev = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
-	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 
 	dev->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (dev->container < 0)
 		return -errno;
 
 	dev->group = open_group(bdf);
-	if (dev->group < 0) {
-		ret = dev->group;
-		goto err;
-	}
+	if (dev->group < 0)
+		return dev->group;
 
 	if (ioctl(dev->group, VFIO_GROUP_GET_STATUS, &status))
-		goto err_errno;
-	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-		ret = -EPERM;
-		goto err;
-	}
+		return -errno;
+	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+		return -EPERM;
 	if (ioctl(dev->group, VFIO_GROUP_SET_CONTAINER, &dev->container) ||
 	    ioctl(dev->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		goto err_errno;
+		return -errno;
 
 	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, bdf);
-	if (dev->fd < 0)
-		goto err_errno;
-	return 0;
+	return dev->fd < 0 ? -errno : 0;
+}
 
-err_errno:
-	ret = -errno;
-err:
-	vfio_dev_close(dev);
+static int group_map(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)mem,
+		.iova = iova,
+		.size = len,
+	};
+
+	return ioctl(dev->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+}
+
+/* The name of a device's character device is that of the one entry there. */
+static int open_cdev(const char *bdf)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int fd = -ENODEV;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (fd == -ENODEV && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/dev/vfio/devices/%s",
+			 entry->d_name);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	closedir(dir);
+	return fd;
+}
+
+/* Everybody may open the file; it is the second to bind it who is refused. */
+static int bind_cdev(struct vfio_dev *dev)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = dev->container,
+	};
+	int tries = 0;
+
+	do {
+		if (!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+			return 0;
+		if (errno != EINVAL && errno != EBUSY)
+			return -errno;
+	} while (try_again(&tries));
+	return -EBUSY;
+}
+
+static int cdev_open(struct vfio_dev *dev, const char *bdf)
+{
+	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+	};
+	int ret;
+
+	dev->container = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (dev->container < 0)
+		return -errno;
+
+	dev->fd = open_cdev(bdf);
+	if (dev->fd < 0)
+		return dev->fd;
+	ret = bind_cdev(dev);
+	if (ret)
+		return ret;
+
+	if (ioctl(dev->container, IOMMU_IOAS_ALLOC, &ioas))
+		return -errno;
+	dev->ioas = ioas.out_ioas_id;
+	attach.pt_id = dev->ioas;
+	return ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ?
+	       -errno : 0;
+}
+
+static int cdev_map(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = dev->ioas,
+		.user_va = (uintptr_t)mem,
+		.iova = iova,
+		.length = len,
+	};
+
+	return ioctl(dev->container, IOMMU_IOAS_MAP, &map) ? -errno : 0;
+}
+
+/* The ways to a device: the first one, unless VFIO_SNAPSHOT_MODE names another */
+static const struct mode {
+	const char *name;
+	int (*open)(struct vfio_dev *dev, const char *bdf);
+	int (*map)(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len);
+} modes[] = {
+	{ "group", group_open, group_map },
+	{ "cdev", cdev_open, cdev_map },
+};
+
+static const struct mode *mode(void)
+{
+	const char *name = getenv("VFIO_SNAPSHOT_MODE");
+	size_t i;
+
+	for (i = 0; name && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(name, modes[i].name))
+			return &modes[i];
+	return name ? NULL : &modes[0];
+}
+
+int vfio_dev_open(struct vfio_dev *dev, const char *bdf)
+{
+	int ret;
+
+	*dev = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
+	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
+
+	ret = mode() ? mode()->open(dev, bdf) : -EINVAL;
+	if (ret)
+		vfio_dev_close(dev);
 	return ret;
 }
 
@@ -126,13 +251,5 @@ int vfio_dev_reset(struct vfio_dev *dev)
 
 int vfio_dev_map(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)mem,
-		.iova = iova,
-		.size = len,
-	};
-
-	return ioctl(dev->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+	return mode() ? mode()->map(dev, mem, iova, len) : -EINVAL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A small library for tests of VFIO migration: open a device by its PCI
- * address over the type1 container API, drive its migration states, move its
- * data stream in and out. Every function returns 0 (or a count) or -errno and
+ * address, drive its migration states, move its data stream in and out. It is
+ * opened as a member of its group, in a type1 container, or, with
+ * VFIO_SNAPSHOT_MODE=cdev, by its character device and an iommufd. Every function returns 0 (or a count) or -errno and
  * never asserts: whether an error is wrong is for the test to say.
  */
 #ifndef VFIO_MIG_H
@@ -43,9 +44,10 @@ void test_env_init(int *argc, char *argv[]);
 /* device.c */
 struct vfio_dev {
 	char bdf[16];
-	int container;
+	int container;	/* or the iommufd */
 	int group;
 	int fd;
+	uint32_t ioas;
 };
 
 int vfio_dev_open(struct vfio_dev *dev, const char *bdf);
