@@ -120,6 +120,12 @@ void lab_only_this_vf(struct lab *lab, bool only)
 	lab_set(lab, LAB_MEMBER, only ? lab->vf + 1 : 0);
 }
 
+static uint64_t commands(struct lab *lab, unsigned int opcode)
+{
+	return opcode == LAB_ANY_OPCODE ? lab_get(lab, LAB_TOTAL) :
+					  lab_count(lab, opcode);
+}
+
 void lab_fail(struct lab *lab, unsigned int opcode, unsigned int nth,
 	      uint32_t status, unsigned int flags)
 {
@@ -127,13 +133,16 @@ void lab_fail(struct lab *lab, unsigned int opcode, unsigned int nth,
 	lab_set(lab, LAB_FAIL_OPCODE, opcode);
 	lab_set(lab, LAB_FAIL_STATUS, status);
 	lab_set(lab, LAB_FAIL_FLAGS, flags);
+	lab->fail_from = commands(lab, opcode);
+	lab->fail_opcode = opcode;
+	lab->fail_nth = nth;
 	/* Last: this arms it. */
 	lab_set(lab, LAB_FAIL_NTH, nth);
 }
 
-bool lab_fail_pending(struct lab *lab)
+bool lab_fail_met(struct lab *lab)
 {
-	return lab_get(lab, LAB_FAIL_NTH);
+	return commands(lab, lab->fail_opcode) - lab->fail_from >= lab->fail_nth;
 }
 
 void lab_fail_off(struct lab *lab)

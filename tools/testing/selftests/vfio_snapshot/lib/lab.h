@@ -27,6 +27,10 @@ struct lab {
 	volatile uint64_t *regs;	/* NULL: not open */
 	char pf[16];
 	unsigned int vf;		/* n of virtfnN */
+	/* Of the last lab_fail(): commands before it, and which it is for */
+	uint64_t fail_from;
+	unsigned int fail_opcode;
+	unsigned int fail_nth;
 };
 
 /*
@@ -49,8 +53,8 @@ void lab_only_this_vf(struct lab *lab, bool only);
 /* @status as a device has it: positive; flags: LAB_FAIL_AFTER, LAB_FAIL_ON */
 void lab_fail(struct lab *lab, unsigned int opcode, unsigned int nth,
 	      uint32_t status, unsigned int flags);
-/* Whether the ordered failure is still to come */
-bool lab_fail_pending(struct lab *lab);
+/* Whether the ordered failure has come, if no other VF sends commands */
+bool lab_fail_met(struct lab *lab);
 void lab_fail_off(struct lab *lab);
 void lab_drop(struct lab *lab, unsigned int opcode, unsigned int nth);
 void lab_delay(struct lab *lab, unsigned int us);
