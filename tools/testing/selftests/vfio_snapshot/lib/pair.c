@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pair.h"
+
+const char *pair_state_name(unsigned int state)
+{
+	switch (state) {
+	case VFIO_DEVICE_STATE_RUNNING_P2P:
+		return "RESUMING_NDMA";
+	case VFIO_DEVICE_STATE_PRE_COPY:
+		return "PRECOPY";
+	case VFIO_DEVICE_STATE_PRE_COPY_P2P:
+		return "PRECOPY_NDMA";
+	}
+	return mig_state_name(state);
+}
+
+void pair_init(struct pair *p, uint32_t state)
+{
+	*p = (struct pair){ .state = state, .fd = -1,
+			    .dev = { .container = -1, .group = -1, .fd = -1 } };
+}
+
+int pair_open(struct pair *p)
+{
+	NEED(vfio_dev_open(&p->dev, test_env.bdf));
+	if (!p->virtio.mem)
+		NEED(virtio_alloc(&p->virtio));
+	NEED(virtio_map(&p->virtio, &p->dev));
+	return 0;
+}
+
+/* A driver that knows nothing of what was before */
+static int start_driver(struct pair *p)
+{
+	struct virtio_dev found;
+	unsigned int pair;
+
+	NEED(virtio_find(&found, &p->dev));
+	found.mem = p->virtio.mem;
+	found.mem_len = p->virtio.mem_len;
+	p->virtio = found;
+	NEED(virtio_start(&p->virtio));
+	for (pair = 0; pair < p->virtio.pairs; pair++)
+		NEED(virtio_send(&p->virtio, pair, 1 + pair));
+	return 0;
+}
+
+/* Half of a good stream */
+static int begin_loading(struct pair *p)
+{
+	p->stream.len = 0;
+	NEED(mig_save(&p->dev, 4096, &p->stream));
+	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_RESUMING, &p->fd));
+	NEED(mig_write_all(p->fd, p->stream.data, p->stream.len / 2, 4096,
+			   &p->written));
+	return 0;
+}
+
+int pair_enter(struct pair *p)
+{
+	char some[50];
+
+	PASS_ON(pair_open(p));
+	PASS_ON(start_driver(p));
+	switch (p->state) {
+	case VFIO_DEVICE_STATE_RESUMING:
+		PASS_ON(begin_loading(p));
+		break;
+	case VFIO_DEVICE_STATE_ERROR:
+		PASS_ON(begin_loading(p));
+		WANT(mig_set(&p->dev, VFIO_DEVICE_STATE_STOP, NULL));
+		break;
+	default:
+		NEED(mig_enter(&p->dev, p->state, &p->fd));
+	}
+	if (mig_state_saving(p->state))
+		WANT(read(p->fd, some, sizeof(some)) == sizeof(some));
+	WANT(mig_get(&p->dev) == (int)p->state);
+	return 0;
+}
+
+static int read_the_rest(struct pair *p)
+{
+	struct blob rest = {};
+
+	if (p->state != VFIO_DEVICE_STATE_STOP_COPY)
+		NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	NEED(mig_read_all(p->fd, 4096, &rest));
+	WANT(rest.len);
+	blob_free(&rest);
+	return 0;
+}
+
+int pair_carry_on(struct pair *p)
+{
+	unsigned int pair;
+
+	WANT(mig_get(&p->dev) == (int)p->state);
+	if (mig_state_saving(p->state))
+		PASS_ON(read_the_rest(p));
+	if (p->state == VFIO_DEVICE_STATE_RESUMING)
+		NEED(mig_write_all(p->fd, p->stream.data + p->written,
+				   p->stream.len - p->written, 4096, NULL));
+	if (p->state == VFIO_DEVICE_STATE_ERROR) {
+		NEED(vfio_dev_reset(&p->dev));
+		PASS_ON(start_driver(p));
+	}
+	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	for (pair = 0; pair < p->virtio.pairs; pair++)
+		NEED(virtio_send(&p->virtio, pair, 2));
+	return 0;
+}
+
+int pair_fd_is_dead(struct pair *p)
+{
+	bool saving = mig_state_saving(p->state);
+	struct vfio_precopy_info info;
+
+	if (p->fd < 0)
+		return 0;
+	WANT(mig_fd_errno(p->fd, saving) == ENODEV);
+	if (saving)
+		WANT(mig_precopy_info(p->fd, &info) == -ENODEV);
+	return 0;
+}
+
+int pair_works(struct pair *p)
+{
+	struct load_result r;
+	struct blob b = {};
+	unsigned int pair;
+	int fd;
+
+	WANT(mig_get(&p->dev) == VFIO_DEVICE_STATE_RUNNING);
+	PASS_ON(start_driver(p));
+	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_STOP_COPY, &fd));
+	NEED(mig_read_all(fd, 4096, &b));
+	close(fd);
+
+	/* All that the device knew is gone now, but for what was saved. */
+	NEED(vfio_dev_reset(&p->dev));
+	r = mig_load(&p->dev, b.data, b.len, 4096);
+	WANT(r.stage == LOAD_OK);
+	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	for (pair = 0; pair < p->virtio.pairs; pair++)
+		NEED(virtio_send(&p->virtio, pair, 2));
+	blob_free(&b);
+	return 0;
+}
+
+void pair_close_fd(struct pair *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+}
+
+void pair_close(struct pair *p)
+{
+	vfio_dev_close(&p->dev);
+	pair_close_fd(p);
+	virtio_free(&p->virtio);
+	blob_free(&p->stream);
+}
+
+int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int nr = 0;
+
+	while (dir && readdir(dir))
+		nr++;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+static int module_users(const char *module)
+{
+	char path[128];
+	int users = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", module);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &users) != 1)
+		users = -1;
+	fclose(f);
+	return users;
+}
+
+int ledger_open(struct pair_ledger *ledger)
+{
+	int ret = pci_driver_name(test_env.bdf, ledger->modules[0].name,
+				  sizeof(ledger->modules[0].name));
+	size_t i;
+
+	if (ret)
+		return ret;
+	strcpy(ledger->modules[1].name, "vfio_snapshot");
+	for (i = 0; i < 2; i++)
+		ledger->modules[i].users = module_users(ledger->modules[i].name);
+	ret = lab_open(&ledger->lab, test_env.bdf);
+	return ret == -ENODEV && !getenv("VFIO_SNAPSHOT_LAB") ? 0 : ret;
+}
+
+/* Whoever exits, or tidies up in the background, gets some time for it. */
+static int check_module(const char *name, int users)
+{
+	int now = -1, tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		now = module_users(name);
+		if (now == users)
+			return 0;
+		usleep(1000);
+	}
+	printf("# the module %s has %d users, it had %d\n", name, now, users);
+	return PAIR_FAILED;
+}
+
+int ledger_check(struct pair_ledger *ledger)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		PASS_ON(check_module(ledger->modules[i].name,
+				     ledger->modules[i].users));
+	if (ledger->lab.regs && lab_wait_objects(&ledger->lab, 0)) {
+		printf("# the firmware keeps %llu objects\n",
+		       (unsigned long long)lab_get(&ledger->lab, LAB_OBJECTS));
+		return PAIR_FAILED;
+	}
+	return 0;
+}
