@@ -108,7 +108,27 @@ static int virtio_quiesce(struct vfio_snapshot_device *sdev,
 	return err;
 }
 
-static int create_object(struct vfio_snapshot_device *sdev,
+/*
+ * There are few objects for all functions of a device. One that the device did
+ * not take back is offered again before the next is asked for; -ENXIO: it has
+ * none of that id.
+ */
+static void give_back(struct virtio_snapshot_device *virtio)
+{
+	unsigned int object;
+
+	for_each_set_bit(object, virtio->unwanted, VIRTIO_SNAPSHOT_OBJECTS) {
+		int err = virtio_pci_admin_obj_destroy(virtio->sdev.core.pdev,
+						       VIRTIO_RESOURCE_OBJ_DEV_PARTS,
+						       object);
+
+		if (err && err != -ENXIO)
+			return;
+		__clear_bit(object, virtio->unwanted);
+	}
+}
+
+static int create_object(struct virtio_snapshot_device *virtio,
 			 enum vfio_snapshot_dir dir, u32 *object)
 {
 	static const u8 types[] = {
@@ -116,20 +136,17 @@ static int create_object(struct vfio_snapshot_device *sdev,
 		[VFIO_SNAPSHOT_LOAD] = VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_SET,
 	};
 
-	return answer(virtio_pci_admin_obj_create(sdev->core.pdev,
+	give_back(virtio);
+	return answer(virtio_pci_admin_obj_create(virtio->sdev.core.pdev,
 						  VIRTIO_RESOURCE_OBJ_DEV_PARTS,
 						  types[dir], object));
 }
 
-/* There are few objects for all functions: one refusal does not lose one. */
-static void destroy_object(struct vfio_snapshot_device *sdev, u32 object)
+static void destroy_object(struct virtio_snapshot_device *virtio, u32 object)
 {
-	int tries = 2;
-
-	while (tries-- && virtio_pci_admin_obj_destroy(sdev->core.pdev,
-						       VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-						       object))
-		;
+	if (!WARN_ON_ONCE(object >= VIRTIO_SNAPSHOT_OBJECTS))
+		__set_bit(object, virtio->unwanted);
+	give_back(virtio);
 }
 
 static int virtio_session_begin(struct vfio_snapshot_device *sdev,
@@ -142,7 +159,7 @@ static int virtio_session_begin(struct vfio_snapshot_device *sdev,
 	if (!virtio->set_header)
 		return -ENOMEM;
 
-	err = create_object(sdev, dir, &virtio->object);
+	err = create_object(virtio, dir, &virtio->object);
 	if (err) {
 		kfree(virtio->set_header);
 		virtio->set_header = NULL;
@@ -160,7 +177,7 @@ static void virtio_session_end(struct vfio_snapshot_device *sdev,
 {
 	struct virtio_snapshot_device *virtio = to_virtio(sdev);
 
-	destroy_object(sdev, virtio->object);
+	destroy_object(virtio, virtio->object);
 	virtio->has_object = false;
 	kfree(virtio->set_header);
 	virtio->set_header = NULL;
@@ -184,13 +201,13 @@ static int virtio_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
 	int err;
 
 	if (!borrow) {
-		err = create_object(sdev, VFIO_SNAPSHOT_SAVE, &object);
+		err = create_object(virtio, VFIO_SNAPSHOT_SAVE, &object);
 		if (err)
 			return err;
 	}
 	err = get_size(sdev, object, &size);
 	if (!borrow)
-		destroy_object(sdev, object);
+		destroy_object(virtio, object);
 	if (!err)
 		*bytes = size;
 	return err;
