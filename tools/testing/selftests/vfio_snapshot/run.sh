@@ -22,7 +22,7 @@ export MIG_TOOL=$out/mig_tool
 if [ $# -eq 0 ]; then
 	set -- mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test \
 		mig_fd_test mig_reset_test mig_roundtrip_test mig_arc_query_test \
-		mig_plain_test mig_pairs_test cross_driver fsm
+		mig_plain_test mig_many_test mig_pairs_test cross_driver fsm
 fi
 
 number=0 failed=0
@@ -176,6 +176,27 @@ run_plain()
 	nic_unbind "$plain"
 }
 
+bind_vfs() # COUNT
+{
+	local i
+
+	for i in $(seq 0 $(($1 - 1))); do
+		nic_bind "$(nic_vf "$i")" "$driver" || return 1
+	done
+}
+
+# All VFs that the PF can have, instead of the few that the others use
+run_many()
+{
+	if nic_up 16 >&2 && bind_vfs 16 >&2; then
+		run_program mig_many_test "$out/mig_many_test" "$first"
+	else
+		result "not ok" "mig_many_test: 16 VFs are bound"
+	fi
+	nic_up 4 >&2
+	bind_vfs 2 >&2
+}
+
 says_once() # TEXT
 {
 	[ "$(kernel_log | grep -c "$1")" = 1 ]
@@ -220,6 +241,9 @@ for program; do
 			check "modules.alias: a VFIO driver for 1af4:$id" \
 				module_is_a_vfio_driver_for "$id"
 		done
+		;;
+	mig_many_test)
+		run_many
 		;;
 	cross_driver)
 		[ "$driver" != "$peer" ] || continue
