@@ -53,25 +53,15 @@ static int to_file(const char *name, const struct blob *b)
 	return ret;
 }
 
-/* A device without a driver has next to no state. */
-static int give_driver(struct virtio_dev *vd, struct vfio_dev *dev)
-{
-	int ret = virtio_find(vd, dev);
-
-	if (ret == -ENODEV)
-		return 0;
-	return ret ?: virtio_alloc(vd) ?: virtio_map(vd, dev) ?:
-	       virtio_start(vd) ?: virtio_send(vd, 0, 3);
-}
-
 static int save(struct vfio_dev *dev, const char *file)
 {
 	struct virtio_dev vd = {};
 	struct blob b = {};
 	int ret;
 
-	ret = give_driver(&vd, dev);
-	if (ret)
+	/* A device without a driver has next to no state. */
+	ret = virtio_bring_up(&vd, dev);
+	if (ret && ret != -ENODEV)
 		return fail("start the driver", ret);
 	ret = mig_save(dev, 4096, &b);
 	if (ret)

@@ -468,3 +468,10 @@ int virtio_settle(struct virtio_dev *vd, unsigned int pair)
 
 	return wait_used(q, q->avail);
 }
+
+int virtio_bring_up(struct virtio_dev *vd, struct vfio_dev *vfio)
+{
+	return virtio_find(vd, vfio) ?: virtio_alloc(vd) ?:
+	       virtio_map(vd, vfio) ?: virtio_start(vd) ?:
+	       virtio_send(vd, 0, 3);
+}

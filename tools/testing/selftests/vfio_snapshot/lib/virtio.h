@@ -44,6 +44,8 @@ int virtio_alloc(struct virtio_dev *vd);
 int virtio_map(struct virtio_dev *vd, struct vfio_dev *vfio);
 /* Reset, features, queues, DRIVER_OK, receive buffers, control commands */
 int virtio_start(struct virtio_dev *vd);
+/* All of the above and a few packets, for a device to have a state worth having */
+int virtio_bring_up(struct virtio_dev *vd, struct vfio_dev *vfio);
 /* Sends @count small frames and waits, with a limit, until they are used */
 int virtio_send(struct virtio_dev *vd, unsigned int pair, unsigned int count);
 /* Waits, with a limit, for all that was sent */
