@@ -57,6 +57,7 @@ FIXTURE_TEARDOWN(blackout)
 					   self->ahead.len, 4096, NULL)); \
 	} while (0)
 
+/* But for the last step, with which the guest runs again */
 #define STAND_STILL() \
 	do { \
 		ASSERT_EQ(0, mig_set(&self->rig.dev, \
@@ -68,8 +69,10 @@ FIXTURE_TEARDOWN(blackout)
 					   self->rest.len, 4096, NULL)); \
 		ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING_P2P, \
 				     NULL)); \
-		ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL)); \
 	} while (0)
+
+#define RUN_AGAIN() \
+	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL))
 
 TEST_F(blackout, four_commands_stand_between_the_guests_last_packet_and_its_next)
 {
@@ -79,11 +82,17 @@ TEST_F(blackout, four_commands_stand_between_the_guests_last_packet_and_its_next
 	lab_mark(lab, true);
 	STAND_STILL();
 	lab_mark(lab, false);
-
-	EXPECT_EQ(2, lab_between(lab, LAB_OP_MODE_SET));
+	EXPECT_EQ(1, lab_between(lab, LAB_OP_MODE_SET));
 	EXPECT_EQ(1, lab_between(lab, LAB_OP_PARTS_GET));
 	EXPECT_EQ(1, lab_between(lab, LAB_OP_PARTS_SET));
-	EXPECT_EQ(4, lab_between_all(lab));
+	EXPECT_EQ(3, lab_between_all(lab));
+
+	/* What is due when the guest runs may come before we can count. */
+	lab_mark(lab, true);
+	RUN_AGAIN();
+	lab_mark(lab, false);
+	EXPECT_EQ(1, lab_between(lab, LAB_OP_MODE_SET));
+	EXPECT_EQ(1, lab_between_all(lab) - lab_between(lab, LAB_OP_DESTROY));
 	EXPECT_EQ(0, virtio_send(&self->there, 0, 1));
 }
 
@@ -91,6 +100,7 @@ TEST_F(blackout, what_the_blackout_left_behind_is_given_back_after_it)
 {
 	PREPARE();
 	STAND_STILL();
+	RUN_AGAIN();
 	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 	EXPECT_EQ(0, lab_wait_objects(&self->rig.lab, self->rig.objects));
 }

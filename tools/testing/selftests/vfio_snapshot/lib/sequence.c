@@ -83,9 +83,11 @@ static int set_state(struct walk *w, const struct step *step)
 
 static int break_state(struct walk *w, const struct step *step)
 {
-	if (!set_state(w, step) || reported(w->dev) != VFIO_DEVICE_STATE_ERROR)
-		return -EPROTO;
-	return 0;
+	int ret = set_state(w, step);
+
+	if (reported(w->dev) == VFIO_DEVICE_STATE_ERROR)
+		return 0;
+	return ret ? ret : -EPROTO;
 }
 
 static int read_all(struct walk *w, const struct step *step)
