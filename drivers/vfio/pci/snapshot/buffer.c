@@ -26,7 +26,8 @@ static struct folio *alloc_folio(size_t bytes)
 		if (folio)
 			return folio;
 	}
-	return folio_alloc(GFP_IMAGE, 0);
+	/* Better a migration that fails than a process killed to make room. */
+	return folio_alloc(GFP_IMAGE | __GFP_RETRY_MAYFAIL, 0);
 }
 
 static int add_folio(struct snapshot_buf *buf, size_t bytes)
