@@ -617,6 +617,7 @@ static const struct file_operations save_fops = {
 static const struct file_operations load_fops = {
 	.owner = THIS_MODULE,
 	.write_iter = stream_write_iter,
+	.splice_write = iter_file_splice_write,
 	.release = stream_file_release,
 };
 
