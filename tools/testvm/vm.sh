@@ -23,8 +23,8 @@ usage()
 }
 
 limit=600
-boot_limit=150
-memory=4096
+boot_limit=300
+memory=
 cpus=
 qemu_args=
 kernel=stock
@@ -62,12 +62,17 @@ pf_args=
 case $kernel in
 stock)
 	vmlinuz=l1/vmlinuz
+	memory=${memory:-4096}
 	;;
 debug)
 	"$here/build-debug-kernel.sh"
 	vmlinuz=debug-kernel/vmlinuz
-	# One report must not hide the next.
-	kernel_args="kasan_multi_shot $kernel_args"
+	# kmemleak looks at all of it.
+	memory=${memory:-1536}
+	# kasan_multi_shot: one report must not hide the next. log_buf_len: nor push it out. no5lvl: KASAN
+	# reports any interrupt that comes while the boot CPU's features are read, as 5-level paging is
+	# one of them. slab_debug=F: without it SLUB keeps stale pointers, and kmemleak believes them.
+	kernel_args="kasan_multi_shot log_buf_len=4M no5lvl slab_debug=F dma_debug_entries=16384 $kernel_args"
 	# Linux's virtio allocates indirect descriptors as GFP_KERNEL under the admin queue's spinlock:
 	# lockdep would report that at the PF's probe and be off from then on.
 	pf_args=,indirect_desc=off
