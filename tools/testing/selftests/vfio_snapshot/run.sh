@@ -4,6 +4,10 @@
 # stream. On other machines run the programs by hand: PROGRAM BDF [BDF2].
 #   DRIVER        the driver to test (virtio_snapshot_vfio_pci)
 #   KSELFTEST_OUT where the programs are
+#   NEEDS_LAB=1   it is a failure, and no reason to skip tests, if the NIC has no
+#                 lab block
+#   VFIO_SNAPSHOT_MODE  how devices are opened: group, or cdev
+# On the debug kernel, leaks and the state of lockdep are looked at as well.
 # Arguments, if any, are the programs to run instead of all.
 set -eu
 
@@ -12,6 +16,8 @@ top=$(cd "$here/../../../.." && pwd)
 export NIC_SH=$top/tools/testvm/l1/nic.sh
 # shellcheck source=tools/testvm/l1/nic.sh
 . "$NIC_SH"
+# shellcheck source=tools/testing/selftests/vfio_snapshot/kernel_reports.sh
+. "$here/kernel_reports.sh"
 
 ours=virtio_snapshot_vfio_pci
 peer=virtio_vfio_pci
@@ -27,7 +33,11 @@ if [ $# -eq 0 ]; then
 		cross_driver fsm
 fi
 
-number=0 failed=0
+# Emulated, KASAN and lockdep make a program many times slower.
+limit=300
+! is_debug_kernel || limit=900
+
+number=0 failed=0 broken=''
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -91,7 +101,7 @@ show_stuck()
 # waits for one without a limit. What follows would hang as well.
 run_program() # NAME CMD...
 {
-	local name=$1 pid end=$((SECONDS + 300))
+	local name=$1 pid end=$((SECONDS + limit))
 
 	shift
 	"$@" >"$tmp/tap" 2>&1 </dev/null &
@@ -130,23 +140,6 @@ run_fsm()
 	check "fsm: the written-out paths equal those of vfio_mig_get_next_state()" \
 		fsm_agrees path_differences
 	rmmod mig_fsm_test
-}
-
-mark="vfio_snapshot selftests begin ($$)"
-
-kernel_log()
-{
-	dmesg | awk -v mark="$mark" 'seen; index($0, mark) { seen = 1 }'
-}
-
-kernel_is_quiet()
-{
-	local bad='WARNING:|BUG:|Oops|KASAN|UBSAN|general protection|refcount_t|Call Trace|blocked for more|lockdep'
-
-	if kernel_log | grep -E "$bad" >/dev/null; then
-		kernel_log | grep -E -A12 "$bad" | head -60 | sed 's/^/# /'
-		return 1
-	fi
 }
 
 # The VIRTIO NIC that is neither our PF nor a VF of it
@@ -222,7 +215,9 @@ unload() # MODULE...: fails when something still holds one
 }
 
 echo "TAP version 13"
-echo "$mark" >/dev/kmsg
+echo "# kernel $(uname -r), devices opened by ${VFIO_SNAPSHOT_MODE:-group}, driver $driver"
+kernel_log_begin
+! is_debug_kernel || leaks_begin
 nic_up 4 >&2
 first=$(nic_vf 0)
 second=$(nic_vf 1)
@@ -230,6 +225,15 @@ nic_bind "$first" "$driver" >&2
 nic_bind "$second" "$driver" >&2
 
 [ "$driver" != "$peer" ] || export VFIO_SNAPSHOT_PEER=1
+
+lab_is_there()
+{
+	[ -e "$NIC_PCI/devices/$(nic_pf)/resource2" ]
+}
+
+if [ -n "${NEEDS_LAB:-}" ]; then
+	check "the NIC has its lab block" lab_is_there
+fi
 
 for program; do
 	case $program in
@@ -256,6 +260,9 @@ for program; do
 		run_program "$program" "$out/$program" "$first" "$second"
 		;;
 	esac
+	kernel_log_is_clean || result "not ok" "$program: the kernel did not complain"
+	! kernel_log | grep 'Oops' >/dev/null || broken=1
+	kernel_log_begin
 done
 
 # The driver leaves the device, and its module the kernel if it likes, while a
@@ -282,9 +289,9 @@ if [ "$driver" = "$ours" ]; then
 	check "a resuming fd that outlives its driver is dead and harmless" orphan_is_harmless load
 fi
 
+check "the kernel did not complain" kernel_log_is_clean
 # After an oops the device may be held for ever: unbinding it would wait.
-check "the kernel did not complain" kernel_is_quiet
-if [ "$failed" != 0 ] && kernel_log | grep -q 'Oops'; then
+if [ -n "$broken" ] || kernel_log | grep 'Oops' >/dev/null; then
 	echo "1..$number"
 	exit 1
 fi
@@ -292,5 +299,10 @@ nic_unbind "$first"
 nic_unbind "$second"
 check "the drivers unload: nothing holds them" \
 	unload virtio_snapshot_vfio_pci vfio_snapshot virtio_vfio_pci
+if is_debug_kernel; then
+	check "lockdep is still on" lockdep_is_on
+	check "nothing leaked" nothing_leaked
+	check "nor did the kernel complain about the end" kernel_log_is_clean
+fi
 echo "1..$number"
 [ "$failed" = 0 ]
