@@ -1,0 +1,595 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Firmware that is slow, or dead: a command of each kind takes a second, or
+ * does not complete at all until the test releases it. The device that it is
+ * for answers whatever does not need the firmware, can be reset, and is well
+ * afterwards; another device of the same PF migrates in the meantime.
+ *
+ * Whoever sent the command waits for it in Linux's virtio driver, where nothing
+ * interrupts it: vp_modern_admin_cmd_exec() waits for the completion.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "lib/call.h"
+#include "lib/harness.h"
+#include "lib/lab.h"
+
+#define WAITS_IN "vp_modern_admin_cmd_exec"
+
+/* For what needs no dead command: long for a slow machine, short for a wait */
+#define ANSWER_MS 5000
+/* For what shall wait to be seen waiting */
+#define WAIT_MS 200
+#define WATCHDOG_MS 25000
+#define SECONDS 60
+#define DELAY_US 1000000
+#define RACE_US 500000
+/* A size that the firmware told is good for a second */
+#define SIZE_KEPT_US 1100000
+
+struct change {
+	struct vfio_dev *dev;
+	uint32_t to;
+	int *fd;
+	const struct blob *write;	/* instead: a whole stream to *@fd */
+};
+
+FIXTURE(dead) {
+	struct vfio_dev dev;
+	struct vfio_dev other;
+	struct lab lab;
+	struct blob saved;
+	uint64_t objects;
+	int fd;			/* data fd of @dev */
+	struct change change;
+	struct call call;	/* of the change, which the command is part of */
+	struct call watchdog;
+	bool at_end;		/* of the test: nothing is left to watch */
+	bool barked;
+};
+
+/* A change that sends a command with this opcode */
+FIXTURE_VARIANT(dead) {
+	unsigned int opcode;
+	uint32_t from;
+	uint32_t to;
+	bool write;		/* a stream is loaded, in @from */
+	bool behind;		/* the change is made and the command sent after it */
+	bool reads;		/* there are bytes to be read in @from */
+};
+
+FIXTURE_VARIANT_ADD(dead, create_at_the_begin_of_saving) {
+	.opcode = LAB_OP_CREATE,
+	.from = VFIO_DEVICE_STATE_RUNNING,
+	.to = VFIO_DEVICE_STATE_PRE_COPY,
+};
+
+FIXTURE_VARIANT_ADD(dead, metadata_get) {
+	.opcode = LAB_OP_METADATA_GET,
+	.from = VFIO_DEVICE_STATE_RUNNING,
+	.to = VFIO_DEVICE_STATE_PRE_COPY,
+};
+
+FIXTURE_VARIANT_ADD(dead, parts_get_of_the_first_image) {
+	.opcode = LAB_OP_PARTS_GET,
+	.from = VFIO_DEVICE_STATE_RUNNING,
+	.to = VFIO_DEVICE_STATE_PRE_COPY,
+};
+
+FIXTURE_VARIANT_ADD(dead, mode_set_that_stops) {
+	.opcode = LAB_OP_MODE_SET,
+	.from = VFIO_DEVICE_STATE_PRE_COPY,
+	.to = VFIO_DEVICE_STATE_PRE_COPY_P2P,
+	.reads = true,
+};
+
+FIXTURE_VARIANT_ADD(dead, parts_get_of_the_last_image) {
+	.opcode = LAB_OP_PARTS_GET,
+	.from = VFIO_DEVICE_STATE_PRE_COPY_P2P,
+	.to = VFIO_DEVICE_STATE_STOP_COPY,
+	.reads = true,
+};
+
+FIXTURE_VARIANT_ADD(dead, create_at_the_begin_of_loading) {
+	.opcode = LAB_OP_CREATE,
+	.from = VFIO_DEVICE_STATE_STOP,
+	.to = VFIO_DEVICE_STATE_RESUMING,
+};
+
+FIXTURE_VARIANT_ADD(dead, parts_set) {
+	.opcode = LAB_OP_PARTS_SET,
+	.from = VFIO_DEVICE_STATE_RESUMING,
+	.to = VFIO_DEVICE_STATE_RESUMING,
+	.write = true,
+};
+
+FIXTURE_VARIANT_ADD(dead, mode_set_that_resumes) {
+	.opcode = LAB_OP_MODE_SET,
+	.from = VFIO_DEVICE_STATE_RUNNING_P2P,
+	.to = VFIO_DEVICE_STATE_RUNNING,
+};
+
+FIXTURE_VARIANT_ADD(dead, destroy) {
+	.opcode = LAB_OP_DESTROY,
+	.from = VFIO_DEVICE_STATE_STOP_COPY,
+	.to = VFIO_DEVICE_STATE_RUNNING,
+	.behind = true,
+};
+
+static int watchdog(void *arg)
+{
+	FIXTURE_DATA(dead) *self = arg;
+	unsigned int ms;
+
+	for (ms = 0; ms < WATCHDOG_MS; ms++) {
+		if (__atomic_load_n(&self->at_end, __ATOMIC_ACQUIRE))
+			return 0;
+		usleep(1000);
+	}
+	self->barked = true;
+	printf("# the watchdog releases %u commands\n",
+	       (unsigned int)lab_get(&self->lab, LAB_HELD));
+	lab_reset(&self->lab);
+	return 0;
+}
+
+FIXTURE_SETUP(dead)
+{
+	NEEDS_OURS();
+	NEEDS_SECOND_DEVICE();
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	self->fd = -1;
+	self->other.fd = self->other.group = self->other.container = -1;
+	ASSERT_EQ(0, call_start(&self->watchdog, watchdog, self));
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	self->objects = lab_get(&self->lab, LAB_OBJECTS);
+	if (variant->write) {
+		ASSERT_EQ(0, mig_save(&self->dev, 65536, &self->saved));
+		ASSERT_EQ(0, lab_wait_objects(&self->lab, self->objects));
+	}
+	lab_only_this_vf(&self->lab, true);
+}
+
+FIXTURE_TEARDOWN(dead)
+{
+	/* First: what is held would hold up the rest. */
+	lab_close(&self->lab);
+	if (self->call.fn)
+		EXPECT_TRUE(call_over(&self->call, ANSWER_MS));
+	__atomic_store_n(&self->at_end, true, __ATOMIC_RELEASE);
+	EXPECT_TRUE(call_over(&self->watchdog, ANSWER_MS));
+	EXPECT_FALSE(self->barked);
+	if (self->fd >= 0)
+		close(self->fd);
+	vfio_dev_close(&self->dev);
+	vfio_dev_close(&self->other);
+	blob_free(&self->saved);
+}
+
+static int make_change(void *arg)
+{
+	struct change *c = arg;
+
+	if (c->write)
+		return mig_write_all(*c->fd, c->write->data, c->write->len,
+				     65536, NULL);
+	if (mig_state_saving(c->to) && *c->fd < 0)
+		return mig_set(c->dev, c->to, c->fd);
+	return mig_set(c->dev, c->to,
+		       c->to == VFIO_DEVICE_STATE_RESUMING ? c->fd : NULL);
+}
+
+#define CHANGE() \
+	(struct change){ \
+		.dev = &self->dev, \
+		.to = variant->to, \
+		.fd = &self->fd, \
+		.write = variant->write ? &self->saved : NULL, \
+	}
+
+/* Until the command has come to the device: all of it goes wrong from there */
+static bool wait_for(struct lab *lab, unsigned int reg, uint64_t value)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < ANSWER_MS; ms++) {
+		if (lab_get(lab, reg) >= value)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/* The device in its state, the change under way, its command dead */
+#define START() \
+	do { \
+		ASSERT_EQ(0, mig_enter(&self->dev, variant->from, &self->fd)); \
+		lab_drop(&self->lab, variant->opcode, 1); \
+		self->change = CHANGE(); \
+		ASSERT_EQ(0, call_start(&self->call, make_change, \
+					&self->change)); \
+		ASSERT_TRUE(wait_for(&self->lab, LAB_HELD, 1)); \
+	} while (0)
+
+/* One question to a device, in a thread: it may be the one that hangs */
+struct question {
+	struct vfio_dev *dev;
+	int fd;
+};
+
+static int ask_state(void *arg)
+{
+	return mig_get(((struct question *)arg)->dev);
+}
+
+static int ask_flags(void *arg)
+{
+	uint64_t flags;
+
+	return mig_flags(((struct question *)arg)->dev, &flags);
+}
+
+static int ask_info(void *arg)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	return ioctl(((struct question *)arg)->dev->fd, VFIO_DEVICE_GET_INFO,
+		     &info);
+}
+
+static int read_config(void *arg)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	struct question *q = arg;
+	uint16_t vendor;
+
+	if (ioctl(q->dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -errno;
+	return pread(q->dev->fd, &vendor, 2, info.offset) == 2 ? 0 : -EIO;
+}
+
+static int poll_data(void *arg)
+{
+	struct pollfd p = { .fd = ((struct question *)arg)->fd, .events = POLLIN };
+
+	return poll(&p, 1, ANSWER_MS) == 1 && p.revents & POLLIN ? 0 : -EIO;
+}
+
+static int read_data(void *arg)
+{
+	char some[64];
+
+	return read(((struct question *)arg)->fd, some, sizeof(some)) ==
+	       sizeof(some) ? 0 : -EIO;
+}
+
+static int ask_reset(void *arg)
+{
+	return vfio_dev_reset(((struct question *)arg)->dev);
+}
+
+static int ask_size(void *arg)
+{
+	uint64_t size;
+
+	return mig_data_size(((struct question *)arg)->dev, &size);
+}
+
+static int ask_precopy(void *arg)
+{
+	struct vfio_precopy_info info;
+
+	return mig_precopy_info(((struct question *)arg)->fd, &info);
+}
+
+static int ask_running(void *arg)
+{
+	return mig_set(((struct question *)arg)->dev, VFIO_DEVICE_STATE_RUNNING,
+		       NULL);
+}
+
+static int migrate(void *arg)
+{
+	struct vfio_dev *dev = ((struct question *)arg)->dev;
+	struct blob b = {};
+	struct load_result r;
+	int ret;
+
+	ret = mig_save(dev, 65536, &b);
+	if (!ret) {
+		r = mig_load(dev, b.data, b.len, 65536);
+		ret = r.stage == LOAD_OK ?
+		      mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL) : -r.err;
+	}
+	blob_free(&b);
+	return ret;
+}
+
+/* One that does not answer stays behind: its memory must, too. */
+static int answer(struct vfio_dev *dev, int fd, int (*fn)(void *arg))
+{
+	struct { struct call call; struct question q; } *ask;
+	int ret;
+
+	ask = calloc(1, sizeof(*ask));
+	if (!ask)
+		return -ENOMEM;
+	ask->q = (struct question){ .dev = dev, .fd = fd };
+	ret = call_start(&ask->call, fn, &ask->q);
+	if (ret)
+		return ret;
+	if (!call_over(&ask->call, ANSWER_MS))
+		return -ETIMEDOUT;
+	ret = ask->call.ret;
+	free(ask);
+	return ret;
+}
+
+/* After the release: the device is what it says, migrates, and left nothing */
+static const char *not_well(struct vfio_dev *dev, struct lab *lab,
+			    uint64_t objects, bool reset)
+{
+	struct question q = { .dev = dev };
+
+	if (reset && vfio_dev_reset(dev))
+		return "cannot be reset";
+	if (mig_get(dev) != VFIO_DEVICE_STATE_RUNNING &&
+	    mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL))
+		return "does not go to RUNNING";
+	if (lab_stopped(lab))
+		return "is RUNNING and stopped";
+	if (migrate(&q))
+		return "does not migrate";
+	if (mig_get(dev) != VFIO_DEVICE_STATE_RUNNING || lab_stopped(lab))
+		return "does not run after it migrated";
+	if (lab_wait_objects(lab, objects))
+		return "left objects behind";
+	return NULL;
+}
+
+#define EXPECT_WELL() \
+	do { \
+		/* Only a reset leads out of RESUMING without a stream. */ \
+		bool _reset = variant->to == VFIO_DEVICE_STATE_RESUMING && \
+			      !variant->write; \
+		const char *_why = not_well(&self->dev, &self->lab, \
+					    self->objects, _reset); \
+		EXPECT_EQ(NULL, _why) { \
+			TH_LOG("the device %s", _why); \
+		} \
+	} while (0)
+
+TEST_F_TIMEOUT(dead, what_does_not_need_it_answers, SECONDS)
+{
+	bool blind;
+	char line[128] = "";
+
+	ASSERT_EQ(0, vfio_dev_open(&self->other, test_env.bdf2));
+	START();
+	EXPECT_EQ(variant->behind, call_over(&self->call, WAIT_MS));
+	EXPECT_TRUE(find_waiting(WAITS_IN, line, sizeof(line), &blind) || blind);
+	TH_LOG("waits in %s", line);
+
+	EXPECT_EQ(variant->behind ? variant->to : variant->from,
+		  answer(&self->dev, -1, ask_state));
+	EXPECT_EQ(0, answer(&self->dev, -1, ask_flags));
+	EXPECT_EQ(0, answer(&self->dev, -1, ask_info));
+	EXPECT_EQ(0, answer(&self->dev, -1, read_config));
+	if (variant->reads) {
+		EXPECT_EQ(0, answer(&self->dev, self->fd, poll_data));
+		EXPECT_EQ(0, answer(&self->dev, self->fd, read_data));
+	}
+	EXPECT_EQ(0, answer(&self->other, -1, migrate));
+	EXPECT_EQ(0, answer(&self->other, -1, migrate));
+	EXPECT_EQ(1, lab_get(&self->lab, LAB_HELD));
+
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_EQ(0, self->call.ret);
+	EXPECT_STATE(&self->dev, variant->to);
+	EXPECT_WELL();
+}
+
+TEST_F_TIMEOUT(dead, a_reset_does_not_wait_and_holds_when_it_comes_back, SECONDS)
+{
+	START();
+	EXPECT_EQ(0, answer(&self->dev, -1, ask_reset));
+	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, answer(&self->dev, -1, ask_state));
+	EXPECT_FALSE(lab_stopped(&self->lab));
+
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_WELL();
+}
+
+/* Carried out only after the reset: a stop then hits a device that runs. */
+TEST_F_TIMEOUT(dead, a_reset_holds_when_a_slow_command_comes_after_it, SECONDS)
+{
+	uint64_t count;
+
+	ASSERT_EQ(0, mig_enter(&self->dev, variant->from, &self->fd));
+	count = lab_count(&self->lab, variant->opcode);
+	lab_delay(&self->lab, RACE_US);
+	self->change = CHANGE();
+	ASSERT_EQ(0, call_start(&self->call, make_change, &self->change));
+	ASSERT_TRUE(wait_for(&self->lab, LAB_COUNT(variant->opcode), count + 1));
+	lab_delay(&self->lab, 0);
+
+	EXPECT_EQ(0, answer(&self->dev, -1, ask_reset));
+	EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING, answer(&self->dev, -1, ask_state));
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+	EXPECT_WELL();
+}
+
+static int ask_again(void *arg)
+{
+	char byte = 0;
+
+	return write(((struct question *)arg)->fd, &byte, 1);
+}
+
+static int ask_session(void *arg)
+{
+	return mig_set(((struct question *)arg)->dev,
+		       VFIO_DEVICE_STATE_PRE_COPY, NULL);
+}
+
+static int ask_stop(void *arg)
+{
+	return mig_set(((struct question *)arg)->dev, VFIO_DEVICE_STATE_STOP,
+		       NULL);
+}
+
+TEST_F_TIMEOUT(dead, what_waits_for_it_can_be_killed, SECONDS)
+{
+	const struct {
+		const char *name;
+		int (*ask)(void *arg);
+		bool asked;
+	} waiters[] = {
+		{ "the size of the state", ask_size, true },
+		{ "a change to RUNNING", ask_running,
+		  !variant->behind && !variant->write },
+		{ "a change to STOP", ask_stop, variant->behind },
+		{ "the next session", ask_session, variant->behind },
+		{ "what precopy has left", ask_precopy, variant->reads },
+		{ "another write", ask_again, variant->write },
+	};
+	unsigned int i;
+	pid_t pid;
+
+	START();
+	if (variant->write || variant->behind)
+		usleep(SIZE_KEPT_US);
+	for (i = 0; i < ARRAY_SIZE(waiters); i++) {
+		struct question q = { .dev = &self->dev, .fd = self->fd };
+
+		if (!waiters[i].asked)
+			continue;
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			waiters[i].ask(&q);
+			_exit(0);
+		}
+		EXPECT_FALSE(process_over(pid, WAIT_MS)) {
+			TH_LOG("%s does not wait", waiters[i].name);
+		}
+		kill(pid, SIGKILL);
+		ASSERT_TRUE(process_over(pid, ANSWER_MS)) {
+			TH_LOG("%s", waiters[i].name);
+		}
+	}
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_STATE(&self->dev, variant->to);
+	EXPECT_WELL();
+}
+
+/* A process of its own has the device, and is killed */
+TEST_F_TIMEOUT(dead, a_killed_process_ends_with_the_command, SECONDS)
+{
+	pid_t pid;
+
+	vfio_dev_close(&self->dev);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		self->change = CHANGE();
+		if (vfio_dev_open(&self->dev, test_env.bdf))
+			_exit(1);
+		if (mig_enter(&self->dev, variant->from, &self->fd))
+			_exit(1);
+		lab_drop(&self->lab, variant->opcode, 1);
+		make_change(&self->change);
+		pause();
+		_exit(0);
+	}
+	ASSERT_EQ(0, vfio_dev_open(&self->other, test_env.bdf2));
+	ASSERT_TRUE(wait_for(&self->lab, LAB_HELD, 1));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(variant->behind, process_over(pid, variant->behind ?
+						     ANSWER_MS : WAIT_MS));
+	EXPECT_EQ(0, answer(&self->other, -1, migrate));
+
+	if (variant->behind) {
+		/* Closed it is, and open again; a session has to wait. */
+		ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING,
+			  answer(&self->dev, -1, ask_state));
+		self->change = (struct change){
+			.dev = &self->dev,
+			.to = VFIO_DEVICE_STATE_PRE_COPY,
+			.fd = &self->fd,
+		};
+		ASSERT_EQ(0, call_start(&self->call, make_change, &self->change));
+		EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+	}
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	if (variant->behind) {
+		ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+		EXPECT_EQ(0, self->call.ret);
+	} else {
+		ASSERT_TRUE(process_over(pid, ANSWER_MS));
+		ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+	}
+	EXPECT_WELL();
+}
+
+FIXTURE(slow) {
+	struct vfio_dev dev;
+	struct vfio_dev other;
+	struct lab lab;
+	struct call call;
+};
+
+FIXTURE_SETUP(slow)
+{
+	NEEDS_OURS();
+	NEEDS_SECOND_DEVICE();
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, vfio_dev_open(&self->other, test_env.bdf2));
+}
+
+FIXTURE_TEARDOWN(slow)
+{
+	lab_close(&self->lab);
+	vfio_dev_close(&self->dev);
+	vfio_dev_close(&self->other);
+}
+
+TEST_F_TIMEOUT(slow, a_second_for_each_command_is_a_long_migration_of_one_device, SECONDS)
+{
+	struct question q = { .dev = &self->dev };
+	unsigned int others = 0;
+	int state;
+
+	lab_only_this_vf(&self->lab, true);
+	lab_delay(&self->lab, DELAY_US);
+	ASSERT_EQ(0, call_start(&self->call, migrate, &q));
+	while (!call_over(&self->call, WAIT_MS)) {
+		state = answer(&self->dev, -1, ask_state);
+		ASSERT_LE(0, state);
+		ASSERT_NE(VFIO_DEVICE_STATE_ERROR, state);
+		ASSERT_EQ(0, answer(&self->other, -1, migrate));
+		others++;
+	}
+	EXPECT_EQ(0, self->call.ret);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+	TH_LOG("the other one migrated %u times", others);
+	EXPECT_LT(10, others);
+}
+
+SNAPSHOT_TEST_MAIN
