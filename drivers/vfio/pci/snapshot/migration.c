@@ -38,18 +38,37 @@ static struct snapshot_mig *to_mig(struct vfio_device *vdev)
 	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->mig;
 }
 
-static int quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+static int quiesce_locked(struct snapshot_mig *mig, enum vfio_snapshot_level want)
 {
-	struct snapshot_mig *mig = container_of(walker, struct snapshot_mig, walker);
 	struct vfio_snapshot_device *sdev = mig->sdev;
 	enum vfio_snapshot_level now = VFIO_SNAPSHOT_UNKNOWN;
 	int err;
 
 	lockdep_assert_held(&mig->lock);
-	scoped_guard(mutex, &mig->fw_lock)
-		err = sdev->ops->quiesce(sdev, want, &now);
-	walker->level = now;
+	lockdep_assert_held(&mig->fw_lock);
+	err = sdev->ops->quiesce(sdev, want, &now);
+	mig->walker.level = now;
 	return err;
+}
+
+static int quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+{
+	struct snapshot_mig *mig = container_of(walker, struct snapshot_mig, walker);
+	int err;
+
+	err = mutex_lock_killable(&mig->fw_lock);
+	if (err)
+		return err;
+	err = quiesce_locked(mig, want);
+	mutex_unlock(&mig->fw_lock);
+	return err;
+}
+
+/* For a device that nobody may take for stopped, or who knows what, any more. */
+static void make_run(struct snapshot_mig *mig)
+{
+	guard(mutex)(&mig->fw_lock);
+	quiesce_locked(mig, VFIO_SNAPSHOT_RUN);
 }
 
 static void set_state(struct snapshot_mig *mig, enum snapshot_state state)
@@ -299,8 +318,11 @@ int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *
 	lockdep_assert_held(&mig->lock);
 
 	if (!mig->estimated || time_after_eq(jiffies, mig->estimated + max_age)) {
-		scoped_guard(mutex, &mig->fw_lock)
-			err = sdev->ops->estimate(sdev, &estimate);
+		err = mutex_lock_killable(&mig->fw_lock);
+		if (err)
+			return err;
+		err = sdev->ops->estimate(sdev, &estimate);
+		mutex_unlock(&mig->fw_lock);
 		if (err)
 			return err;
 		if (!estimate)
@@ -399,7 +421,7 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 	mig->estimated = 0;
 	end_stream(mig);
 	if (raced)
-		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
+		make_run(mig);
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
 	queue_tidy(mig);
@@ -455,7 +477,7 @@ void snapshot_mig_open(struct snapshot_mig *mig)
 {
 	mutex_lock(&mig->lock);
 	if (mig->walker.level != VFIO_SNAPSHOT_RUN)
-		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
+		make_run(mig);
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
 	snapshot_mig_unlock(mig);
@@ -485,7 +507,7 @@ void snapshot_mig_close(struct snapshot_mig *mig)
 	if (!mig->sdev->core.needs_reset)
 		apply_reset(mig, false);
 	else if (mig->walker.level != VFIO_SNAPSHOT_RUN)
-		quiesce(&mig->walker, VFIO_SNAPSHOT_RUN);
+		make_run(mig);
 	queue_tidy(mig);
 	snapshot_mig_unlock(mig);
 }

@@ -177,16 +177,14 @@ static void end_io(struct snapshot_stream *stream)
 	drain(stream);
 }
 
-/* One firmware transfer between @buf and the device, @size bytes of room. */
-static int transfer(struct snapshot_stream *stream, struct snapshot_buf *buf,
-		    size_t size, enum vfio_snapshot_phase phase,
-		    struct vfio_snapshot_io *io)
+static int transfer_locked(struct snapshot_stream *stream, struct snapshot_buf *buf,
+			   size_t size, enum vfio_snapshot_phase phase,
+			   struct vfio_snapshot_io *io)
 {
 	struct vfio_snapshot_device *sdev = stream->mig->sdev;
 	DECLARE_COMPLETION_ONSTACK(done);
 	int err;
 
-	guard(mutex)(&stream->mig->fw_lock);
 	/* The session may have ended by a reset since the caller looked. */
 	if (is_dead(stream))
 		return -ENODEV;
@@ -204,6 +202,20 @@ static int transfer(struct snapshot_stream *stream, struct snapshot_buf *buf,
 		err = PTR_ERR(io->private);
 	}
 	snapshot_buf_io_end(buf);
+	return err;
+}
+
+/* One firmware transfer between @buf and the device, @size bytes of room. */
+static int transfer(struct snapshot_stream *stream, struct snapshot_buf *buf,
+		    size_t size, enum vfio_snapshot_phase phase,
+		    struct vfio_snapshot_io *io)
+{
+	int err = mutex_lock_killable(&stream->mig->fw_lock);
+
+	if (err)
+		return err;
+	err = transfer_locked(stream, buf, size, phase, io);
+	mutex_unlock(&stream->mig->fw_lock);
 	return err;
 }
 
@@ -673,8 +685,11 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 		}
 	}
 
-	scoped_guard(mutex, &mig->fw_lock)
-		err = sdev->ops->session_begin(sdev, dir);
+	err = mutex_lock_killable(&mig->fw_lock);
+	if (err)
+		goto err_put;
+	err = sdev->ops->session_begin(sdev, dir);
+	mutex_unlock(&mig->fw_lock);
 	if (err)
 		goto err_put;
 
