@@ -11,12 +11,13 @@ KERNEL_MIN := 6.13
 MODULES := $(TOP)/drivers/vfio/pci/snapshot
 KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m
 
-.PHONY: help demo check modules modules_install unit kselftest vm clean kdir
+.PHONY: help demo check check-debug modules modules_install unit kselftest vm clean kdir
 
 help:
 	@echo 'As root, on Debian 12 or 13 (the first run fetches and builds what it needs, in build/):'
 	@echo '  make demo             a running guest is live-migrated from one VF to another'
 	@echo '  make check            all tests; ends with the line "N passed, N failed"'
+	@echo '  make check-debug      the kselftests on a kernel with KASAN, lockdep, kmemleak, fault injection'
 	@echo '  make kselftest        only the kselftests, in the test machine'
 	@echo '  make vm               a shell in the test machine, with the driver bound'
 	@echo 'For this machine:'
@@ -27,11 +28,14 @@ help:
 	@echo 'VFIO_SNAPSHOT_BUILD=FOLDER keeps the build elsewhere.'
 
 demo:
-	$(TOP)/tools/testvm/setup.sh
+	$(TOP)/tools/testvm/setup.sh root initramfs source qemu modules migration
 	$(TOP)/tools/testvm/vm.sh -n demo -t 600 -- /vfio-snapshot/src/tools/testing/migration/demo.sh
 
 check:
 	@$(TOP)/tools/testing/check.sh
+
+check-debug:
+	@$(TOP)/tools/testing/check.sh @check-debug
 
 kselftest:
 	@$(TOP)/tools/testing/check.sh kselftest
@@ -42,7 +46,7 @@ unit:
 	else $(TOP)/tools/testing/check.sh unit; fi
 
 vm:
-	$(TOP)/tools/testvm/setup.sh
+	$(TOP)/tools/testvm/setup.sh root initramfs source qemu modules
 	@$(TOP)/tools/testvm/vm.sh -n shell -i -- /vfio-snapshot/src/tools/testvm/l1/shell.sh
 
 kdir:

@@ -1,24 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# check.sh [SUITE...]: set up what is needed, run the suites (all of them when none is named), sum
-# up their TAP. The last line is "N passed, N failed", with ", N skipped" where some were.
+# check.sh [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
+# those that "make check" is made of; "@NAME" stands for those of "make NAME". The last line is
+# "N passed, N failed", with ", N skipped" where some were.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
 
 src=/vfio-snapshot/src
 vm_needs=root,initramfs,source,qemu,modules
-# suite | what of setup.sh it needs | seconds it may take | where (root: the test root; vm: L1) | command
+debug_needs=root,initramfs,source,qemu,debug-kernel,debug-modules,kselftest
+selftests=$src/tools/testing/selftests/vfio_snapshot
+group="env VFIO_SNAPSHOT_LAB=1 VFIO_SNAPSHOT_MODE=group $selftests/run.sh"
+cdev="env VFIO_SNAPSHOT_LAB=1 VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
+# suite | part of make ... | what of setup.sh it needs | seconds it may take | where (root: the test
+# root; vm: L1, with options of vm.sh) | command
 suites="
-lint			root,source		300	root	$src/tools/testing/lint.sh
-unit			root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
-proof			root			300	root	$src/tools/testing/proof/run.sh
-fuzz			root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
-nic			root,qemu		300	root	$src/tools/qemu/tests/run.sh
-nic-stock		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
-kselftest		$vm_needs,kselftest	600	vm	$src/tools/testing/selftests/vfio_snapshot/run.sh
-migration		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
-migration-upstream	$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+lint			check		root,source		300	root	$src/tools/testing/lint.sh
+unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
+proof			check		root			300	root	$src/tools/testing/proof/run.sh
+fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
+nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
+nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
+kselftest		check		$vm_needs,kselftest	900	vm,-l	$group
+debug-cdev		check,check-debug $debug_needs		1800	vm,-l,-k,debug	$cdev
+debug-group		check-debug	$debug_needs		1800	vm,-l,-k,debug	$group
+debug-failnth		check-debug	$debug_needs		900	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
+debug-reports		check-debug	$debug_needs		400	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
+migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
+migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 "
 
 # lookup SUITE: sets needs, limit, where, command.
@@ -29,18 +39,23 @@ lookup()
 	row=$(printf '%s' "$suites" | awk -v want="$1" '$1 == want')
 	[ -n "$row" ] || die "there is no suite $1" \
 		"the suites are: $(printf '%s' "$suites" | awk 'NF { printf "%s ", $1 }')"
-	read -r _ needs limit where command <<<"$row"
+	read -r _ _ needs limit where command <<<"$row"
 }
 
 run_suite()
 {
 	local name=$1 needs limit where command
+	local -a options
 
 	lookup "$name"
 	# shellcheck disable=SC2086 # a command with arguments
 	case $where in
 	root) in_root timeout -k 5 "$limit" $command ;;
-	vm) setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" -- $command ;;
+	vm*)
+		IFS=, read -r -a options <<<"$where"
+		setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" \
+			"${options[@]:1}" -- $command
+		;;
 	esac
 }
 
@@ -74,10 +89,20 @@ tap_sum()
 		}'
 }
 
-if [ $# -eq 0 ]; then
-	mapfile -t all < <(printf '%s' "$suites" | awk 'NF { print $1 }')
-	set -- "${all[@]}"
-fi
+[ $# -gt 0 ] || set -- @check
+chosen=()
+for name; do
+	case $name in
+	@*)
+		mapfile -t -O ${#chosen[@]} chosen < <(printf '%s' "$suites" |
+			awk -v part="${name#@}" 'index("," $2 ",", "," part ",") { print $1 }')
+		;;
+	*)
+		chosen+=("$name")
+		;;
+	esac
+done
+set -- "${chosen[@]}"
 all_needs=
 for name; do
 	lookup "$name"

@@ -14,18 +14,21 @@ source		testvm/build-source.sh
 qemu		testvm/build-qemu.sh
 stock-qemu	testvm/build-stock-qemu.sh
 modules		testvm/build-modules.sh
+debug-kernel	testvm/build-debug-kernel.sh
+debug-modules	testvm/build-modules.sh -k debug
 kselftest	testing/selftests/vfio_snapshot/prepare.sh
 migration	testing/migration/prepare.sh
 "
 
 need_root
-while read -r step script <&4; do
+while read -r step script arguments <&4; do
 	[ -n "$step" ] || continue
 	case " ${*:-$step} " in
 	*" $step "*) ;;
 	*) continue ;;
 	esac
 	start=$SECONDS
-	"$TOP/tools/$script"
+	# shellcheck disable=SC2086 # a list
+	"$TOP/tools/$script" $arguments
 	[ $((SECONDS - start)) -lt 2 ] || say "$step took $((SECONDS - start)) s"
 done 4<<<"$steps"
