@@ -12,4 +12,4 @@ virtual function of the NIC.  Unmodified QEMU moves it, running, to the other vi
 and back.
 
 TEXT
-exec "$here/run.sh" --demo "$@"
+exec "$here/run.sh" --plan demo "$@"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's NIC is plugged in after the guest was loaded from its snapshot.
+ * A NIC of the guest is plugged in after the guest was loaded from its snapshot.
  * One process waits for it and sets it up: code that has to be found, loaded
  * and translated anew costs seconds in a VM in a VM.
  */
@@ -16,7 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define POLL_US	100000
+#define SCAN_US	100000
+#define POLL_US	500000		/* it may never come: it is not waited for at the others' cost */
 
 static void rescan_pci(void)
 {
@@ -53,19 +54,20 @@ static void set_address(struct ifreq *ifr, const char *address)
 	memcpy(&ifr->ifr_addr, &sin, sizeof(sin));
 }
 
-int guest_nic_up(const char *ifname, const char *address)
+int guest_nic_up(const char *who, const char *ifname, const char *address, bool scan)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = {0};
 	int ret = -1;
 
-	puts("waiting");
+	printf("%swaiting\n", who);
 	fflush(stdout);
 	while (!if_nametoindex(ifname)) {
-		usleep(POLL_US);
-		rescan_pci();
+		usleep(scan ? SCAN_US : POLL_US);
+		if (scan)
+			rescan_pci();
 	}
-	printf("nic %s", ifname);
+	printf("%snic %s", who, ifname);
 	print_attribute(ifname, "vendor", "device/../vendor");
 	print_attribute(ifname, "device", "device/../device");
 	print_attribute(ifname, "mac", "address");

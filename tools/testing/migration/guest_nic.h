@@ -2,7 +2,12 @@
 #ifndef GUEST_NIC_H
 #define GUEST_NIC_H
 
-/* Wait until the kernel has a network device of that name, and give it an address (/24). */
-int guest_nic_up(const char *ifname, const char *address);
+#include <stdbool.h>
+
+/*
+ * Wait until the kernel has a network device of that name (with scan: have the PCI bus looked
+ * through for it), and give it an address (/24). What is printed begins with who.
+ */
+int guest_nic_up(const char *who, const char *ifname, const char *address, bool scan);
 
 #endif

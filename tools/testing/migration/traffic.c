@@ -2,11 +2,12 @@
 /*
  * A TCP transfer in both directions whose every byte says where it belongs.
  *
- *	traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-r KIB_PER_S] [-m MS]
+ *	traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-s] [-r KIB_PER_S] [-m MS]
  *			       [-f OFFSET] ADDRESS PORT
  *
  * -m is the time between reports, -f corrupts the byte sent at an offset, -g
- * waits for the interface first and gives it that address.
+ * waits for the interface first and gives it that address, -s has the PCI bus
+ * scanned for it meanwhile.
  *
  * The byte at an offset follows from the offset, the direction and a seed that
  * the listener draws for each run, so a byte that is lost, repeated, moved, or
@@ -14,7 +15,8 @@
  * transfer on a line "stop" on its standard input: it closes its direction, the
  * other side then closes its own, and both have read to the very end.
  *
- * Output, one line each; times in ms of the side's own monotonic clock:
+ * Output, one line each, with -g after "IFNAME: "; times in ms of the side's own
+ * monotonic clock:
  *	up ms=
  *	traffic ms= rx= tx= acked= rx_gap= ack_gap= retrans=
  *	end     (the same fields; only after a complete and correct transfer)
@@ -61,6 +63,7 @@ struct options {
 	unsigned int report_ms;
 	uint64_t flip;			/* corrupt the byte sent at this offset */
 	bool listen;
+	bool scan;
 };
 
 /* The longest time without progress in the current report, and since when. */
@@ -79,6 +82,9 @@ struct transfer {
 	bool tx_closed, rx_closed;
 };
 
+/* Whose line it is, where several write to one terminal. */
+static char who[32];
+
 static double now_ms(void)
 {
 	struct timespec ts;
@@ -91,7 +97,7 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt
 {
 	va_list ap;
 
-	fputs("error ", stdout);
+	printf("%serror ", who);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
@@ -205,8 +211,8 @@ static void look_at_acks(struct transfer *t, double now)
 static void report(struct transfer *t, const char *what, double now)
 {
 	gap_progress(&t->rx_gap, now, false);
-	printf("%s ms=%.1f rx=%" PRIu64 " tx=%" PRIu64 " acked=%" PRIu64
-	       " rx_gap=%.1f ack_gap=%.1f retrans=%u\n", what, now, t->rx, t->tx, t->acked,
+	printf("%s%s ms=%.1f rx=%" PRIu64 " tx=%" PRIu64 " acked=%" PRIu64
+	       " rx_gap=%.1f ack_gap=%.1f retrans=%u\n", who, what, now, t->rx, t->tx, t->acked,
 	       t->rx_gap.longest, t->ack_gap.longest, t->retrans);
 	fflush(stdout);
 	t->rx_gap.longest = 0;
@@ -343,7 +349,7 @@ static void say_hello(struct transfer *t)
 
 static void __attribute__((noreturn)) usage(void)
 {
-	fputs("usage: traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-r KIB_PER_S] [-m REPORT_MS] [-f FLIP_OFFSET] ADDRESS PORT\n",
+	fputs("usage: traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-s] [-r KIB_PER_S] [-m REPORT_MS] [-f FLIP_OFFSET] ADDRESS PORT\n",
 	      stderr);
 	exit(2);
 }
@@ -360,13 +366,16 @@ static struct options parse(int argc, char **argv)
 		usage();
 	argc--;
 	argv++;
-	while ((c = getopt(argc, argv, "i:g:r:m:f:")) != -1) {
+	while ((c = getopt(argc, argv, "i:g:sr:m:f:")) != -1) {
 		switch (c) {
 		case 'i':
 			opt.ifname = optarg;
 			break;
 		case 'g':
 			opt.own_address = optarg;
+			break;
+		case 's':
+			opt.scan = true;
 			break;
 		case 'r':
 			opt.rate = strtoul(optarg, NULL, 0) * 1024;
@@ -394,14 +403,16 @@ int main(int argc, char **argv)
 	struct transfer t = { .opt = &opt };
 	int one = 1;
 
-	if (opt.own_address && guest_nic_up(opt.ifname, opt.own_address))
+	if (opt.own_address)
+		snprintf(who, sizeof(who), "%.16s: ", opt.ifname);
+	if (opt.own_address && guest_nic_up(who, opt.ifname, opt.own_address, opt.scan))
 		fail("cannot set up %s: %s", opt.ifname, strerror(errno));
 	t.fd = opt.listen ? do_listen(&opt) : do_connect(&opt);
 	say_hello(&t);
 	setsockopt(t.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (fcntl(t.fd, F_SETFL, O_NONBLOCK))
 		fail("nonblocking: %s", strerror(errno));
-	printf("up ms=%.1f\n", now_ms());
+	printf("%sup ms=%.1f\n", who, now_ms());
 	fflush(stdout);
 	run(&t);
 	return 0;

@@ -9,23 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from .bed import Bed, Setup
+from .machine import stock_qemu
 from .output import Demo, Output, Tap
-from .scenario import DEMO, FULL, Step
+from .plans import DEMO, FULL, THERE_AND_BACK, VERSIONS, Step
 from .timeline import verdict
 from .vf import Vf
 from .wait import Failure
 
 
+PLANS = {"full": FULL, "demo": DEMO, "versions": VERSIONS, "there-and-back": THERE_AND_BACK}
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="livemig")
-    parser.add_argument("--driver", required=True, help="the VFs' driver")
+    parser.add_argument("--driver", required=True, help="the VFs' driver; or two, with a comma")
     parser.add_argument("--interface", required=True, help="the PF's network interface")
     parser.add_argument("--parts", required=True, type=Path, help="what prepare.sh built")
     parser.add_argument("--work", required=True, type=Path, help="folder for logs and sockets")
     parser.add_argument("--flip", help="corrupt the byte that L1 sends at this offset")
     parser.add_argument("--rate", help="KiB/s to send in either direction")
-    parser.add_argument("--demo", action="store_true", help="show a timeline instead of TAP")
-    parser.add_argument("vf", nargs=2, help="PCI addresses of the two VFs")
+    parser.add_argument("--plan", choices=PLANS, default="full", help="what to do")
+    parser.add_argument("--stock", required=True, type=Path, help="the older QEMU")
+    parser.add_argument("--firmware", required=True, type=Path, help="folder with its firmware")
+    parser.add_argument("vf", nargs="+", help="PCI addresses of the VFs: the guest's, the others")
     return parser.parse_args()
 
 
@@ -34,13 +40,18 @@ def _on_signal(number: int, _: Any) -> None:
 
 
 def _setup(args: argparse.Namespace) -> Setup:
-    vfs = (Vf("VF0", args.vf[0]), Vf("VF1", args.vf[1]))
-    for vf in vfs:
-        if vf.driver != args.driver:
-            raise Failure(f"{vf.name} ({vf.bdf}) is bound to {vf.driver}, not to {args.driver}")
+    vfs = tuple(Vf(f"VF{number}", bdf) for number, bdf in enumerate(args.vf))
+    half = len(vfs) // 2
+    drivers = args.driver.split(",")
+    for vf, wanted in zip(vfs, [drivers[0]] * half + [drivers[-1]] * half, strict=True):
+        if vf.driver != wanted:
+            raise Failure(f"{vf.name} ({vf.bdf}) is bound to {vf.driver}, not to {wanted}")
     options = ["-f", args.flip] if args.flip else []
     options += ["-r", args.rate] if args.rate else []
-    return Setup(args.driver, args.interface, vfs, args.parts, args.work, options)
+    return Setup(
+        args.driver, args.interface, (vfs[:half], vfs[half:]), args.parts, args.work, options,
+        stock_qemu(args.stock, args.firmware),
+    )  # fmt: skip
 
 
 def _timeline(bed: Bed, intact: bool) -> dict[str, Any]:
@@ -66,9 +77,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _on_signal)
     args.work.mkdir(parents=True, exist_ok=True)
-    steps = DEMO if args.demo else FULL
+    steps = PLANS[args.plan]
     plan = [check for step in steps for check in step.checks]
-    out = Demo(plan) if args.demo else Tap(plan)
+    out = Demo(plan) if args.plan == "demo" else Tap(plan)
     try:
         bed = Bed(_setup(args))
     except Failure as failure:
@@ -81,7 +92,7 @@ def main() -> int:
         bed.close()
     path = args.work / "timeline.json"
     path.write_text(json.dumps(timeline, indent=1) + "\n", encoding="utf-8")
-    if args.demo:
+    if args.plan == "demo":
         print(verdict(timeline), flush=True)
     return 0 if good else 1
 

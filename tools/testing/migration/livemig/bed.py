@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The test bed in L1: two VFs, the guest that moves between them, its transfer."""
+"""The test bed in L1: two sets of VFs, the guest that moves between them, its transfers."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .machine import NIC, PORT, Machine, nic_arguments
+from .machine import BACKPORT, Machine, Qemu, nic_arguments, nic_id, port_id
 from .migrate import Record, destination
 from .traffic import TCP_PORT, Totals, Transfer
 from .vf import Vf
 from .wait import Failure, now_ms, until
 
-GUEST_SECONDS = 180
-PROGRESS_SECONDS = 120
+GUEST_SECONDS = 400
+PROGRESS_SECONDS = 240
 PROGRESS_BYTES = 128 * 1024  # several times what may be under way unreported
 QUIET_MS = 1000  # a stretch of the transfer to compare the gaps of a migration with
 FLIPPED_OFFSET = 70001
@@ -30,10 +30,11 @@ EVIDENCE = {
 class Setup:
     driver: str
     interface: str  # the PF's network interface in L1
-    vfs: tuple[Vf, Vf]
+    sides: tuple[tuple[Vf, ...], tuple[Vf, ...]]  # as many VFs as the guest has NICs; twice
     parts: Path  # what prepare.sh built
     work: Path
-    options: list[str]  # for L1's end of the transfer
+    options: list[str]  # for L1's end of the transfers
+    stock: Qemu
 
 
 class Bed:
@@ -41,10 +42,10 @@ class Bed:
         self.setup = setup
         self.records: list[Record] = []
         self.machines: list[Machine] = []
-        self.at: Vf = setup.vfs[0]
+        self.at = setup.sides[0]
         self.begin = now_ms()
         self._machine: Machine | None = None
-        self._transfer: Transfer | None = None
+        self.transfers: list[Transfer] = []
         self._cleanup: list[Callable[[], None]] = []
 
     @property
@@ -53,13 +54,8 @@ class Bed:
         return self._machine
 
     @property
-    def transfer(self) -> Transfer:
-        assert self._transfer
-        return self._transfer
-
-    @property
-    def other(self) -> Vf:
-        first, second = self.setup.vfs
+    def other(self) -> tuple[Vf, ...]:
+        first, second = self.setup.sides
         return second if self.at == first else first
 
     def _keep(self, machine: Machine) -> Machine:
@@ -68,38 +64,43 @@ class Bed:
         return machine
 
     def start_guest(self) -> None:
-        """Load the snapshot, plug the VF in, and wait for the transfer."""
+        """Load the snapshot, plug the VFs in, and wait for the transfers."""
         setup = self.setup
-        self._transfer = Transfer(
-            setup.parts / "traffic", setup.work, setup.interface, setup.options
-        )
-        self._cleanup.append(self._transfer.kill)
-        snapshot = ["-incoming", f"file:{setup.parts / 'snapshot'}"]
+        # Held until all VFs are there: the guest then finds them at once, and in order.
+        snapshot = ["-S", "-incoming", f"file:{setup.parts / 'snapshot'}"]
         machine = self._keep(Machine("vm0", setup.parts, setup.work, snapshot))
         self._machine = machine
-        self.transfer.guest.follow(machine.status)
-        until("the snapshot to run", GUEST_SECONDS, lambda: self._runs(machine), step=0.1)
-        machine.command("device_add", **nic_arguments(self.at.bdf))
-        until("the guest's transfer", GUEST_SECONDS, self._is_up, step=0.1)
-
-    @staticmethod
-    def _runs(machine: Machine) -> bool:
-        return bool(machine.command("query-status")["status"] == "running")
+        for number in range(len(self.at)):
+            transfer = Transfer(
+                number, setup.parts / "traffic", setup.work, setup.interface, setup.options
+            )
+            self._cleanup.append(transfer.kill)
+            self.transfers.append(transfer)
+            transfer.guest.follow(machine.status)
+        until("the snapshot to be loaded", GUEST_SECONDS, lambda: _loaded(machine), step=0.1)
+        for number, vf in enumerate(self.at):
+            machine.command("device_add", **nic_arguments(number, vf.bdf))
+        machine.command("cont")
+        until("the guest's transfers", GUEST_SECONDS, self._is_up, step=0.1)
 
     def _is_up(self) -> bool:
-        self.transfer.update()
         if not self.machine.alive():
             raise Failure(f"the guest's QEMU ended (exit {self.machine.exit_code})")
-        return self.transfer.guest.said("up")
+        for transfer in self.transfers:
+            transfer.update()
+        return all(transfer.guest.said("up") for transfer in self.transfers)
 
-    def destination(self, **options: Any) -> Machine:
+    def destination(self, qemu: Qemu = BACKPORT, **options: Any) -> Machine:
         name = f"vm{len(self.machines)}"
         setup = self.setup
-        return self._keep(destination(name, self.other, setup.parts, setup.work, **options))
+        return self._keep(
+            destination(name, self.other, setup.parts, setup.work, qemu, **options)
+        )  # fmt: skip
 
     def moved_to(self, machine: Machine) -> None:
         """The guest is there now; the machine it was in ends."""
-        self.transfer.guest.follow(machine.status)
+        for transfer in self.transfers:
+            transfer.guest.follow(machine.status)
         before = self.machine
         self._machine = machine
         self.at = self.other
@@ -118,18 +119,51 @@ class Bed:
         buses = self.machine.command("query-pci")
         return [nic for bus in buses for nic in walk(bus["devices"], "")]
 
-    def only_nic_is_vf(self) -> bool:
+    def only_nics_are_vfs(self) -> bool:
         backends = self.machine.command("human-monitor-command", command_line="info network")
-        return self.nics() == [(NIC, PORT)] and not backends.strip()
+        wanted = [(nic_id(number), port_id(number)) for number in range(len(self.at))]
+        return self.nics() == wanted and not backends.strip()
 
-    def progress(self, base: Totals) -> Totals:
-        return self.transfer.wait_progress(base, PROGRESS_BYTES, PROGRESS_SECONDS)
+    def totals(self) -> list[Totals]:
+        """What has arrived, for each NIC."""
+        return [transfer.totals() for transfer in self.transfers]
+
+    def progress(self, base: list[Totals]) -> list[Totals]:
+        """Wait until every NIC has carried something in both directions."""
+        return [
+            transfer.wait_progress(at, PROGRESS_BYTES // len(self.at), PROGRESS_SECONDS)
+            for transfer, at in zip(self.transfers, base, strict=True)
+        ]
+
+    def gaps(self, begin: float, end: float) -> tuple[float, float]:
+        """The longest silence of any NIC's transfer, to L1 and to the guest."""
+        gaps = [transfer.gaps(begin, end) for transfer in self.transfers]
+        return max(gap[0] for gap in gaps), max(gap[1] for gap in gaps)
+
+    def reports(self) -> list[int]:
+        """How often each of the guest's ends has reported; for guest_gap."""
+        return [len(transfer.guest.samples) for transfer in self.transfers]
+
+    def guest_gap(self, reports: list[int]) -> float | None:
+        """The longest silence that the guest itself has seen since those reports."""
+        since = [
+            sample.rx_gap
+            for transfer, seen in zip(self.transfers, reports, strict=True)
+            for sample in transfer.guest.samples[seen:]
+        ]
+        return max(since, default=None)
+
+    def finish(self, seconds: float) -> None:
+        for transfer in self.transfers:
+            transfer.stop()
+        for transfer in self.transfers:
+            transfer.finish(seconds)
 
     def transferred(self) -> tuple[int, int]:
         """Bytes verified so far (by L1, by the guest), whatever state the test is in."""
-        reports = (self._transfer.l1, self._transfer.guest) if self._transfer else ()
-        counts = [report.samples[-1].rx if report.samples else 0 for report in reports]
-        return (counts[0], counts[1]) if counts else (0, 0)
+        l1 = [transfer.l1.samples[-1:] for transfer in self.transfers]
+        guest = [transfer.guest.samples[-1:] for transfer in self.transfers]
+        return sum(s.rx for last in l1 for s in last), sum(s.rx for last in guest for s in last)
 
     def received(self) -> int:
         """Bytes that L1's interface on the NIC's segment has received."""
@@ -158,7 +192,7 @@ class Bed:
 
     def evidence(self) -> Iterator[str]:
         """What a person needs to see when it broke."""
-        for machine in self.machines:
+        for machine in self.machines[-3:]:
             state = "alive" if machine.alive() else f"exit {machine.exit_code}"
             for path in machine.files():
                 yield f"--- {path.name} ({state})"
@@ -171,6 +205,12 @@ class Bed:
     def close(self) -> None:
         while self._cleanup:
             self._cleanup.pop()()
+
+
+def _loaded(machine: Machine) -> bool:
+    if not machine.alive():
+        raise Failure(f"the guest's QEMU ended (exit {machine.exit_code})")
+    return bool(machine.command("query-status")["status"] == "paused")
 
 
 def _tail(text: str, lines: int) -> list[str]:

@@ -8,16 +8,15 @@ checks on load (machine, CPU, memory, devices, kernel) is defined here once.
 import os
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .qmp import Qmp
 from .wait import Failure, until
 
-QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 112
-NIC = "nic0"
-PORT = "rp0"
+NICS = 2  # at most; each has a port of its own
 START_SECONDS = 60
 
 # Where TCG runs in TCG, each branch-free piece of code costs about a millisecond when it first
@@ -28,34 +27,75 @@ KERNEL_ARGUMENTS = (
     "lsm= audit=0 psi=0 ipv6.disable=1 damon_stat.enabled=0 transparent_hugepage=never "
     "init_on_alloc=0 init_on_free=1 tsc=reliable tsc_early_khz="
 )
-# What is loaded, saved and refused, in QEMU's own words.
-TRACES = ("vfio_save_block", "vfio_load_state_device_data", "vfio_load_state")
+# What is loaded, saved and refused, and the states of the devices, in QEMU's own words.
+TRACES = (
+    "vfio_migration_set_device_state",
+    "vfio_save_block",
+    "vfio_save_complete_precopy_thread_end",
+    "vfio_load_state_device_data",
+    "vfio_load_state",
+    "vfio_load_bufs_thread_end",
+)
+_STATE = re.compile(r"vfio_migration_set_device_state +\((\S+)\) state (\S+)")
+
+
+@dataclass(frozen=True)
+class Qemu:
+    """One of the QEMUs that a guest can run in."""
+
+    name: str
+    program: str
+    options: tuple[str, ...] = ()
+
+
+BACKPORT = Qemu("backport", "qemu-system-x86_64")
+
+
+def stock_qemu(program: Path, firmware: Path) -> Qemu:
+    """The QEMU that build-stock-qemu.sh unpacked."""
+    return Qemu("stock", str(program), ("-L", str(firmware), "-L", "/usr/share/seabios"))
+
+
+def nic_id(number: int) -> str:
+    return f"nic{number}"
+
+
+def port_id(number: int) -> str:
+    return f"rp{number}"
 
 
 def _arguments(parts: Path) -> list[str]:
+    ports = []
+    for number in range(NICS):
+        ports += [
+            "-device", f"pcie-root-port,id={port_id(number)},bus=pcie.0,chassis={number + 1},"
+                       f"slot={number + 1},mem-reserve=1M,pref64-reserve=1M",
+        ]  # fmt: skip
     return [
         "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(MEMORY_MIB),
-        "-M", "q35,sata=off,smbus=off,usb=off,vmport=off,hpet=off",
+        # The newest machine that every QEMU here knows.
+        "-M", "pc-q35-10.0,sata=off,smbus=off,usb=off,vmport=off,hpet=off",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-kernel", str(parts / "vmlinuz"), "-initrd", str(parts / "initrd"),
         "-append", KERNEL_ARGUMENTS + (parts / "tsc_khz").read_text(encoding="ascii").strip(),
-        "-device", f"pcie-root-port,id={PORT},bus=pcie.0,chassis=1,slot=1,"
-                   "mem-reserve=1M,pref64-reserve=1M",
+        *ports,
     ]  # fmt: skip
 
 
 class Machine:
     """A QEMU that runs the guest, or waits to take it over."""
 
-    def __init__(self, name: str, parts: Path, work: Path, extra: list[str]) -> None:
+    def __init__(self, name: str, parts: Path, work: Path, extra: list[str],
+                 qemu: Qemu = BACKPORT) -> None:  # fmt: skip
         self.name = name
+        self.qemu = qemu
         self.console = work / f"{name}.console"  # ttyS0: the guest's kernel
-        self.status = work / f"{name}.status"  # ttyS1: the guest's report
+        self.status = work / f"{name}.status"  # ttyS1: the guest's reports
         self.log = work / f"{name}.log"  # QEMU's own messages
         self.trace = work / f"{name}.trace"  # and what it says of the device's state
         self.exit_code: int | None = None
         monitor = work / f"{name}.qmp"
-        command = [QEMU, *_arguments(parts), *extra]
+        command = [qemu.program, *qemu.options, *_arguments(parts), *extra]
         for number, path in enumerate((self.console, self.status)):
             path.write_bytes(b"")
             command += ["-chardev", f"file,id=tty{number},path={path}",
@@ -105,9 +145,28 @@ class Machine:
         text = self.trace.read_text(encoding="utf-8", errors="replace")
         return [int(n) for n in re.findall(pattern, text)]
 
+    def count(self, pattern: str) -> int:
+        text = self.trace.read_text(encoding="utf-8", errors="replace")
+        return len(re.findall(pattern, text))
+
+    def states(self) -> list[tuple[str, str]]:
+        """Every (device, state that it took), in the order of QEMU's trace."""
+        text = self.trace.read_text(encoding="utf-8", errors="replace")
+        return _STATE.findall(text)
+
     def files(self) -> list[Path]:
         """What the guest and QEMU have said."""
         return [f for f in (self.log, self.trace, self.console, self.status) if f.exists()]
+
+    def cpu_seconds(self) -> float:
+        """What this QEMU has used of L1's processor."""
+        line = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
+        user, system = line.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def version(self) -> str:
+        number = self.command("query-version")["qemu"]
+        return f"{number['major']}.{number['minor']}.{number['micro']}"
 
     def opened(self) -> set[str]:
         """The device nodes below /dev/vfio that this QEMU holds."""
@@ -122,12 +181,12 @@ class Machine:
         return found
 
 
-def nic_arguments(bdf: str, **options: Any) -> dict[str, Any]:
-    """The assigned VF, as QEMU's -device (json) and device_add both take it."""
+def nic_arguments(number: int, bdf: str, **options: Any) -> dict[str, Any]:
+    """An assigned VF, as QEMU's -device (json) and device_add both take it."""
     arguments: dict[str, Any] = {
         "driver": "vfio-pci",
-        "id": NIC,
-        "bus": PORT,
+        "id": nic_id(number),
+        "bus": port_id(number),
         "host": bdf,
         "enable-migration": "on",
         "migration-events": True,

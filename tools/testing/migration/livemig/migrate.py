@@ -8,18 +8,39 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .machine import Machine, nic_arguments
+from .machine import NICS, Machine, Qemu, nic_arguments, nic_id
 from .vf import Vf
 from .wait import Failure, now_ms, until
 
 MIGRATION_SECONDS = 90
 SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
+STEADY = 8 << 20  # one whose blackout takes a while
 FAST = 1 << 40
 # Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
 DOWNTIME_LIMIT_MS = 60000
 # In the trace of a destination: a piece of device state that the kernel took.
 LOADED = r"vfio_load_state_device_data .*?size (\d+) ret 0"
+# In that of a source: one that was sent.
+SAVED = r"vfio_save_block .*?data_size (\d+)"
+# A device whose state went over channels of its own (source; destination).
+SENT_APART = r"vfio_save_complete_precopy_thread_end .* ret 1\b"  # true
+TAKEN_APART = r"vfio_load_bufs_thread_end "
+CHANNELS = 2
 ENDED = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the stream travels."""
+
+    name: str
+    multifd: bool = False  # memory over several channels
+    apart: bool = False  # and the final state of each device as well
+
+
+PLAIN = Mode("plain")
+MULTIFD = Mode("multifd", multifd=True)
+APART = Mode("multifd with device state", multifd=True, apart=True)
 
 
 @dataclass
@@ -43,6 +64,9 @@ class Record:
     stopped_ms: float | None = None  # from the source's STOP to the next RESUME
     device_bytes_saved: int = 0
     device_bytes_loaded: int = 0
+    device_bytes_in_line: int = 0  # of those saved: between the memory, on the main channel
+    devices_sent_apart: int = 0
+    devices_taken_apart: int = 0
     memory_bytes: int = 0
     silence_to_l1_ms: float | None = None
     silence_to_guest_ms: float | None = None
@@ -51,34 +75,41 @@ class Record:
     bytes_after: dict[str, int] = field(default_factory=dict)
     states: list[Span] = field(default_factory=list)
 
-    def state_names(self, side: str) -> list[str]:
-        return [s.state for s in self.states if s.side == side]
-
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def destination(name: str, vf: Vf, parts: Path, work: Path, **options: Any) -> Machine:
-    """A QEMU that has the VF and waits for the guest."""
-    nic = json.dumps(nic_arguments(vf.bdf, **options))
-    return Machine(name, parts, work, ["-device", nic, "-incoming", "defer"])
+def destination(name: str, vfs: tuple[Vf, ...], parts: Path, work: Path, qemu: Qemu,
+                **options: Any) -> Machine:  # fmt: skip
+    """A QEMU that has the VFs and waits for the guest."""
+    arguments = ["-incoming", "defer"]
+    for number, vf in enumerate(vfs):
+        arguments += ["-device", json.dumps(nic_arguments(number, vf.bdf, **options))]
+    return Machine(name, parts, work, arguments, qemu)
 
 
-def _configure(machine: Machine, bandwidth: int, pause: bool) -> None:
+def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode) -> None:
     wanted = {
         "events": True,
         # The destination's verdict counts: without it the source may have ended already.
         "return-path": True,
         "switchover-ack": True,
         "pause-before-switchover": pause,
+        "multifd": mode.multifd,
     }
     machine.command(
         "migrate-set-capabilities",
         capabilities=[{"capability": k, "state": v} for k, v in wanted.items()],
     )
     machine.command(
-        "migrate-set-parameters", downtime_limit=DOWNTIME_LIMIT_MS, max_bandwidth=bandwidth
-    )
+        "migrate-set-parameters", downtime_limit=DOWNTIME_LIMIT_MS, max_bandwidth=bandwidth,
+        multifd_channels=CHANNELS,
+    )  # fmt: skip
+    apart = "on" if mode.apart else "off"
+    peripherals = machine.command("qom-list", path="/machine/peripheral")
+    for name in {p["name"] for p in peripherals} & {nic_id(number) for number in range(NICS)}:
+        machine.command("qom-set", path=f"/machine/peripheral/{name}",
+                        property="x-migration-multifd-transfer", value=apart)  # fmt: skip
 
 
 class Sink:
@@ -102,13 +133,16 @@ class Migration:
     """The source's side of it; what the destination does is seen in its events."""
 
     def __init__(self, source: Machine, dest: Machine | None, uri: str, *, bandwidth: int = FAST,
-                 pause: bool = False) -> None:  # fmt: skip
+                 pause: bool = False, mode: Mode = PLAIN) -> None:  # fmt: skip
         self.source = source
         self.dest = dest
+        self.mode = mode
+        # The source's trace tells of its earlier migrations as well.
+        self._seen = (len(source.traced(SAVED)), source.count(SENT_APART), len(source.states()))
         if dest:
-            _configure(dest, bandwidth, False)
+            _configure(dest, bandwidth, False, mode)
             dest.command("migrate-incoming", uri=uri)
-        _configure(source, bandwidth, pause)
+        _configure(source, bandwidth, pause, mode)
         self.begin = now_ms()
         self.end: float | None = None
         source.command("migrate", uri=uri)
@@ -116,6 +150,10 @@ class Migration:
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.source.command("query-migrate")
         return answer
+
+    def memory_bytes(self) -> int:
+        """What has been sent so far."""
+        return int(self.status().get("ram", {}).get("transferred", 0))
 
     def wait(self, *wanted: str) -> dict[str, Any]:
         """Until the migration is in one of these phases; an unwanted end is a failure."""
@@ -138,6 +176,10 @@ class Migration:
         """When the guest ran again, on either side."""
         stopped = self.source.qmp.wait_event("STOP", self.begin, MIGRATION_SECONDS)
         return machine.qmp.wait_event("RESUME", stopped.ms, MIGRATION_SECONDS).ms
+
+    def source_states(self) -> list[tuple[str, str]]:
+        """(device, state), in the order in which the source's devices took them."""
+        return self.source.states()[self._seen[2] :]
 
     def _spans(self) -> list[Span]:
         spans = []
@@ -171,8 +213,12 @@ class Migration:
         record.downtime_ms = status.get("downtime")
         record.memory_bytes = status.get("ram", {}).get("transferred", 0)
         record.device_bytes_saved = status.get("vfio", {}).get("transferred", 0)
+        blocks, apart, _ = self._seen
+        record.device_bytes_in_line = sum(self.source.traced(SAVED)[blocks:])
+        record.devices_sent_apart = self.source.count(SENT_APART) - apart
         if self.dest:
             record.device_bytes_loaded = sum(self.dest.traced(LOADED))
+            record.devices_taken_apart = self.dest.count(TAKEN_APART)
         stops = self.source.qmp.since(self.begin, "STOP")
         if resumed and stops:
             record.stopped_ms = round(resumed - stops[0].ms, 3)

@@ -1,86 +1,126 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is done to the guest, and what must be true afterwards.
+"""What is done to the guest, and what must be true afterwards (plans.py puts it together)."""
 
-A step is a function and the names of the checks it makes, in order.
-"""
-
+import contextlib
 import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .bed import FLIPPED_OFFSET, QUIET_MS, Bed
-from .machine import Machine
-from .migrate import LOADED, SLOW, Migration, Record, Sink
+from .machine import BACKPORT, Machine
+from .migrate import LOADED, PLAIN, SLOW, Migration, Mode, Record, Sink
 from .output import Output
+from .states import (
+    ALONE,
+    BACK_WALK,
+    DESTINATION_WALK,
+    SOURCE_WALK,
+    TOGETHER,
+    UNDISTURBED_WALK,
+    States,
+    Walk,
+    told,
+    walked,
+)
 from .traffic import Totals
-from .wait import Failure, now_ms, until
+from .vf import Vf
+from .wait import Failure, TimedOut, now_ms, until
 
-RUNNING = "running"
 OTHER_DEVICE = 0x1042
+STATES_SECONDS = 30
 COMPLAINT = re.compile(r"\b(WARNING|BUG|Oops|UBSAN|KASAN|Call Trace|blocked for more than)\b")
-# Where the device's state leaves the source and where it enters the destination.
-SOURCE_WALK = ["pre-copy", "pre-copy-p2p", "stop-copy"]
-DESTINATION_WALK = ["resuming", "running-p2p", RUNNING]
 
 
 @dataclass(frozen=True)
-class Step:
-    action: Callable[[Bed, Output, list[str]], None]
-    checks: list[str]
+class Hop:
+    """One migration: the QEMU it goes to, and how the stream travels."""
+
+    to_stock: bool = False
+    mode: Mode = PLAIN
 
 
-def _in_order(wanted: list[str], seen: list[str]) -> bool:
-    rest = iter(seen)
-    return all(state in rest for state in wanted)
-
-
-def _sums(base: Totals, now: Totals) -> dict[str, int]:
+def _sums(base: list[Totals], now: list[Totals]) -> dict[str, int]:
     return {
-        "to_l1": now.to_l1 - base.to_l1,
-        "to_guest": now.to_guest - base.to_guest,
+        "to_l1": sum(n.to_l1 - b.to_l1 for b, n in zip(base, now, strict=True)),
+        "to_guest": sum(n.to_guest - b.to_guest for b, n in zip(base, now, strict=True)),
     }
 
 
-def _self_test(bed: Bed, out: Output, names: list[str]) -> None:
+def _names(vfs: tuple[Vf, ...]) -> str:
+    return "+".join(vf.name for vf in vfs)
+
+
+def _addresses(vfs: tuple[Vf, ...]) -> str:
+    return ", ".join(f"{vf.name} ({vf.bdf})" for vf in vfs)
+
+
+def _interrupts(vfs: tuple[Vf, ...]) -> list[int]:
+    return [vf.interrupts() for vf in vfs]
+
+
+def _all_more(before: list[int], now: list[int]) -> bool:
+    return all(b < n for b, n in zip(before, now, strict=True))
+
+
+def _settled(states: Callable[[], States], walk: Walk) -> tuple[bool, States]:
+    """QEMU reports that the guest runs before the last states are taken: a moment's patience."""
+    with contextlib.suppress(TimedOut):
+        until("the devices' states", STATES_SECONDS, lambda: walked(states(), walk))
+    seen = states()
+    return walked(seen, walk), seen
+
+
+def self_test(bed: Bed, out: Output, names: list[str]) -> None:
     said = bed.flip_is_seen()
     expected = f"error data at offset {FLIPPED_OFFSET}:"
     out.check(names[0], said.startswith(expected) and "(exit 1)" in said, said)
 
 
-def _start(bed: Bed, out: Output, names: list[str]) -> None:
-    out.note(f"loading the guest's snapshot and plugging in {bed.at.name} ({bed.at.bdf})")
+def walks_judged(_: Bed, out: Output, names: list[str]) -> None:
+    accepted = [name for name, walk, states in ALONE if walked(states, walk)]
+    refused_too = [name for name, walk, states in TOGETHER if not walked(states, walk)]
+    out.check(
+        names[0], not accepted and not refused_too,
+        f"wrongly accepted: {accepted}, wrongly refused: {refused_too}",
+    )  # fmt: skip
+
+
+def start(bed: Bed, out: Output, names: list[str]) -> None:
+    out.note(f"loading the guest's snapshot and plugging in {_addresses(bed.at)}")
     bed.start_guest()
-    nic = next(line for line in bed.transfer.guest.lines if line.startswith("nic "))
-    out.check(names[0], bed.only_nic_is_vf(), f"{bed.nics()}, the guest's driver found: {nic}")
+    lines = [line for transfer in bed.transfers for line in transfer.guest.lines]
+    nics = ", ".join(line for line in lines if line.startswith("nic "))
+    out.check(names[0], bed.only_nics_are_vfs(), f"{bed.nics()}, the guest's driver found: {nics}")
 
     received = bed.received()
-    base = bed.transfer.totals()
+    base = bed.totals()
     begin = now_ms()
     now = bed.progress(base)
     until("a quiet second", 30, lambda: now_ms() > begin + QUIET_MS)
-    gap = bed.transfer.gaps(begin, now_ms())
+    gap = bed.gaps(begin, now_ms())
     passed = bed.received() - received
-    good = passed >= now.to_l1 - base.to_l1 and bed.at.interrupts() > 0
+    interrupts = _interrupts(bed.at)
+    good = passed >= _sums(base, now)["to_l1"] and min(interrupts) > 0
     out.check(
         names[1], good,
         f"{_sums(base, now)}, {passed} bytes received by {bed.setup.interface}, "
-        f"{bed.at.interrupts()} interrupts of {bed.at.name}; "
+        f"{interrupts} interrupts of {_names(bed.at)}; "
         f"longest silence without a migration {max(gap):.0f} ms",
     )  # fmt: skip
 
 
-def _silences(bed: Bed, record: Record, begin: float, end: float, reports: int) -> None:
-    to_l1, to_guest = bed.transfer.gaps(begin, end)
+def _silences(bed: Bed, record: Record, begin: float, end: float, reports: list[int]) -> None:
+    to_l1, to_guest = bed.gaps(begin, end)
     record.silence_to_l1_ms = to_l1
     record.silence_to_guest_ms = to_guest
-    during = bed.transfer.guest.samples[reports:]
-    record.silence_guest_clock_ms = max((s.rx_gap for s in during), default=None)
+    record.silence_guest_clock_ms = bed.guest_gap(reports)
 
 
-def _after(bed: Bed, record: Record, begin: float, base: Totals, reports: int) -> Totals:
+def _after(bed: Bed, record: Record, begin: float, base: list[Totals],
+           reports: list[int]) -> list[Totals]:
     """The transfer goes on from here; its silences are those since the beginning."""
-    here = bed.transfer.totals()
+    here = bed.totals()
     record.bytes_during = _sums(base, here)
     now = bed.progress(here)
     record.bytes_after = _sums(here, now)
@@ -99,84 +139,98 @@ def _describe(record: Record) -> str:
     return text + f"{record.bytes_during} during, {record.bytes_after} after"
 
 
-def _move(bed: Bed, out: Output, names: list[str]) -> None:
+def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     source, target = bed.at, bed.other
-    record = Record(f"{source.name} to {target.name}", source.bdf, target.bdf)
-    out.note(f"{record.name} ({target.bdf}): starting the destination's QEMU")
-    dest = bed.destination()
-    base, reports = bed.transfer.totals(), len(bed.transfer.guest.samples)
+    qemu = bed.setup.stock if hop.to_stock else BACKPORT
+    name = f"{_names(source)} to {_names(target)}"
+    record = Record(name, _addresses(source), _addresses(target))
+    out.note(f"{record.name}: starting the destination's QEMU ({qemu.name})")
+    dest = bed.destination(qemu)
+    base, reports = bed.totals(), bed.reports()
 
     uri = f"unix:{bed.setup.work / dest.name}.migration"
-    migration = Migration(bed.machine, dest, uri)
+    migration = Migration(bed.machine, dest, uri, mode=hop.mode)
     resumed = migration.wait_runs(dest)
     migration.wait("completed")
     migration.fill(record, resumed)
     bed.records.append(record)
     out.check(
         names[0], record.outcome == "completed" and record.device_bytes_saved > 0,
-        f"{record.total_ms} ms, {record.device_bytes_saved} bytes of device state, "
-        f"{record.memory_bytes} bytes of memory",
+        f"QEMU {bed.machine.version()} to {dest.version()}: {record.total_ms} ms, "
+        f"{record.device_bytes_saved} bytes of device state, {record.memory_bytes} bytes of memory",
     )  # fmt: skip
 
-    gone, came = record.state_names("source"), record.state_names("destination")
-    left = RUNNING not in gone[gone.index("pre-copy") :] if "pre-copy" in gone else False
-    good = left and _in_order(SOURCE_WALK, gone) and _in_order(DESTINATION_WALK, came)
-    out.check(names[1], good, f"source {' '.join(gone)}; destination {' '.join(came)}")
+    left, gone = _settled(migration.source_states, SOURCE_WALK)
+    arrived, came = _settled(dest.states, DESTINATION_WALK)
     out.check(
-        names[2], record.device_bytes_loaded == record.device_bytes_saved,
-        f"{record.device_bytes_saved} saved, {record.device_bytes_loaded} loaded",
+        names[1], left and arrived, f"source: {told(gone)}\ndestination: {told(came)}"
     )  # fmt: skip
+    good, detail = _all_loaded(record, hop.mode, len(target))
+    out.check(names[2], good, detail)
 
     bed.moved_to(dest)
-    source.unbind()
-    good = source.driver is None and dest.opened() >= {target.group}
-    out.check(names[3], good, f"{source.name} has no driver, QEMU holds {dest.opened()}")
-
-    interrupts = target.interrupts()
-    _after(bed, record, migration.begin, base, reports)
-    interrupts = target.interrupts() - interrupts
+    for vf in source:
+        vf.unbind()
+    good = not any(vf.driver for vf in source) and dest.opened() >= {vf.group for vf in target}
     out.check(
-        names[4], bed.only_nic_is_vf() and interrupts > 0,
-        f"{_describe(record)}, {interrupts} interrupts of {target.name}",
+        names[3], good, f"{_names(source)} without a driver, QEMU holds {sorted(dest.opened())}"
+    )
+
+    interrupts, used = _interrupts(target), dest.cpu_seconds()
+    _after(bed, record, migration.begin, base, reports)
+    now = _interrupts(target)
+    out.check(
+        names[4], bed.only_nics_are_vfs() and _all_more(interrupts, now),
+        f"{_describe(record)}, {now} interrupts of {_names(target)}, "
+        f"{dest.cpu_seconds() - used:.1f} s of processor",
     )  # fmt: skip
-    source.rebind()
+    for vf in source:
+        vf.rebind()
     out.migrated(record)
+
+
+def _all_loaded(record: Record, mode: Mode, devices: int) -> tuple[bool, str]:
+    """Everything that was saved has come to the destination, on the way that was asked for."""
+    detail = (
+        f"{record.device_bytes_saved} saved, {record.device_bytes_in_line} of them sent between "
+        f"the memory, {record.device_bytes_loaded} loaded from there; on channels of their own: "
+        f"{record.devices_sent_apart} devices sent, {record.devices_taken_apart} taken"
+    )
+    apart = (record.devices_sent_apart, record.devices_taken_apart)
+    rest = record.device_bytes_saved - record.device_bytes_in_line
+    good = record.device_bytes_loaded == record.device_bytes_in_line
+    if mode.apart:
+        return good and rest > 0 and apart == (devices, devices), detail
+    return good and rest == 0 and apart == (0, 0), detail
 
 
 def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,
           disturb: Callable[[Bed], tuple[Migration, Machine | None]]) -> None:  # fmt: skip
     """A migration that must not succeed, and must leave the guest as it was."""
     source, target = bed.at, bed.other
-    record = Record(what, source.bdf, target.bdf)
-    base, reports = bed.transfer.totals(), len(bed.transfer.guest.samples)
-    out.note(f"{source.name} to {target.name}, {what}")
+    record = Record(what, _addresses(source), _addresses(target))
+    base, reports = bed.totals(), bed.reports()
+    out.note(f"{_names(source)} to {_names(target)}, {what}")
     migration, dest = disturb(bed)
     stopped = bool(migration.source.qmp.since(migration.begin, "STOP"))
     resumed = migration.wait_runs(bed.machine) if stopped else None
-    until("the source's device to run", 30, lambda: _source_state(migration) == RUNNING)
+    good, gone = _settled(migration.source_states, BACK_WALK if stopped else UNDISTURBED_WALK)
     migration.fill(record, resumed)
     bed.records.append(record)
-    gone = record.state_names("source")
-    good = record.outcome == outcome and "pre-copy" in gone and gone[-1] == RUNNING
-    out.check(names[0], good, f"{record.outcome}; source {' '.join(gone)}")
+    out.check(names[0], good and record.outcome == outcome, f"{record.outcome}; source: {told(gone)}")
 
     if dest:
         until("the destination's end", 60, lambda: not dest.alive())
-    interrupts = source.interrupts()
+    interrupts = _interrupts(source)
     _after(bed, record, migration.begin, base, reports)
-    interrupts = source.interrupts() - interrupts
+    now = _interrupts(source)
     out.check(
-        names[1], bed.only_nic_is_vf() and interrupts > 0,
-        f"{_describe(record)}, {interrupts} interrupts of {source.name}",
+        names[1], bed.only_nics_are_vfs() and _all_more(interrupts, now),
+        f"{_describe(record)}, {now} interrupts of {_names(source)}",
     )  # fmt: skip
 
 
-def _source_state(migration: Migration) -> str:
-    events = migration.source.qmp.since(migration.begin, "VFIO_MIGRATION")
-    return events[-1].data["device-state"] if events else ""
-
-
-def _cancel_precopy(bed: Bed, out: Output, names: list[str]) -> None:
+def cancel_precopy(bed: Bed, out: Output, names: list[str]) -> None:
     def disturb(bed: Bed) -> tuple[Migration, None]:
         sink = Sink(bed.setup.work / "sink.migration")
         migration = Migration(bed.machine, None, sink.uri, bandwidth=SLOW)
@@ -199,7 +253,7 @@ def _paused(bed: Bed) -> tuple[Migration, Machine]:
     return migration, dest
 
 
-def _cancel_blackout(bed: Bed, out: Output, names: list[str]) -> None:
+def cancel_blackout(bed: Bed, out: Output, names: list[str]) -> None:
     def disturb(bed: Bed) -> tuple[Migration, Machine]:
         migration, dest = _paused(bed)
         bed.machine.command("migrate_cancel")
@@ -209,7 +263,25 @@ def _cancel_blackout(bed: Bed, out: Output, names: list[str]) -> None:
     _stay(bed, out, names, "cancelled in the blackout", "cancelled", disturb)
 
 
-def _lose_destination(bed: Bed, out: Output, names: list[str]) -> None:
+def lose_destination_midway(bed: Bed, out: Output, names: list[str], bandwidth: int) -> None:
+    """Killed while memory flows: with the guest running or stopped, as the bandwidth has it."""
+
+    def disturb(bed: Bed) -> tuple[Migration, Machine]:
+        dest = bed.destination(bed.setup.stock)
+        uri = f"unix:{bed.setup.work / dest.name}.migration"
+        migration = Migration(bed.machine, dest, uri, bandwidth=bandwidth)
+        until("memory to flow", 60, lambda: migration.memory_bytes() > bandwidth)
+        stopped = bool(bed.machine.qmp.since(migration.begin, "STOP"))
+        if stopped != (bandwidth > SLOW):
+            raise Failure(f"the guest was {'' if stopped else 'not '}stopped when memory flowed")
+        dest.kill()
+        migration.wait("failed")
+        return migration, dest
+
+    _stay(bed, out, names, "the destination dies while memory flows", "failed", disturb)
+
+
+def lose_destination(bed: Bed, out: Output, names: list[str]) -> None:
     def disturb(bed: Bed) -> tuple[Migration, Machine]:
         migration, dest = _paused(bed)
         dest.kill()
@@ -220,7 +292,7 @@ def _lose_destination(bed: Bed, out: Output, names: list[str]) -> None:
     _stay(bed, out, names, "the destination dies in the blackout", "failed", disturb)
 
 
-def _refused(bed: Bed, out: Output, names: list[str]) -> None:
+def refused(bed: Bed, out: Output, names: list[str]) -> None:
     def disturb(bed: Bed) -> tuple[Migration, Machine]:
         # Another kind of device, to QEMU: found out when all of its state has been loaded.
         dest = bed.destination(**{"x-pci-device-id": OTHER_DEVICE})
@@ -234,64 +306,23 @@ def _refused(bed: Bed, out: Output, names: list[str]) -> None:
     _stay(bed, out, names, "the destination refuses the device", "failed", disturb)
 
 
-def _finish(bed: Bed, out: Output, names: list[str]) -> None:
-    bed.transfer.finish(60)
-    l1, guest = bed.transfer.l1.end, bed.transfer.guest.end
-    if not l1 or not guest:
-        raise Failure("an end of the transfer did not finish")
-    good = l1.tx == guest.rx > 0 and guest.tx == l1.rx > 0
-    out.check(
-        names[0], good,
-        f"L1 to guest: {l1.tx} sent, {guest.rx} verified; guest to L1: {guest.tx} sent, "
-        f"{l1.rx} verified; {l1.retrans} + {guest.retrans} segments sent again",
-    )  # fmt: skip
+def finish(bed: Bed, out: Output, names: list[str]) -> None:
+    bed.finish(60)
+    good = bool(bed.transfers)
+    said = []
+    for transfer in bed.transfers:
+        l1, guest = transfer.l1.end, transfer.guest.end
+        if not l1 or not guest:
+            raise Failure("an end of the transfer did not finish")
+        good = good and l1.tx == guest.rx > 0 and guest.tx == l1.rx > 0
+        said.append(
+            f"L1 to guest: {l1.tx} sent, {guest.rx} verified; guest to L1: {guest.tx} sent, "
+            f"{l1.rx} verified; {l1.retrans} + {guest.retrans} segments sent again"
+        )
+    out.check(names[0], good, "\n".join(said))
 
 
-def _kernel_log(_: Bed, out: Output, names: list[str]) -> None:
+def kernel_log(_: Bed, out: Output, names: list[str]) -> None:
     log = subprocess.getoutput("dmesg").splitlines()
     complaints = [line for line in log if COMPLAINT.search(line)]
     out.check(names[0], bool(log) and not complaints, "\n".join(complaints[:5]))
-
-
-def _move_step(a: str, b: str) -> Step:
-    return Step(
-        _move,
-        [
-            f"{a} to {b}: the migration completes and carries device state",
-            f"{a} to {b}: source and destination device walk their states in order",
-            f"{a} to {b}: all device state that was saved is loaded",
-            f"{a} to {b}: the source VF is released and unbound",
-            f"{a} to {b}: the transfer goes on both ways through {b}",
-        ],
-    )
-
-
-def _stay_step(action: Callable[[Bed, Output, list[str]], None], what: str, vf: str) -> Step:
-    return Step(
-        action,
-        [
-            f"{what}: the migration ends so and the device of the source runs",
-            f"{what}: the transfer goes on both ways through {vf}",
-        ],
-    )
-
-
-_START = Step(
-    _start,
-    ["the guest's only network device is the VF", "the transfer runs both ways through VF0"],
-)
-_FINISH = Step(_finish, ["every byte of the transfer arrived once and in order, both ways"])
-
-DEMO = [_START, _move_step("VF0", "VF1"), _move_step("VF1", "VF0"), _FINISH]
-FULL = [
-    Step(_self_test, ["the receiver sees a flipped byte and names its offset"]),
-    _START,
-    _move_step("VF0", "VF1"),
-    _stay_step(_cancel_precopy, "cancelled while the guest runs", "VF1"),
-    _stay_step(_cancel_blackout, "cancelled in the blackout", "VF1"),
-    _stay_step(_lose_destination, "destination killed in the blackout", "VF1"),
-    _stay_step(_refused, "destination refuses the device", "VF1"),
-    _move_step("VF1", "VF0"),
-    _FINISH,
-    Step(_kernel_log, ["L1's kernel had nothing to complain of"]),
-]

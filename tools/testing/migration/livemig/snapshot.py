@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .machine import Machine
+from .machine import NICS, Machine
 from .wait import Failure, until
 
 BOOT_SECONDS = 120
@@ -22,7 +22,7 @@ def _waiting(machine: Machine) -> bool:
     text = machine.status.read_text(encoding="utf-8", errors="replace")
     if "error" in text:
         raise Failure(f"the guest says: {text.strip()}")
-    return "waiting" in text
+    return text.count("waiting") == NICS
 
 
 def _saved(machine: Machine) -> bool:

@@ -8,10 +8,16 @@ from pathlib import Path
 
 from .wait import Failure, TimedOut, until
 
-L1_ADDRESS = "10.77.0.1"
+
+def l1_address(number: int) -> str:
+    """Each NIC of the guest is on a network of its own."""
+    return f"10.77.{number}.1"
+
+
 TCP_PORT = 5577
 REPORT_MS = 100
 
+_OTHER = re.compile(r"eth\d+: ")
 _FIELD = re.compile(r"(\w+)=([\d.]+)")
 
 
@@ -41,8 +47,9 @@ class Sample:
 class Report:
     """What one end has said so far; for the guest over all machines it ran in."""
 
-    def __init__(self, who: str) -> None:
+    def __init__(self, who: str, prefix: str = "") -> None:
         self.who = who
+        self._prefix = prefix  # of its own lines, where several ends report in one file
         self.samples: list[Sample] = []
         self.lines: list[str] = []
         self.end: Sample | None = None
@@ -68,6 +75,9 @@ class Report:
             self._take(line)
 
     def _take(self, line: str) -> None:
+        if _OTHER.match(line) and not line.startswith(self._prefix):
+            return
+        line = line.removeprefix(self._prefix)
         self.lines.append(line)
         word = line.partition(" ")[0]
         if word == "error":
@@ -99,14 +109,15 @@ class Totals:
 
 
 class Transfer:
-    """The transfer between L1 (this side's process) and the guest."""
+    """The transfer between L1 (this side's process) and one NIC of the guest."""
 
-    def __init__(self, program: Path, work: Path, interface: str, options: list[str]) -> None:
-        self.l1 = Report("L1")
-        self.guest = Report("guest")
-        path = work / "l1.traffic"
+    def __init__(self, number: int, program: Path, work: Path, interface: str,
+                 options: list[str]) -> None:  # fmt: skip
+        self.l1 = Report(f"L1 ({number})")
+        self.guest = Report(f"guest (eth{number})", f"eth{number}: ")
+        path = work / f"l1.traffic{number}"
         command = [str(program), "listen", "-i", interface, "-m", str(REPORT_MS), *options,
-                   L1_ADDRESS, str(TCP_PORT)]  # fmt: skip
+                   l1_address(number), str(TCP_PORT + number)]  # fmt: skip
         with path.open("wb") as out:
             # pylint: disable-next=consider-using-with
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out)
@@ -154,11 +165,14 @@ class Transfer:
             max((s.ack_gap for s in window), default=0.0),
         )
 
-    def finish(self, seconds: float) -> None:
-        """Close the L1 direction, then wait for both ends to have read everything."""
+    def stop(self) -> None:
+        """Close the L1 direction."""
         assert self._process.stdin
         self._process.stdin.write(b"stop\n")
         self._process.stdin.flush()
+
+    def finish(self, seconds: float) -> None:
+        """After stop: wait for both ends to have read everything."""
 
         def ended() -> bool:
             self.update()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The states that a guest's devices take, in the order in which QEMU's trace tells of them.
+
+Devices may write to one another.  So none may stop taking writes while another can still send
+them: all of them reach the state without DMA of their own (P2P) before any goes on to stop, and
+the other way round, all have left the stop before any may send.
+"""
+
+from dataclasses import dataclass
+
+States = list[tuple[str, str]]  # (device, state)
+
+RUNNING = "RUNNING"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What every device passes through, and the state that all reach before any goes on."""
+
+    states: tuple[str, ...]
+    meet: str | None = None
+    forbidden: str | None = None  # a state that no device may take any more
+
+
+SOURCE_WALK = Walk(("PRE_COPY", "PRE_COPY_P2P", "STOP_COPY"), "PRE_COPY_P2P", RUNNING)
+DESTINATION_WALK = Walk(("RESUMING", "RUNNING_P2P", RUNNING), "RUNNING_P2P")
+# A source that goes on after it had stopped.
+BACK_WALK = Walk(("PRE_COPY", "PRE_COPY_P2P", "STOP_COPY", "RUNNING_P2P", RUNNING), "PRE_COPY_P2P")
+UNDISTURBED_WALK = Walk(("PRE_COPY", RUNNING))
+
+
+def _by_device(seen: States) -> dict[str, list[str]]:
+    devices: dict[str, list[str]] = {}
+    for device, state in seen:
+        devices.setdefault(device, []).append(state)
+    return devices
+
+
+def _passed(wanted: tuple[str, ...], states: list[str]) -> bool:
+    rest = iter(states)
+    return all(state in rest for state in wanted)
+
+
+def _met(walk: Walk, seen: States, devices: set[str]) -> bool:
+    """No device takes the state after the common one before all have been in that one."""
+    after = walk.states[walk.states.index(walk.meet) + 1]
+    there: set[str] = set()
+    for device, state in seen:
+        if state == walk.meet:
+            there.add(device)
+        elif state == after:
+            return there == devices
+    return False
+
+
+def walked(seen: States, walk: Walk) -> bool:
+    devices = _by_device(seen)
+    good = bool(devices) and all(_passed(walk.states, states) for states in devices.values())
+    if walk.forbidden:
+        good = good and walk.forbidden not in {state for _, state in seen}
+    return good and (not walk.meet or _met(walk, seen, set(devices)))
+
+
+def told(seen: States) -> str:
+    return ", ".join(f"{device} {state}" for device, state in seen)
+
+
+def _seen(text: str) -> States:
+    """From "a:STATE b:STATE ..."."""
+    return [(word.partition(":")[0], word.partition(":")[2]) for word in text.split()]
+
+
+# For a test of the judgement itself: (what it is, the walk, the states in order).
+TOGETHER = [
+    ("both leave", SOURCE_WALK, _seen(
+        "a:PRE_COPY b:PRE_COPY b:PRE_COPY_P2P a:PRE_COPY_P2P b:STOP_COPY a:STOP_COPY a:STOP")),
+    ("both arrive", DESTINATION_WALK, _seen(
+        "a:RESUMING b:RESUMING a:RUNNING_P2P b:RUNNING_P2P a:RUNNING b:RUNNING")),
+]  # fmt: skip
+ALONE = [
+    ("one stops early", SOURCE_WALK, _seen(
+        "a:PRE_COPY b:PRE_COPY b:PRE_COPY_P2P b:STOP_COPY a:PRE_COPY_P2P a:STOP_COPY a:STOP")),
+    ("one stops at once", SOURCE_WALK, _seen(
+        "a:PRE_COPY b:PRE_COPY b:PRE_COPY_P2P a:STOP_COPY b:STOP_COPY a:STOP b:STOP")),
+    ("one runs again", SOURCE_WALK, _seen(
+        "a:PRE_COPY b:PRE_COPY a:PRE_COPY_P2P b:PRE_COPY_P2P a:STOP_COPY b:STOP_COPY a:RUNNING")),
+    ("one runs early", DESTINATION_WALK, _seen(
+        "a:RESUMING b:RESUMING a:RUNNING_P2P a:RUNNING b:RUNNING_P2P b:RUNNING")),
+    ("one runs at once", DESTINATION_WALK, _seen(
+        "a:RESUMING b:RESUMING a:RUNNING_P2P b:RUNNING a:RUNNING")),
+    ("one is missing", DESTINATION_WALK, _seen(
+        "a:RESUMING b:RESUMING a:RUNNING_P2P a:RUNNING")),
+    ("nobody", SOURCE_WALK, []),
+]  # fmt: skip
