@@ -29,6 +29,8 @@ debug-failnth		check-debug	$debug_needs		900	vm,-l,-k,debug,-a,dma_debug=off	env
 debug-reports		check-debug	$debug_needs		400	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
 migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
+migration-mixed		check		$vm_needs,migration	400	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
 "
 
 # lookup SUITE: sets needs, limit, where, command.

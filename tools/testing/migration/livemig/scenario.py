@@ -217,7 +217,8 @@ def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,
     good, gone = _settled(migration.source_states, BACK_WALK if stopped else UNDISTURBED_WALK)
     migration.fill(record, resumed)
     bed.records.append(record)
-    out.check(names[0], good and record.outcome == outcome, f"{record.outcome}; source: {told(gone)}")
+    good = good and record.outcome == outcome
+    out.check(names[0], good, f"{record.outcome}; source: {told(gone)}")
 
     if dest:
         until("the destination's end", 60, lambda: not dest.alive())
