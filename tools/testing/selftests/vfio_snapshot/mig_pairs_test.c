@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
 
 #include "lib/busy.h"
+#include "lib/records.h"
 #include "lib/stall.h"
 #include "lib/watch.h"
 
@@ -294,6 +296,81 @@ static int data_fd_copies_to_a_bar(struct pair *p)
 	return 0;
 }
 
+struct setter {
+	struct pair *pair;
+	int ret;
+	bool over;
+	pthread_t thread;
+};
+
+static void *set_stop(void *arg)
+{
+	struct setter *s = arg;
+
+	s->ret = mig_set(&s->pair->dev, VFIO_DEVICE_STATE_STOP, NULL);
+	__atomic_store_n(&s->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+#define PIECES 512
+
+struct slow_write {
+	int fd;
+	struct iovec pieces[PIECES];
+	pthread_t thread;
+};
+
+static void *write_slowly(void *arg)
+{
+	struct slow_write *w = arg;
+
+	/* It may end anywhere: the session does. */
+	if (writev(w->fd, w->pieces, PIECES) < 0)
+		return NULL;
+	return w;
+}
+
+/*
+ * All three at once, each with what the next one wants: a reset has the lock
+ * that a page fault on a BAR needs, a write is in that fault, and the end of
+ * loading waits for the write.
+ */
+static int loading_ends_in_a_reset(struct pair *p)
+{
+	struct setter setter = { .pair = p };
+	struct slow_write w = {};
+	struct blob head = {};
+	size_t i, len;
+	void *bar;
+
+	PASS_ON(pair_enter(p));
+	pair_close_fd(p);
+	NEED(vfio_dev_reset(&p->dev));
+	bar = map_bar(p, &len);
+	if (!bar)
+		return PAIR_SKIP;
+	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_RESUMING, &p->fd));
+	NEED(record_add_header(&head, TAG_DATA, 0, 16 << 20));
+	NEED(mig_write_all(p->fd, head.data, head.len, head.len, NULL));
+	blob_free(&head);
+
+	w.fd = p->fd;
+	for (i = 0; i < PIECES; i++)
+		w.pieces[i] = (struct iovec){ (uint8_t *)bar + HARMLESS_AT, 0x1000 };
+	NEED(pthread_create(&w.thread, NULL, write_slowly, &w));
+	pause_ms(5);
+	NEED(pthread_create(&setter.thread, NULL, set_stop, &setter));
+	pause_ms(20);
+	WANT(!__atomic_load_n(&setter.over, __ATOMIC_ACQUIRE));
+	NEED(vfio_dev_reset(&p->dev));
+	NEED(pthread_join(w.thread, NULL));
+	NEED(pthread_join(setter.thread, NULL));
+	WANT(setter.ret);
+	WANT(mig_get(&p->dev) == VFIO_DEVICE_STATE_RUNNING);
+	NEED(munmap(bar, len));
+	return pair_fd_is_dead(p);
+}
+
 /* Somebody who is stuck in the use of a data fd */
 struct stuck {
 	struct stall stall;
@@ -374,22 +451,6 @@ static int data_fd_is_stuck(struct pair *p)
 	PASS_ON(pair_open(p));
 	PASS_ON(pair_works(p));
 	return end_stuck(&s, p);
-}
-
-struct setter {
-	struct pair *pair;
-	int ret;
-	bool over;
-	pthread_t thread;
-};
-
-static void *set_stop(void *arg)
-{
-	struct setter *s = arg;
-
-	s->ret = mig_set(&s->pair->dev, VFIO_DEVICE_STATE_STOP, NULL);
-	__atomic_store_n(&s->over, true, __ATOMIC_RELEASE);
-	return NULL;
 }
 
 /*
@@ -492,6 +553,8 @@ static const struct {
 	{ "duplicates go on", IN_ALL, dup_and_close },
 	{ "the data is copied to or from a BAR during resets", IN_SESSION,
 	  data_fd_copies_to_a_bar },
+	{ "loading ends in a page fault on a BAR in a reset", IN_LOADING,
+	  loading_ends_in_a_reset },
 	{ "a page fault keeps the data fd, nothing else waits", IN_SESSION,
 	  data_fd_is_stuck },
 	{ "kill -9 while a page fault keeps the data fd", IN_SESSION, kill_stuck },

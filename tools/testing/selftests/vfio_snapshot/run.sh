@@ -32,7 +32,7 @@ if [ $# -eq 0 ]; then
 		mig_fd_test mig_reset_test mig_roundtrip_test mig_arc_query_test \
 		mig_fault_test mig_blackout_test \
 		mig_plain_test mig_many_test mig_pairs_test mig_mutator_test mig_ways_test \
-		cross_driver fsm
+		cross_driver fsm mig_vanish_test
 fi
 
 # Emulated, KASAN and lockdep make a program many times slower.

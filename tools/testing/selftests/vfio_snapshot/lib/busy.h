@@ -17,7 +17,6 @@ struct busy {
 	uint8_t *buffer;	/* memory that streams are copied to and from */
 	size_t len;
 	unsigned int seed;
-	unsigned long uses;
 	bool stop;
 	bool failed;
 	pthread_t thread;
@@ -33,7 +32,7 @@ bool busy_setting(struct busy *busy);
 bool busy_asking(struct busy *busy);
 
 int busy_start(struct busy *busy, struct pair *p, bool (*use)(struct busy *busy));
-/* Ends it: PAIR_FAILED if something was wrong, or nothing was done at all */
+/* Ends it, after one use at least: PAIR_FAILED if something was wrong */
 int busy_stop(struct busy *busy);
 /* Sets @state; a new data fd takes the place of p->fd. As mig_set(). */
 int busy_set_state(struct pair *p, uint32_t state);

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * {every state} x {everything that takes the device away}, while a process holds
+ * it: either it closes the device when it is asked to, or it is killed in the
+ * middle of its work. Nobody hangs, the data fd is dead and harmless for as long
+ * as it is kept, and the device that is there next works. See mig_pairs_test.c
+ * for what leaves the device in its place.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+
+#include "lib/busy.h"
+#include "lib/sriov.h"
+#include "lib/watch.h"
+
+/* A pair takes a second or two; under a debugging kernel it may take many. */
+#define LIMIT 60
+
+static struct sriov sriov;
+
+/* VFIO asks for the device by this eventfd. */
+static int request_event(struct pair *p)
+{
+	struct {
+		struct vfio_irq_set set;
+		int fd;
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
+				 VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_REQ_IRQ_INDEX,
+			.count = 1,
+		},
+		.fd = eventfd(0, EFD_CLOEXEC),
+	};
+
+	if (irq.fd >= 0 && ioctl(p->dev.fd, VFIO_DEVICE_SET_IRQS, &irq)) {
+		close(irq.fd);
+		return -1;
+	}
+	return irq.fd;
+}
+
+/* The process that takes the device away, when it is told to */
+struct taker {
+	pid_t pid;
+	int go;
+};
+
+/* To be made while nothing is open: it would be one more holder. */
+static int make_taker(struct taker *taker, int (*take)(struct sriov *s))
+{
+	char byte;
+	int go[2];
+
+	NEED(pipe2(go, O_CLOEXEC));
+	fflush(stdout);
+	taker->pid = fork();
+	WANT(taker->pid >= 0);
+	if (!taker->pid) {
+		close(go[1]);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(PAIR_FAILED);
+		_exit(take(&sriov) ? PAIR_FAILED : 0);
+	}
+	close(go[0]);
+	taker->go = go[1];
+	return 0;
+}
+
+static int start_taking(struct taker *taker)
+{
+	WANT(write(taker->go, "", 1) == 1);
+	close(taker->go);
+	return 0;
+}
+
+static int end_taking(struct taker *taker)
+{
+	int status;
+
+	WANT(waitpid(taker->pid, &status, 0) == taker->pid);
+	WANT(WIFEXITED(status) && !WEXITSTATUS(status));
+	return 0;
+}
+
+static bool still_taking(struct taker *taker)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, taker->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       !info.si_pid;
+}
+
+static int start_busy(struct busy busy[3], struct pair *p)
+{
+	bool loading = p->state == VFIO_DEVICE_STATE_RESUMING;
+
+	NEED(busy_start(&busy[0], p, busy_setting));
+	NEED(busy_start(&busy[1], p, busy_asking));
+	NEED(busy_start(&busy[2], p, loading ? busy_writing : busy_reading));
+	return 0;
+}
+
+/* As a hypervisor that unplugs the device from its guest */
+static int close_on_request(struct pair *p, int (*take)(struct sriov *s))
+{
+	struct pollfd wait = { .events = POLLIN };
+	struct taker taker;
+
+	PASS_ON(make_taker(&taker, take));
+	PASS_ON(pair_enter(p));
+	wait.fd = request_event(p);
+	WANT(wait.fd >= 0);
+	PASS_ON(start_taking(&taker));
+	WANT(poll(&wait, 1, 10000) == 1);
+	WANT(still_taking(&taker));
+
+	/*
+	 * It is asked, not forced: what was begun may be brought to its end. But
+	 * whoever takes the device away has the lock that a reset needs.
+	 */
+	if (p->state == VFIO_DEVICE_STATE_ERROR)
+		WANT(vfio_dev_reset(&p->dev) == -EAGAIN);
+	else
+		PASS_ON(pair_carry_on(p));
+	WANT(still_taking(&taker));
+	vfio_dev_close(&p->dev);
+	close(wait.fd);
+	return end_taking(&taker);
+}
+
+/* The same, when it is asked in the middle of its work */
+static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
+{
+	struct pollfd wait = { .events = POLLIN };
+	struct busy busy[3] = {};
+	int i, first = -1;
+	struct taker taker;
+
+	PASS_ON(make_taker(&taker, take));
+	PASS_ON(pair_enter(p));
+	wait.fd = request_event(p);
+	WANT(wait.fd >= 0);
+	/* What p->fd stands for will change. */
+	if (p->fd >= 0)
+		first = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+	PASS_ON(start_taking(&taker));
+	PASS_ON(start_busy(busy, p));
+	WANT(poll(&wait, 1, 10000) == 1);
+	usleep(30000);
+	for (i = 0; i < 3; i++)
+		PASS_ON(busy_stop(&busy[i]));
+	vfio_dev_close(&p->dev);
+	close(wait.fd);
+	pair_close_fd(p);
+	p->fd = first;
+	return end_taking(&taker);
+}
+
+static pid_t start_busy_holder(struct pair *p)
+{
+	static struct busy busy[3];
+	int ready[2];
+	char byte = 0;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return -1;
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (!pid) {
+		if (pair_enter(p) || start_busy(busy, p) ||
+		    write(ready[1], &byte, 1) != 1)
+			_exit(PAIR_FAILED);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		pid = -1;
+	close(ready[0]);
+	return pid;
+}
+
+static int killed_when_busy(struct pair *p, int (*take)(struct sriov *s))
+{
+	struct taker taker;
+	pid_t holder;
+
+	PASS_ON(make_taker(&taker, take));
+	holder = start_busy_holder(p);
+	WANT(holder > 0);
+	PASS_ON(start_taking(&taker));
+	usleep(30000);
+	WANT(still_taking(&taker));
+	NEED(kill(holder, SIGKILL));
+	WANT(waitpid(holder, NULL, 0) == holder);
+	return end_taking(&taker);
+}
+
+static const uint32_t states[] = {
+	VFIO_DEVICE_STATE_RUNNING,
+	VFIO_DEVICE_STATE_PRE_COPY,
+	VFIO_DEVICE_STATE_PRE_COPY_P2P,
+	VFIO_DEVICE_STATE_STOP_COPY,
+	VFIO_DEVICE_STATE_STOP,
+	VFIO_DEVICE_STATE_RESUMING,
+	VFIO_DEVICE_STATE_RUNNING_P2P,
+	VFIO_DEVICE_STATE_ERROR,
+};
+
+static const struct {
+	const char *name;
+	int (*hold)(struct pair *p, int (*take)(struct sriov *s));
+} holders[] = {
+	{ "closes it on request", close_on_request },
+	{ "is killed in the middle of its work", killed_when_busy },
+	{ "closes it on request in the middle of its work", close_when_busy },
+};
+
+/* The end of VFs takes Linux more than a second: not all of it with those. */
+static const struct {
+	const char *name;
+	int (*take)(struct sriov *s);
+	unsigned int nr_holders;
+} ways[] = {
+	{ "its driver is unbound", sriov_unbind_vf, 3 },
+	{ "the PF's driver is unbound", sriov_unbind_pf, 2 },
+	{ "sriov_numvfs is set to 0", sriov_no_vfs, 2 },
+};
+
+struct task {
+	uint32_t state;
+	int (*take)(struct sriov *s);
+	int (*hold)(struct pair *p, int (*take)(struct sriov *s));
+};
+
+static int run_pair(void *arg)
+{
+	const struct task *task = arg;
+	int fds = count_fds();
+	struct pair p;
+
+	pair_init(&p, task->state);
+	PASS_ON(task->hold(&p, task->take));
+	/* The data fd outlives its device, and the next one of that name. */
+	PASS_ON(pair_fd_is_dead(&p));
+	NEED(sriov_restore(&sriov));
+	PASS_ON(pair_open(&p));
+	PASS_ON(pair_works(&p));
+	PASS_ON(pair_fd_is_dead(&p));
+	pair_close(&p);
+	WANT(count_fds() == fds);
+	return 0;
+}
+
+static int device_flags(void *arg)
+{
+	struct vfio_dev dev;
+	int ret;
+
+	ret = vfio_dev_open(&dev, test_env.bdf);
+	if (!ret)
+		ret = mig_flags(&dev, arg);
+	vfio_dev_close(&dev);
+	return -ret;
+}
+
+static int restore(void *arg)
+{
+	NEED(sriov_restore(arg));
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	struct pair_ledger ledger = {};
+	unsigned int w, h, n, plan = 0;
+	uint64_t flags;
+	char name[160];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	test_env_init(&argc, argv);
+	ksft_print_header();
+	if (test_env.peer)
+		ksft_exit_skip("known faults of this driver crash the kernel here\n");
+	if (sriov_open(&sriov))
+		ksft_exit_skip("%s is not a VF\n", test_env.bdf);
+	watch_init();
+	if (device_flags(&flags) || ledger_open(&ledger))
+		ksft_exit_fail_msg("%s cannot be tested\n", test_env.bdf);
+	for (w = 0; w < ARRAY_SIZE(ways); w++)
+		plan += ways[w].nr_holders * ARRAY_SIZE(states);
+	ksft_set_plan(plan);
+
+	for (w = 0; w < ARRAY_SIZE(ways); w++)
+	for (h = 0; h < ways[w].nr_holders; h++)
+	for (n = 0; n < ARRAY_SIZE(states); n++) {
+		struct task task = { states[n], ways[w].take, holders[h].hold };
+		int ret, back;
+
+		snprintf(name, sizeof(name), "%s: %s, its holder %s",
+			 pair_state_name(states[n]), ways[w].name,
+			 holders[h].name);
+		if ((argc > 1 && !strstr(name, argv[1])) ||
+		    !mig_state_supported(flags, states[n])) {
+			ksft_test_result_skip("%s\n", name);
+			continue;
+		}
+		ret = watch_run(name, LIMIT, run_pair, &task);
+		if (!ret)
+			ret = ledger_check(&ledger);
+		ksft_test_result(!ret, "%s\n", name);
+		back = watch_run("restore", LIMIT, restore, &sriov);
+		if (ret == -EDEADLK || back)
+			ksft_exit_fail_msg("the device did not come back\n");
+	}
+	ksft_finished();
+}
