@@ -18,7 +18,6 @@
 
 #define MAX_VFS 64
 #define ENOUGH_VFS 16	/* where the caller says that there is a lab block */
-#define PAD(n) (4096 * ((n) + 1) + (n))
 #define SECONDS 60
 
 struct vf {
@@ -213,7 +212,7 @@ TEST_F_TIMEOUT(many, each_state_moves_to_the_next_vf, SECONDS)
 	/* So that no two are alike, and all are longer than a page */
 	for (i = 0; i < self->nr_vfs; i++)
 		lab_set(&self->lab, LAB_VF(self->vf[i].nr) + LAB_VF_PAD,
-			PAD(self->vf[i].nr));
+			4097 * (self->vf[i].nr + 1));
 	commands = lab_get(&self->lab, LAB_TOTAL);
 	lab_delay(&self->lab, variant->delay_us);
 	saving = at_once(self, save);
