@@ -84,13 +84,14 @@ kernel_doc()
 	"$linux/tools/docs/kernel-doc" -Wall -none "$@"
 }
 
-mapfile -t kernel_files < <(sources ./drivers ./include | grep '\.[ch]$')
+mapfile -t kernel_files < <(sources ./drivers ./include \
+	./tools/testing/selftests/vfio_snapshot/modules | grep '\.[ch]$')
 mapfile -t scripts < <(sources . | while read -r file; do
 	if head -n 3 "$file" | grep -qE '^#!.*[/ ](ba|da)?sh( |$)|^# shellcheck shell='; then
 		echo "$file"
 	fi
 done)
-mapfile -t licensed < <(sources . | grep -E '(\.(c|h|sh|py|mak)|/(Makefile|Kconfig|Kbuild|meson\.build))$')
+mapfile -t licensed < <(sources . | grep -E '(\.(c|h|sh|py|mak|config)|/(Makefile|Kconfig|Kbuild|config|meson\.build))$')
 
 echo "TAP version 13"
 echo "1..$((${#kernel_files[@]} + ${#scripts[@]} + 4))"
