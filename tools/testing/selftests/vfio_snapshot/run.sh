@@ -238,6 +238,7 @@ if [ -n "${VFIO_SNAPSHOT_LAB:-}" ]; then
 fi
 
 for program; do
+	begin=$SECONDS
 	case $program in
 	fsm)
 		run_fsm
@@ -265,6 +266,7 @@ for program; do
 	kernel_log_is_clean || result "not ok" "$program: the kernel did not complain"
 	! kernel_log | grep 'Oops' >/dev/null || broken=1
 	kernel_log_begin
+	echo "# $program took $((SECONDS - begin)) s"
 done
 
 # The driver leaves the device, and its module the kernel if it likes, while a
