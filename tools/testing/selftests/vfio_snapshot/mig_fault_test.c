@@ -57,6 +57,11 @@ FIXTURE_VARIANT_ADD(fail, with_an_unknown_status_and_all_that_follow) {
 	.flags = LAB_FAIL_ON,
 };
 
+FIXTURE_VARIANT_ADD(fail, with_ebusy_and_all_that_follow_after_they_were_carried_out) {
+	.status = EBUSY,
+	.flags = LAB_FAIL_AFTER | LAB_FAIL_ON,
+};
+
 FIXTURE_SETUP(fail)
 {
 	int ret;

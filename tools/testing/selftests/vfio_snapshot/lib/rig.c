@@ -196,10 +196,11 @@ int rig_mend(struct rig *rig)
 {
 	int ret;
 
-	if (rig->lab.regs) {
+	if (rig->lab.regs)
 		lab_fail_off(&rig->lab);
-		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
-	}
 	ret = vfio_dev_reset(&rig->dev);
+	/* What is lost for good is complained of once. */
+	if (rig->lab.regs && lab_wait_objects(&rig->lab, rig->objects))
+		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
 	return ret ? ret : rig_traffic(rig, true);
 }
