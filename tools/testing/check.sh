@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# check.sh [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
+# check.sh [-j JOBS] [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
 # those that "make check" is made of; "@NAME" stands for those of "make NAME". The last line is
-# "N passed, N failed", with ", N skipped" where some were.
+# "N passed, N failed", with ", N skipped" where some were. JOBS suites run at a time (one); what
+# they print comes in order.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -44,7 +45,9 @@ lookup()
 	read -r _ _ needs limit where command <<<"$row"
 }
 
-run_suite()
+# In the place of the calling subshell: the suite's parent is then this script, and its end the
+# suite's.
+exec_suite()
 {
 	local name=$1 needs limit where command
 	local -a options
@@ -52,10 +55,12 @@ run_suite()
 	lookup "$name"
 	# shellcheck disable=SC2086 # a command with arguments
 	case $where in
-	root) in_root timeout -k 5 "$limit" $command ;;
+	root)
+		exec_in_root timeout -k 5 "$limit" $command
+		;;
 	vm*)
 		IFS=, read -r -a options <<<"$where"
-		setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" \
+		exec setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" \
 			"${options[@]:1}" -- $command
 		;;
 	esac
@@ -91,6 +96,11 @@ tap_sum()
 		}'
 }
 
+jobs=1
+if [ "${1:-}" = -j ]; then
+	jobs=$2
+	shift 2
+fi
 [ $# -gt 0 ] || set -- @check
 chosen=()
 for name; do
@@ -126,23 +136,43 @@ account()
 	table+=$(printf '%-20s %5d passed %4d failed %4d skipped %6d s' "$1" "$3" "$4" "$5" "$2")$'\n'
 }
 
+declare -A pid_of start_of
+
+start()
+{
+	local log=$BUILD/logs/check-$1.log
+
+	: >"$log"
+	start_of[$1]=$(date +%s)
+	exec_suite "$1" >"$log" 2>&1 &
+	pid_of[$1]=$!
+}
+
+# What it has printed and goes on to print, and its results. It ended with its last line, which may
+# have been a while ago.
+finish()
+{
+	local log=$BUILD/logs/check-$1.log status=0
+
+	echo
+	echo "=== $1"
+	tail -n +1 -f -s 0.2 --pid="${pid_of[$1]}" "$log"
+	wait "${pid_of[$1]}" || status=$?
+	# shellcheck disable=SC2046 # three numbers
+	account "$1" $(($(stat -c %Y "$log") - start_of[$1])) $(tap_sum "$status" <"$log")
+}
+
 # shellcheck disable=SC2086 # a list
 if "$TOP/tools/testvm/setup.sh" $all_needs; then
 	account set-up $((SECONDS - begin)) 0 0 0
 	mkdir -p "$BUILD/logs"
+	started=0
 	for name; do
-		log=$BUILD/logs/check-$name.log
-		start=$SECONDS
-		echo
-		echo "=== $name"
-		# Not a pipeline: the suite's parent is this very process, and its end the suite's.
-		exec 5> >(exec tee "$log")
-		tee=$!
-		run_suite "$name" >&5 2>&1 5>&- && status=0 || status=$?
-		exec 5>&-
-		wait "$tee"
-		# shellcheck disable=SC2046 # three numbers
-		account "$name" $((SECONDS - start)) $(tap_sum "$status" <"$log")
+		while [ "$started" -lt $# ] && [ "$(jobs -pr | wc -l)" -lt "$jobs" ]; do
+			started=$((started + 1))
+			start "${!started}"
+		done
+		finish "$name"
 	done
 else
 	account set-up $((SECONDS - begin)) 0 1 0
