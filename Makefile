@@ -35,7 +35,7 @@ check:
 	@$(TOP)/tools/testing/check.sh
 
 check-debug:
-	@$(TOP)/tools/testing/check.sh @check-debug
+	@$(TOP)/tools/testing/check.sh -j 2 @check-debug
 
 kselftest:
 	@$(TOP)/tools/testing/check.sh kselftest
