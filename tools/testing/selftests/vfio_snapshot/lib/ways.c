@@ -280,34 +280,20 @@ static ssize_t not_splice_at(struct ways *w, int fd, uint8_t *buf, size_t len,
 	return result(splice(fd, &at, w->pipe[1], NULL, len, 0));
 }
 
+static ssize_t not_splice_to(struct ways *w, int fd, uint8_t *buf, size_t len,
+			     size_t *fit, int arg)
+{
+	loff_t at = 0;
+
+	(void)buf; (void)fit; (void)arg;
+	return result(splice(w->pipe[0], NULL, fd, &at, len, 0));
+}
+
 static ssize_t not_sendfile_to_file(struct ways *w, int fd, uint8_t *buf,
 				    size_t len, size_t *fit, int arg)
 {
 	(void)buf; (void)fit; (void)arg;
 	return result(sendfile(w->file, fd, NULL, len));
-}
-
-static ssize_t not_splice_in(struct ways *w, int fd, uint8_t *buf, size_t len,
-			     size_t *fit, int arg)
-{
-	uint8_t back[64];
-	ssize_t ret, put;
-
-	(void)fit; (void)arg;
-	put = write(w->pipe[1], buf, least(len, sizeof(back)));
-	if (put <= 0)
-		return -EPIPE;
-	ret = result(splice(w->pipe[0], NULL, fd, NULL, put, 0));
-	return drain_pipe(w, back, put) < 0 ? -EPIPE : ret;
-}
-
-static ssize_t not_sendfile_in(struct ways *w, int fd, uint8_t *buf, size_t len,
-			       size_t *fit, int arg)
-{
-	off_t at = 0;
-
-	(void)buf; (void)fit; (void)arg;
-	return result(sendfile(fd, w->file, &at, least(len, EDGE_ROOM)));
 }
 
 static ssize_t not_mmap(struct ways *w, int fd, uint8_t *buf, size_t len,
@@ -415,6 +401,33 @@ static ssize_t write_read_only(struct ways *w, int fd, uint8_t *buf, size_t len,
 	return result(write(fd, page, *fit));
 }
 
+static ssize_t write_splice(struct ways *w, int fd, uint8_t *buf, size_t len,
+			    size_t *fit, int most)
+{
+	static uint8_t rest[EDGE_ROOM];
+	ssize_t put, ret;
+
+	put = write(w->pipe[1], buf, 1 + rng_below(&w->rng, least(most, len)));
+	if (put <= 0)
+		return -EPIPE;
+	*fit = put;
+	ret = result(splice(w->pipe[0], NULL, fd, NULL, put, 0));
+	put -= ret > 0 ? ret : 0;
+	return drain_pipe(w, rest, put) < 0 ? -EPIPE : ret;
+}
+
+static ssize_t write_sendfile(struct ways *w, int fd, uint8_t *buf, size_t len,
+			      size_t *fit, int arg)
+{
+	off_t at = 0;
+
+	(void)arg;
+	*fit = 1 + rng_below(&w->rng, least(len, 4096));
+	if (pwrite(w->file, buf, *fit, 0) != (ssize_t)*fit)
+		return -EIO;
+	return result(sendfile(fd, w->file, &at, *fit));
+}
+
 static ssize_t write_bad_end(struct ways *w, int fd, uint8_t *buf, size_t len,
 			     size_t *fit, int edge)
 {
@@ -481,6 +494,9 @@ const struct way write_ways[] = {
 	{ "write with O_NONBLOCK", write_nonblocking, 200, 0, false },
 	{ "write of read-only memory", write_read_only, 0, 0, false },
 	{ "write of nothing", write_nothing, 0, 0, false },
+	{ "splice", write_splice, EDGE_ROOM, 0, false },
+	{ "splice of a few bytes", write_splice, 40, 0, false },
+	{ "sendfile from a file", write_sendfile, 0, 0, false },
 	BAD("write up to a page without access", write_bad_end, EDGE_NO_ACCESS),
 	BAD("write up to an unmapped page", write_bad_end, EDGE_UNMAPPED),
 	BAD("write up to the end of a mapped file", write_bad_end, EDGE_BEYOND_FILE),
@@ -489,8 +505,7 @@ const struct way write_ways[] = {
 	REFUSED("read", not_read, 0, EBADF),
 	REFUSED("lseek", not_lseek, SEEK_SET, ESPIPE),
 	REFUSED("write with RWF_NOWAIT", not_nowait_write, 0, EOPNOTSUPP),
-	REFUSED("splice", not_splice_in, 0, EINVAL),
-	REFUSED("sendfile", not_sendfile_in, 0, EINVAL),
+	REFUSED("splice with a position", not_splice_to, 0, EINVAL),
 	REFUSED("mmap", not_mmap, PROT_READ, EACCES),
 	REFUSED("fsync", not_sync, 0, EINVAL),
 	REFUSED("ftruncate", not_truncate, 0, EINVAL),
