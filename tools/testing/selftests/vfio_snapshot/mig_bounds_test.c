@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory: the kernel takes none for data that has only been promised, all that
+ * it takes is charged to the cgroup of whoever asked, a cgroup that has too
+ * little gets an error, and what is true of the device stays true.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "lib/harness.h"
+#include "lib/lab.h"
+#include "lib/memcg.h"
+#include "lib/records.h"
+
+#define KIB 1024ll
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define STATE (64 * MIB)	/* what the firmware's state is padded by */
+#define LIMIT (16 * MIB)	/* and a cgroup in which it has no room */
+#define AHEAD (2 * MIB)		/* memory is taken so far ahead of the data */
+/* What a cgroup's counters may be off by, and small things beside the data */
+#define SLACK (512 * KIB)
+
+FIXTURE(bounds) {
+	struct vfio_dev dev;
+	uint64_t flags;
+	struct memcg cg;
+	struct lab lab;
+	struct blob stream;
+};
+
+FIXTURE_SETUP(bounds)
+{
+	int ret;
+
+	NEEDS_OURS();
+	ret = memcg_open(&self->cg, _metadata->name);
+	if (ret == -ENODEV || ret == -EACCES)
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
+}
+
+FIXTURE_TEARDOWN(bounds)
+{
+	if (self->dev.fd > 0)
+		vfio_dev_close(&self->dev);
+	lab_close(&self->lab);
+	memcg_close(&self->cg);
+	blob_free(&self->stream);
+}
+
+static void *ballast(size_t len)
+{
+	static uint8_t *data;
+	static size_t have;
+
+	if (have < len) {
+		free(data);
+		data = malloc(len);
+		memset(data, 0x5a, len);
+		have = len;
+	}
+	return data;
+}
+
+/* The largest record that there may be, of which only the header comes */
+static int promise(int fd)
+{
+	struct blob b = {};
+	int ret;
+
+	ret = record_add_header(&b, TAG_DATA, 0, GIB) ?:
+	      mig_write_all(fd, b.data, b.len, b.len, NULL);
+	blob_free(&b);
+	return ret;
+}
+
+TEST_F(bounds, memory_for_a_record_comes_with_its_data)
+{
+	static const long long steps[] = { 0, 1, 4096, MIB, AHEAD, AHEAD + 1,
+					   3 * AHEAD - 1, 8 * MIB, 20 * MIB + 1 };
+	long long before, grown, may, at = 0;
+	unsigned int i;
+	int fd;
+
+	ballast(20 * MIB);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	before = memcg_kernel(&self->cg);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	ASSERT_EQ(0, promise(fd));
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		ASSERT_EQ(0, mig_write_all(fd, ballast(0), steps[i] - at, 64 * KIB,
+					   NULL));
+		at = steps[i];
+		grown = memcg_kernel(&self->cg) - before;
+		may = (at + AHEAD - 1) / AHEAD * AHEAD;
+		EXPECT_LE(grown, may + SLACK);
+		/* Or it is not charged to this cgroup at all. */
+		EXPECT_GE(grown, at - SLACK);
+		TH_LOG("promised 1 GiB, came %lld kB: %lld kB", at / KIB, grown / KIB);
+	}
+	EXPECT_EQ(-ENODATA, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	EXPECT_EQ(0, vfio_dev_reset(&self->dev));
+	close(fd);
+	EXPECT_LE(memcg_settle(&self->cg, before + SLACK), before + SLACK);
+}
+
+TEST_F(bounds, a_skipped_record_takes_no_memory)
+{
+	long long before;
+	int i, fd;
+
+	ballast(MIB);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	before = memcg_kernel(&self->cg);
+	for (i = 0; i < 20; i++) {
+		self->stream.len = 0;
+		ASSERT_EQ(0, record_add(&self->stream, 0x77, RECORD_OPTIONAL,
+					ballast(0), MIB));
+		ASSERT_EQ(0, mig_write_all(fd, self->stream.data, self->stream.len,
+					   MIB, NULL));
+	}
+	EXPECT_LE(memcg_kernel(&self->cg) - before, SLACK);
+	close(fd);
+}
+
+#define OLD_LOADS 40
+#define OLD_SAVES 200
+
+TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
+{
+	int fd[OLD_LOADS + OLD_SAVES], i;
+	long long before, left;
+
+	ballast(4096);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	before = memcg_kernel(&self->cg);
+	for (i = 0; i < OLD_LOADS; i++) {
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd[i]));
+		ASSERT_EQ(0, promise(fd[i]));
+		ASSERT_EQ(1, write(fd[i], ballast(0), 1));
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	}
+	for (; i < OLD_LOADS + OLD_SAVES; i++) {
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &fd[i]));
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	}
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	left = memcg_settle(&self->cg, before + SLACK) - before;
+	EXPECT_LE(left, SLACK);
+	TH_LOG("%d dead fds: %lld kB", i, left / KIB);
+	while (i)
+		close(fd[--i]);
+}
+
+/* MemAvailable, which counts what no cgroup was charged for as well */
+static long long available(void)
+{
+	long long kb = -1;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %lld kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb * KIB;
+}
+
+struct figures {
+	long long peak;		/* more than before the call, at most */
+	long long kernel;	/* more than at the beginning */
+	long long machine;	/* less available than at the beginning */
+};
+
+struct meter {
+	struct memcg *cg;
+	long long kernel, available, current;
+};
+
+static void meter_start(struct meter *m, struct memcg *cg)
+{
+	m->cg = cg;
+	m->kernel = memcg_kernel(cg);
+	m->available = available();
+	m->current = memcg_current(cg);
+	memcg_peak(cg);
+}
+
+static struct figures meter_read(struct meter *m)
+{
+	struct figures f = {
+		.peak = memcg_peak(m->cg),
+		.kernel = memcg_kernel(m->cg) - m->kernel,
+		.machine = m->available - available(),
+	};
+
+	if (f.peak > 0)
+		f.peak -= m->current;
+	m->current = memcg_current(m->cg);
+	return f;
+}
+
+#define LOG_FIGURES(what, f) \
+	TH_LOG("%-44s peak %7lld kB, held %7lld kB, machine %7lld kB", what, \
+	       (f).peak / KIB, (f).kernel / KIB, (f).machine / KIB)
+
+/* A state of a good size, and where it is: the stream is in @self->stream. */
+static void save_padded(struct __test_metadata *_metadata,
+			FIXTURE_DATA(bounds) *self)
+{
+	ASSERT_EQ(0, blob_add(&self->stream, ballast(STATE + MIB), STATE + MIB));
+	self->stream.len = 0;
+	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
+	ASSERT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
+	ASSERT_GT(self->stream.len, STATE);
+}
+
+TEST_F_TIMEOUT(bounds, saving_costs_the_state_and_little_beside_it, 60)
+{
+	size_t half, at = 0;
+	struct figures f;
+	struct meter m;
+	ssize_t got;
+	int fd;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
+	ballast(MIB);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	meter_start(&m, &self->cg);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &fd));
+	f = meter_read(&m);
+	LOG_FIGURES("STOP_COPY of 64 MiB", f);
+	EXPECT_GE(f.kernel, STATE - SLACK);
+	EXPECT_LE(f.kernel, STATE + SLACK);
+	EXPECT_LE(f.peak, STATE + 2 * SLACK);
+	/* What the machine lacks more than the cgroup has nobody was charged for. */
+	EXPECT_LE(f.machine, f.kernel + 8 * MIB);
+
+	half = STATE / 2;
+	while (at < half && (got = read(fd, ballast(0), MIB)) > 0)
+		at += got;
+	f = meter_read(&m);
+	LOG_FIGURES("half of it read", f);
+	EXPECT_LE(f.kernel, STATE + SLACK);
+	while ((got = read(fd, ballast(0), MIB)) > 0)
+		at += got;
+	EXPECT_EQ(0, got);
+	EXPECT_GT(at, STATE);
+	f = meter_read(&m);
+	LOG_FIGURES("all of it read", f);
+	EXPECT_LE(f.kernel, SLACK);
+
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	close(fd);
+	EXPECT_LE(memcg_settle(&self->cg, m.kernel + SLACK), m.kernel + SLACK);
+}
+
+TEST_F_TIMEOUT(bounds, precopy_costs_two_images_at_most, 60)
+{
+	struct figures f;
+	struct meter m;
+	int i, fd;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	NEEDS_STATE(self->flags, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	meter_start(&m, &self->cg);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &fd));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL));
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, NULL));
+	}
+	f = meter_read(&m);
+	LOG_FIGURES("PRE_COPY of 64 MiB, to P2P and back 10 times", f);
+	EXPECT_LE(f.kernel, STATE + SLACK);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	f = meter_read(&m);
+	LOG_FIGURES("STOP_COPY, nothing read", f);
+	EXPECT_LE(f.kernel, 2 * STATE + SLACK);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_LE(memcg_settle(&self->cg, m.kernel + SLACK), m.kernel + SLACK);
+	close(fd);
+}
+
+TEST_F_TIMEOUT(bounds, loading_costs_the_state_and_little_beside_it, 60)
+{
+	struct figures f;
+	struct meter m;
+	int fd;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	save_padded(_metadata, self);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	meter_start(&m, &self->cg);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	ASSERT_EQ(0, mig_write_all(fd, self->stream.data, self->stream.len / 2, MIB,
+				   NULL));
+	f = meter_read(&m);
+	LOG_FIGURES("half of 64 MiB written", f);
+	EXPECT_LE(f.kernel, STATE / 2 + AHEAD + SLACK);
+	ASSERT_EQ(0, mig_write_all(fd, self->stream.data + self->stream.len / 2,
+				   self->stream.len - self->stream.len / 2, MIB, NULL));
+	f = meter_read(&m);
+	LOG_FIGURES("all of it written", f);
+	EXPECT_LE(f.kernel, STATE + SLACK);
+	EXPECT_LE(f.machine, f.kernel + 8 * MIB);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_LE(memcg_settle(&self->cg, m.kernel + SLACK), m.kernel + SLACK);
+	close(fd);
+}
+
+/* @work in a process that is in the cgroup: its errno, or -EINTR if it was killed */
+static int in_cgroup(FIXTURE_DATA(bounds) *self,
+		     int (*work)(FIXTURE_DATA(bounds) *self, int arg), int arg)
+{
+	int status, ret;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		ret = memcg_enter(&self->cg) ?: work(self, arg);
+		_exit(-ret);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) :
+	       WTERMSIG(status) == SIGKILL ? -EINTR : -ECHILD;
+}
+
+static long long all_oom_kills(void)
+{
+	long long value, found = -1;
+	char name[64];
+	FILE *f = fopen("/proc/vmstat", "re");
+
+	while (f && found < 0 && fscanf(f, "%63s %lld", name, &value) == 2)
+		if (!strcmp(name, "oom_kill"))
+			found = value;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* It was too much for the cgroup, and nobody else had to pay for that. */
+#define EXPECT_TOO_MUCH(_ret, _kills) \
+	do { \
+		int _r = (_ret); \
+		long long _killed = memcg_oom_kills(&self->cg); \
+		EXPECT_TRUE(_r == -ENOMEM || _r == -EINTR) { \
+			TH_LOG("%d", _r); \
+		} \
+		EXPECT_EQ(_r == -EINTR, _killed > 0); \
+		EXPECT_EQ((_kills) + _killed, all_oom_kills()); \
+		TH_LOG("%s", _r == -EINTR ? "killed" : "ENOMEM"); \
+	} while (0)
+
+static int set_state(FIXTURE_DATA(bounds) *self, int state)
+{
+	return mig_set(&self->dev, state, NULL);
+}
+
+TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 120)
+{
+	/* What is asked for, and where the device is when there was no memory */
+	static const struct {
+		uint32_t to;
+		uint32_t left;
+	} ways[] = {
+		{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP },
+		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING },
+	};
+	long long kills = all_oom_kills(), before = available();
+	unsigned int i;
+	int fd;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!mig_state_supported(self->flags, ways[i].to))
+			continue;
+		ASSERT_EQ(0, memcg_limit(&self->cg, LIMIT));
+		EXPECT_TOO_MUCH(in_cgroup(self, set_state, ways[i].to), kills);
+		EXPECT_STATE(&self->dev, ways[i].left);
+		EXPECT_EQ(ways[i].left != VFIO_DEVICE_STATE_RUNNING,
+			  lab_stopped(&self->lab));
+		EXPECT_LE(memcg_settle(&self->cg, SLACK), SLACK);
+
+		/* Again in the same cgroup, with enough memory */
+		ASSERT_EQ(0, memcg_limit(&self->cg, STATE + LIMIT));
+		EXPECT_EQ(0, in_cgroup(self, set_state, ways[i].to));
+		EXPECT_STATE(&self->dev, ways[i].to);
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+		ASSERT_EQ(0, mig_set(&self->dev, ways[i].to, &fd));
+		self->stream.len = 0;
+		EXPECT_EQ(ways[i].to == VFIO_DEVICE_STATE_PRE_COPY ? -ENOMSG : 0,
+			  mig_read_all(fd, MIB, &self->stream));
+		EXPECT_GT(self->stream.len, STATE);
+		close(fd);
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	}
+	EXPECT_FALSE(lab_stopped(&self->lab));
+	blob_free(&self->stream);
+	EXPECT_LE(memcg_settle(&self->cg, SLACK), SLACK);
+	EXPECT_GE(available(), before - STATE / 2);
+}
+
+static int write_stream(FIXTURE_DATA(bounds) *self, int fd)
+{
+	return mig_write_all(fd, self->stream.data, self->stream.len, MIB, NULL);
+}
+
+TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 120)
+{
+	long long kills = all_oom_kills();
+	struct load_result r;
+	int fd;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	save_padded(_metadata, self);
+	ASSERT_EQ(0, memcg_limit(&self->cg, LIMIT));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	EXPECT_TOO_MUCH(in_cgroup(self, write_stream, fd), kills);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RESUMING);
+	EXPECT_TRUE(lab_stopped(&self->lab));
+	EXPECT_LE(memcg_kernel(&self->cg), LIMIT);
+	EXPECT_EQ(-ENODATA, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	EXPECT_FALSE(lab_stopped(&self->lab));
+	close(fd);
+	EXPECT_LE(memcg_settle(&self->cg, SLACK), SLACK);
+
+	ASSERT_EQ(0, memcg_limit(&self->cg, STATE + LIMIT));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	EXPECT_EQ(0, in_cgroup(self, write_stream, fd));
+	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	close(fd);
+	r = mig_load(&self->dev, self->stream.data, self->stream.len, MIB);
+	EXPECT_EQ(LOAD_OK, r.stage);
+}
+
+/* A write that found no memory took what it says it took, and goes on from there. */
+TEST_F_TIMEOUT(bounds, a_write_goes_on_when_the_cgroup_gets_more_memory, 60)
+{
+	size_t done = 0;
+	int fd, ret;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	save_padded(_metadata, self);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	ASSERT_EQ(0, memcg_limit(&self->cg, LIMIT));
+	ret = mig_write_all(fd, self->stream.data, self->stream.len, MIB, &done);
+	ASSERT_EQ(0, memcg_limit(&self->cg, 0));
+	EXPECT_EQ(-ENOMEM, ret);
+	EXPECT_LT(done, LIMIT);
+	TH_LOG("ENOMEM after %zu kB", done / 1024);
+	EXPECT_EQ(0, mig_write_all(fd, self->stream.data + done,
+				   self->stream.len - done, MIB, NULL));
+	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	close(fd);
+}
+
+TEST_F(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing)
+{
+	static const uint32_t to[] = { VFIO_DEVICE_STATE_STOP_COPY,
+				       VFIO_DEVICE_STATE_PRE_COPY };
+	struct figures f;
+	struct meter m;
+	unsigned int i;
+	uint64_t size;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	/* With the parts that it pads, it is more than that. */
+	lab_vf_set(&self->lab, LAB_VF_PAD, GIB);
+	meter_start(&m, &self->cg);
+	EXPECT_EQ(-EFBIG, mig_data_size(&self->dev, &size));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		if (!mig_state_supported(self->flags, to[i]))
+			continue;
+		EXPECT_EQ(-EFBIG, mig_set(&self->dev, to[i], NULL));
+		f = meter_read(&m);
+		EXPECT_LE(f.peak, SLACK);
+		EXPECT_LE(f.kernel, SLACK);
+		/* A device that can stop is stopped by then, and runs again. */
+		EXPECT_NE(VFIO_DEVICE_STATE_ERROR, mig_get(&self->dev));
+		EXPECT_EQ(mig_get(&self->dev) == VFIO_DEVICE_STATE_STOP,
+			  lab_stopped(&self->lab));
+		EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	}
+	lab_vf_set(&self->lab, LAB_VF_PAD, 0);
+	EXPECT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
+}
+
+SNAPSHOT_TEST_MAIN
