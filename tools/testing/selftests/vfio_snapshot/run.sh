@@ -31,7 +31,8 @@ if [ $# -eq 0 ]; then
 	set -- mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test \
 		mig_fd_test mig_reset_test mig_roundtrip_test mig_arc_query_test \
 		mig_fault_test mig_blackout_test \
-		mig_plain_test mig_many_test mig_dead_test mig_pairs_test mig_mutator_test mig_ways_test mig_bounds_test \
+		mig_plain_test mig_many_test mig_dead_test mig_pairs_test \
+		mig_mutator_test mig_ways_test mig_bounds_test \
 		cross_driver fsm mig_vanish_test
 fi
 
