@@ -13,6 +13,8 @@
 #include "buffer.h"
 #include "migration.h"
 
+/* Better a migration that fails than a process killed to make room for it. */
+#define GFP_META	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 #define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
 
 static struct folio *alloc_folio(size_t bytes)
@@ -26,7 +28,6 @@ static struct folio *alloc_folio(size_t bytes)
 		if (folio)
 			return folio;
 	}
-	/* Better a migration that fails than a process killed to make room. */
 	return folio_alloc(GFP_IMAGE | __GFP_RETRY_MAYFAIL, 0);
 }
 
@@ -42,7 +43,7 @@ static int add_folio(struct snapshot_buf *buf, size_t bytes)
 		struct folio **folios;
 
 		folios = krealloc_array(buf->folios, room, sizeof(*folios),
-					GFP_KERNEL_ACCOUNT);
+					GFP_META);
 		if (!folios)
 			return -ENOMEM;
 		buf->folios = folios;
@@ -55,6 +56,14 @@ static int add_folio(struct snapshot_buf *buf, size_t bytes)
 	buf->folios[buf->nr++] = folio;
 	buf->size += folio_size(folio);
 	return 0;
+}
+
+static void drop_folio(struct snapshot_buf *buf)
+{
+	struct folio *folio = buf->folios[--buf->nr];
+
+	buf->size -= folio_size(folio);
+	folio_put(folio);
 }
 
 static void unmap(struct snapshot_buf *buf)
@@ -83,7 +92,7 @@ static int make_table(struct snapshot_buf *buf)
 	unsigned int i;
 	int err;
 
-	err = sg_alloc_table(&buf->table, buf->nr, GFP_KERNEL_ACCOUNT);
+	err = sg_alloc_table(&buf->table, buf->nr, GFP_META);
 	if (err)
 		return err;
 	for_each_sgtable_sg(&buf->table, sg, i)
@@ -97,10 +106,12 @@ static int make_table(struct snapshot_buf *buf)
  * @size: bytes to have afterwards, at least
  *
  * Return: 0, or -ENOMEM, also when memory is too fragmented for the
- * back-end's max_segs; the buffer may then have grown by less.
+ * back-end's max_segs; the buffer is as large as it was then, which leaves
+ * the caller's cgroup some memory to go on with.
  */
 int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
 {
+	unsigned int nr = buf->nr;
 	int err = 0;
 
 	if (buf->size >= size)
@@ -109,6 +120,8 @@ int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
 	forget_table(buf);
 	while (!err && buf->size < size)
 		err = add_folio(buf, size - buf->size);
+	while (err && buf->nr > nr)
+		drop_folio(buf);
 	return err;
 }
 
@@ -126,7 +139,7 @@ int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
 struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
 					enum vfio_snapshot_dir dir, size_t size)
 {
-	struct snapshot_buf *buf = kzalloc_obj(*buf, GFP_KERNEL_ACCOUNT);
+	struct snapshot_buf *buf = kzalloc_obj(*buf, GFP_META);
 	int err;
 
 	if (!buf)
@@ -158,7 +171,7 @@ void snapshot_buf_free(struct snapshot_buf *buf)
 		return;
 	forget_table(buf);
 	while (buf->nr)
-		folio_put(buf->folios[--buf->nr]);
+		drop_folio(buf);
 	kfree(buf->folios);
 	kfree(buf);
 }
