@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Coverage-guided fuzzing of the stream parser (libFuzzer). The input is one
- * byte that says how the stream is cut into pieces, then the stream. The parser
- * must take it as a second, plainer reader does that sees the stream as a whole.
+ * Coverage-guided fuzzing of the stream parser (libFuzzer). The input says how
+ * the stream is cut into pieces, then what it is: one byte for the number of
+ * cuts, so many bytes with the lengths of the pieces, which come round again
+ * and again, and the stream. The parser must take it as the second reader of
+ * the format does that the kselftests have, which sees the stream as a whole.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "format.h"
+#include "judge.h"
 
 #define MAX_DATA	4096
 
@@ -22,87 +25,27 @@ static struct vfio_snapshot_ident ident;
 		}							\
 	} while (0)
 
-/* What the plain reader finds out about a stream. */
-struct verdict {
-	int err;	/* of the first bad byte */
-	int end;	/* of ending here, when there was no error */
-	u64 loads;
-	u64 loaded;	/* bytes of device data in whole records */
+struct cuts {
+	const u8 *lens;		/* of the pieces, 0: all that is left */
+	size_t nr;		/* 0: the stream is not cut */
 };
 
-static u64 get(const u8 *at, unsigned int bytes)
-{
-	u64 value = 0;
-
-	while (bytes--)
-		value = value << 8 | at[bytes];
-	return value;
-}
-
-static struct verdict read_plainly(const u8 *data, size_t len)
-{
-	struct verdict v = { 0 };
-	bool have_ident = false, have_end = false;
-	size_t pos = 0;
-	u64 records = 0;
-
-	while (len - pos >= 16) {
-		u64 size = get(data + pos, 8);
-		u32 flags = get(data + pos + 8, 4), tag = get(data + pos + 12, 4);
-		bool optional = flags & 1;
-		const u8 *body = data + pos + 16;
-
-		if (!size || flags > 1)
-			v.err = -EINVAL;
-		else if (have_end)
-			v.err = -EBADMSG;
-		else if (tag == VFIO_SNAPSHOT_TAG_DEVICE_DATA)
-			v.err = optional ? -EINVAL : size > MAX_DATA ? -EFBIG : 0;
-		else if (tag == VFIO_SNAPSHOT_TAG_IDENT)
-			v.err = !optional || size != 32 ? -EINVAL : 0;
-		else if (tag == VFIO_SNAPSHOT_TAG_END)
-			v.err = !optional || size != 16 ? -EINVAL : 0;
-		else
-			v.err = !optional ? -EOPNOTSUPP : size > SNAPSHOT_SKIP_MAX ? -EFBIG : 0;
-		if (v.err)
-			return v;
-
-		if (len - pos - 16 < size) {
-			v.end = -ENODATA;
-			return v;
-		}
-		if (tag == VFIO_SNAPSHOT_TAG_IDENT) {
-			v.err = records ? -EBADMSG : memcmp(body, &ident, 32) ? -EXDEV : 0;
-			have_ident = true;
-		} else if (tag == VFIO_SNAPSHOT_TAG_END) {
-			v.err = !have_ident || !v.loads || get(body, 8) != records ||
-				get(body + 8, 8) != pos ? -EBADMSG : 0;
-			have_end = true;
-		} else if (tag == VFIO_SNAPSHOT_TAG_DEVICE_DATA) {
-			v.loads++;
-			v.loaded += size;
-		}
-		if (v.err)
-			return v;
-		records++;
-		pos += 16 + size;
-	}
-	if (pos != len || !v.loads || (have_ident && !have_end))
-		v.end = -ENODATA;
-	return v;
-}
-
-static struct verdict read_in_pieces(const u8 *data, size_t len, size_t piece)
+static struct verdict read_in_pieces(const u8 *data, size_t len, const struct cuts *cuts)
 {
 	struct snapshot_parser parser;
 	struct verdict v = { 0 };
-	u64 filled = 0;
+	u64 filled = 0, room;
+	size_t i;
 
 	snapshot_parser_init(&parser, MAX_DATA, &ident);
-	while (len && !v.err) {
-		size_t take = piece < len ? piece : len;
+	for (i = 0; len && !v.err; i++) {
+		size_t take = cuts->nr ? cuts->lens[i % cuts->nr] : 0;
 
-		check(parser.room);
+		room = parser.room;
+		check(room);
+		check(!snapshot_parser_feed(&parser, 0) && parser.room == room);
+		if (!take || take > len)
+			take = len;
 		if (take > parser.room)
 			take = parser.room;
 		switch (parser.want) {
@@ -121,7 +64,7 @@ static struct verdict read_in_pieces(const u8 *data, size_t len, size_t piece)
 		case SNAPSHOT_WANT_LOAD:
 			check(false);
 		}
-		v.err = snapshot_parser_feed(&parser, take);
+		v.err = -snapshot_parser_feed(&parser, take);
 		if (!v.err && parser.want == SNAPSHOT_WANT_LOAD) {
 			check(filled == parser.size);
 			v.loads++;
@@ -133,7 +76,7 @@ static struct verdict read_in_pieces(const u8 *data, size_t len, size_t piece)
 		len -= take;
 	}
 	if (!v.err)
-		v.end = snapshot_parser_finish(&parser);
+		v.end = -snapshot_parser_finish(&parser);
 	return v;
 }
 
@@ -141,13 +84,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	struct judge_rules rules = {
+		.max_data = MAX_DATA,
+		.max_skip = SNAPSHOT_SKIP_MAX,
+		.ident = (const uint8_t *)&ident,
+	};
 	struct verdict whole, pieces;
+	struct cuts cuts;
 
-	if (!len)
+	if (!len || len <= data[0])
 		return 0;
+	cuts = (struct cuts){ data + 1, data[0] };
+	data += 1 + cuts.nr;
+	len -= 1 + cuts.nr;
 	snapshot_ident_fill(&ident, 0x1af4, 0x1041, "virtio");
-	whole = read_plainly(data + 1, len - 1);
-	pieces = read_in_pieces(data + 1, len - 1, data[0] ? data[0] : SIZE_MAX);
+	whole = judge_stream(data, len, &rules);
+	pieces = read_in_pieces(data, len, &cuts);
 
 	check(whole.err == pieces.err);
 	check(whole.end == pieces.end);
