@@ -38,7 +38,10 @@ fi
 
 # Emulated, KASAN and lockdep make a program many times slower.
 limit=300
-! is_debug_kernel || limit=900
+if is_debug_kernel; then
+	limit=900
+	export VFIO_SNAPSHOT_SLOW=6
+fi
 
 number=0 failed=0 broken=''
 tmp=$(mktemp -d)

@@ -59,10 +59,24 @@
 		vfio_dev_close(&self->dev); \
 	}
 
+/* VFIO_SNAPSHOT_SLOW=N: a machine on which tests may take N times their time */
+static inline void stretch_timeouts(void)
+{
+	const char *slow = getenv("VFIO_SNAPSHOT_SLOW");
+	int times = slow ? atoi(slow) : 1;
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			t->timeout *= times > 1 ? times : 1;
+}
+
 #define SNAPSHOT_TEST_MAIN \
 	int main(int argc, char *argv[]) \
 	{ \
 		test_env_init(&argc, argv); \
+		stretch_timeouts(); \
 		return test_harness_run(argc, argv); \
 	}
 
