@@ -9,8 +9,9 @@
 #                 to skip tests, if the NIC has no lab block, or the kernel no
 #                 fault injection
 # On the debug kernel, leaks and the state of lockdep are looked at as well.
-# Arguments, if any, are the programs to run instead of all but mig_failnth_test:
-# that one wants a boot of its own, as some checkers do not survive it.
+# Arguments, if any, are the programs to run instead of all but mig_failnth_test
+# (that one wants a boot of its own, as some checkers do not survive it), or one
+# of: core, faults.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,14 +28,16 @@ driver=${DRIVER:-$ours}
 out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
 test_modules=$NIC_BUILD/test-modules$NIC_KERNEL
 export MIG_TOOL=$out/mig_tool
-if [ $# -eq 0 ]; then
-	set -- mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test \
-		mig_fd_test mig_reset_test mig_roundtrip_test mig_arc_query_test \
-		mig_fault_test mig_blackout_test \
-		mig_plain_test mig_many_test mig_dead_test mig_pairs_test \
-		mig_mutator_test mig_ways_test mig_bounds_test \
-		cross_driver fsm mig_vanish_test
-fi
+core="mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test mig_fd_test mig_reset_test
+	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test cross_driver fsm"
+faults="mig_fault_test mig_dead_test mig_pairs_test mig_many_test mig_mutator_test mig_ways_test
+	mig_bounds_test mig_vanish_test"
+# shellcheck disable=SC2086 # lists
+case $* in
+'') set -- $core $faults ;;
+core) set -- $core ;;
+faults) set -- $faults ;;
+esac
 
 # Emulated, KASAN and lockdep make a program many times slower.
 limit=300
