@@ -213,17 +213,15 @@ TEST_F_TIMEOUT(failnth, each_allocation_of_a_resume, SWEEP_SECONDS)
 
 TEST_F_TIMEOUT(failnth, each_allocation_of_a_save_given_up, SWEEP_SECONDS)
 {
-	SWEEP_ALL(sequence_cancels, NR_CANCELS);
+	/* The last one has no allocation that precopy does not have. */
+	SWEEP_ALL(sequence_cancels, NR_CANCELS - 1);
 }
 
-/* A reset itself allocates nothing: two that follow the longest ways */
+/* A reset itself allocates nothing: what counts is the way that it ends. */
 TEST_F_TIMEOUT(failnth, each_allocation_before_a_reset, SWEEP_SECONDS)
 {
 	ASSERT_STREQ("reset in ERROR", sequence_resets[0].name);
-	ASSERT_STREQ("reset in RESUMING", sequence_resets[4].name);
-	SWEEP(&sequence_resets[0]);
-	SWEEP(&sequence_resets[4]);
-	EXPECT_EQ(0, self->complaints);
+	SWEEP_ALL(&sequence_resets[0], 1);
 }
 
 TEST_F_TIMEOUT(failnth, each_allocation_that_asks_for_the_size, SWEEP_SECONDS)

@@ -124,7 +124,7 @@ static bool settle(struct rig *rig)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000 && !lab_fail_met(&rig->lab) &&
+	for (tries = 0; tries < 20000 && !lab_fail_met(&rig->lab) &&
 	     lab_get(&rig->lab, LAB_OBJECTS) != rig->objects; tries++)
 		usleep(500);
 	return lab_fail_met(&rig->lab);

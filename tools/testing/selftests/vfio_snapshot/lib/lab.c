@@ -199,7 +199,7 @@ int lab_wait_objects(struct lab *lab, uint64_t want)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000; tries++) {
+	for (tries = 0; tries < 10000; tries++) {
 		if (lab_get(lab, LAB_OBJECTS) == want)
 			return 0;
 		usleep(1000);

@@ -106,7 +106,7 @@ static bool writes(struct rig *rig)
 	uint64_t before = *rig->counter;
 	int tries;
 
-	for (tries = 0; tries < 1000; tries++) {
+	for (tries = 0; tries < 10000; tries++) {
 		if (*rig->counter != before)
 			return true;
 		usleep(500);
