@@ -46,7 +46,8 @@
 #define CHUNK		16384
 #define TICK_MS		10
 #define BURST		65536		/* how much may be sent at once after a stall */
-#define CONNECT_MS	180000
+#define CONNECT_MS	400000
+#define BACKLOG		65536		/* a slow guest has to read all of it before the end */
 #define MAGIC		0x7674616566696c76ULL
 
 enum { TO_GUEST, TO_HOST, DIRECTIONS };
@@ -356,7 +357,7 @@ static void __attribute__((noreturn)) usage(void)
 
 static struct options parse(int argc, char **argv)
 {
-	struct options opt = { .rate = 96 * 1024, .report_ms = 200, .flip = UINT64_MAX };
+	struct options opt = { .rate = 64 * 1024, .report_ms = 200, .flip = UINT64_MAX };
 	int c;
 
 	if (argc < 2)
@@ -401,7 +402,7 @@ int main(int argc, char **argv)
 {
 	struct options opt = parse(argc, argv);
 	struct transfer t = { .opt = &opt };
-	int one = 1;
+	int one = 1, backlog = BACKLOG;
 
 	if (opt.own_address)
 		snprintf(who, sizeof(who), "%.16s: ", opt.ifname);
@@ -410,6 +411,7 @@ int main(int argc, char **argv)
 	t.fd = opt.listen ? do_listen(&opt) : do_connect(&opt);
 	say_hello(&t);
 	setsockopt(t.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(t.fd, SOL_SOCKET, SO_SNDBUF, &backlog, sizeof(backlog));
 	if (fcntl(t.fd, F_SETFL, O_NONBLOCK))
 		fail("nonblocking: %s", strerror(errno));
 	printf("%sup ms=%.1f\n", who, now_ms());
