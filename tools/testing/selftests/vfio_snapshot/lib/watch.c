@@ -14,7 +14,15 @@
 #include "watch.h"
 
 /* From SIGKILL to the end of a process that nothing holds up */
-#define DEATH_MS 10000
+#define DEATH_MS 10000u
+
+/* Where a debugging kernel makes everything many times slower */
+static unsigned int slow(void)
+{
+	const char *times = getenv("VFIO_SNAPSHOT_SLOW");
+
+	return times && atoi(times) > 0 ? atoi(times) : 1;
+}
 
 void watch_init(void)
 {
@@ -113,6 +121,7 @@ int watch_run(const char *name, unsigned int seconds, int (*test)(void *arg),
 	int status = 0, ret = 0;
 	pid_t pid;
 
+	seconds *= slow();
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
@@ -133,7 +142,7 @@ int watch_run(const char *name, unsigned int seconds, int (*test)(void *arg),
 	}
 	/* The test, if it is still there, and those it started */
 	kill(-pid, SIGKILL);
-	if (reap(-pid, DEATH_MS, ret ? &status : NULL)) {
+	if (reap(-pid, DEATH_MS * slow(), ret ? &status : NULL)) {
 		printf("# %s: what it started does not die:\n", name);
 		print_stacks(pid);
 		return -EDEADLK;

@@ -10,10 +10,10 @@
 void watch_init(void);
 
 /*
- * Runs @test(@arg) and ends what it left running. The test's return value (0 to
- * 127); -ETIMEDOUT when it had to be killed, after printing where its threads,
- * and all in uninterruptible sleep, wait; -EDEADLK when not even that ended it.
- * -EINTR when it died of a signal.
+ * Runs @test(@arg), for at most @seconds times VFIO_SNAPSHOT_SLOW, and ends what
+ * it left running. The test's return value (0 to 127); -ETIMEDOUT when it had to
+ * be killed, after printing where its threads, and all in uninterruptible sleep,
+ * wait; -EDEADLK when not even that ended it; -EINTR when it died of a signal.
  */
 int watch_run(const char *name, unsigned int seconds, int (*test)(void *arg),
 	      void *arg);
