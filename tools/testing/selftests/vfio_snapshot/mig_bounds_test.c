@@ -78,7 +78,7 @@ static int promise(int fd)
 	return ret;
 }
 
-TEST_F(bounds, memory_for_a_record_comes_with_its_data)
+TEST_F_TIMEOUT(bounds, memory_for_a_record_comes_with_its_data, 60)
 {
 	static const long long steps[] = { 0, 1, 4096, MIB, AHEAD, AHEAD + 1,
 					   3 * AHEAD - 1, 8 * MIB, 20 * MIB + 1 };
@@ -108,7 +108,7 @@ TEST_F(bounds, memory_for_a_record_comes_with_its_data)
 	EXPECT_LE(memcg_settle(&self->cg, before + SLACK), before + SLACK);
 }
 
-TEST_F(bounds, a_skipped_record_takes_no_memory)
+TEST_F_TIMEOUT(bounds, a_skipped_record_takes_no_memory, 60)
 {
 	long long before;
 	int i, fd;
@@ -368,7 +368,7 @@ static int set_state(FIXTURE_DATA(bounds) *self, int state)
 	return mig_set(&self->dev, state, NULL);
 }
 
-TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 120)
+TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 60)
 {
 	/* What is asked for, and where the device is when there was no memory */
 	static const struct {
@@ -418,7 +418,7 @@ static int write_stream(FIXTURE_DATA(bounds) *self, int fd)
 	return mig_write_all(fd, self->stream.data, self->stream.len, MIB, NULL);
 }
 
-TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 120)
+TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 60)
 {
 	long long kills = all_oom_kills();
 	struct load_result r;
@@ -470,7 +470,7 @@ TEST_F_TIMEOUT(bounds, a_write_goes_on_when_the_cgroup_gets_more_memory, 60)
 	close(fd);
 }
 
-TEST_F(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing)
+TEST_F_TIMEOUT(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing, 60)
 {
 	static const uint32_t to[] = { VFIO_DEVICE_STATE_STOP_COPY,
 				       VFIO_DEVICE_STATE_PRE_COPY };

@@ -188,7 +188,8 @@ TEST_F_TIMEOUT(ways, reads_of_every_size_give_the_same_stream, 60)
 	struct blob b = {};
 	size_t size;
 
-	for (size = 1; size <= p->b.len + 1 && !_metadata->exit_code; size++) {
+	for (size = 1; size <= p->b.len + 1 && !_metadata->exit_code;
+	     size += 2 * slowness() - 1) {
 		b.len = 0;
 		ASSERT_EQ(0, mig_save(&self->dev, size, &b));
 		EXPECT_TRUE(blob_equal(&p->b, &b)) {
@@ -199,7 +200,7 @@ TEST_F_TIMEOUT(ways, reads_of_every_size_give_the_same_stream, 60)
 }
 
 /* With one good byte of memory a call, there is a fault at every byte. */
-TEST_F(ways, a_fault_at_any_byte_of_a_read_loses_nothing)
+TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_read_loses_nothing, 60)
 {
 	struct blob b = {};
 	unsigned int i;
@@ -313,7 +314,7 @@ TEST_F_TIMEOUT(ways, any_mix_of_ways_of_writing_loads_the_stream, 60)
 		write_session(_metadata, self, &self->plain[i % self->nr_plain], NULL);
 }
 
-TEST_F(ways, a_fault_at_any_byte_of_a_write_loses_nothing)
+TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_write_loses_nothing, 60)
 {
 	unsigned int i;
 	int edge, fd;
@@ -339,6 +340,7 @@ TEST_F(ways, a_fault_at_any_byte_of_a_write_loses_nothing)
 int main(int argc, char *argv[])
 {
 	test_env_init(&argc, argv);
+	stretch_timeouts();
 	rng_init();
 	return test_harness_run(argc, argv);
 }

@@ -60,16 +60,22 @@
 	}
 
 /* VFIO_SNAPSHOT_SLOW=N: a machine on which tests may take N times their time */
-static inline void stretch_timeouts(void)
+static inline int slowness(void)
 {
 	const char *slow = getenv("VFIO_SNAPSHOT_SLOW");
 	int times = slow ? atoi(slow) : 1;
+
+	return times > 1 ? times : 1;
+}
+
+static inline void stretch_timeouts(void)
+{
 	struct __fixture_metadata *f;
 	struct __test_metadata *t;
 
 	for (f = __fixture_list; f; f = f->next)
 		for (t = f->tests; t; t = t->next)
-			t->timeout *= times > 1 ? times : 1;
+			t->timeout *= slowness();
 }
 
 #define SNAPSHOT_TEST_MAIN \
