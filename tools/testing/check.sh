@@ -23,12 +23,12 @@ proof			check		root			300	root	$src/tools/testing/proof/run.sh
 fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
 nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
-kselftest		check		$vm_needs,kselftest	900	vm,-l	$group
+kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
 debug-core		check		$debug_needs		900	vm,-l,-k,debug	$cdev core
 debug-cdev		check-debug	$debug_needs		2400	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		2400	vm,-l,-k,debug	$group
-debug-failnth		check-debug	$debug_needs		900	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
-debug-reports		check-debug	$debug_needs		400	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
+debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
+debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
 migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
