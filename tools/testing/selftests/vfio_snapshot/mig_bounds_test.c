@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(bounds, a_skipped_record_takes_no_memory, 60)
 TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 {
 	int fd[OLD_LOADS + OLD_SAVES], i;
-	long long before, left;
+	long long before, left, may;
 
 	ballast(4096);
 	ASSERT_EQ(0, memcg_enter(&self->cg));
@@ -150,8 +150,10 @@ TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	}
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-	left = memcg_settle(&self->cg, before + SLACK) - before;
-	EXPECT_LE(left, SLACK);
+	/* A file and a bare stream; KASAN makes them larger. */
+	may = i * 2 * KIB * slowness();
+	left = memcg_settle(&self->cg, before + may) - before;
+	EXPECT_LE(left, may);
 	TH_LOG("%d dead fds: %lld kB", i, left / KIB);
 	while (i)
 		close(fd[--i]);
