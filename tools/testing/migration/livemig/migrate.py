@@ -14,7 +14,6 @@ from .wait import Failure, now_ms, until
 
 MIGRATION_SECONDS = 90
 SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
-STEADY = 8 << 20  # one whose blackout takes a while
 FAST = 1 << 40
 # Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
 DOWNTIME_LIMIT_MS = 60000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .bed import Bed
-from .migrate import APART, MULTIFD, PLAIN, SLOW, STEADY, Mode
+from .migrate import APART, MULTIFD, PLAIN, Mode
 from .output import Output
 from .scenario import (
     Hop,
@@ -98,13 +98,9 @@ VERSIONS = [
     *_hops(3, "sb", PLAIN),
     _stay_step(cancel_precopy, "cancelled while the guest runs"),
     _stay_step(
-        partial(lose_destination_midway, bandwidth=SLOW),
-        "destination killed while memory flows and the guest runs",
+        lose_destination_midway, "destination killed while memory flows and the guest runs"
     ),
-    _stay_step(
-        partial(lose_destination_midway, bandwidth=STEADY),
-        "destination killed while memory flows in the blackout",
-    ),
+    _stay_step(lose_destination, "destination killed in the blackout"),
     *_hops(5, "bssb", APART),
     *_hops(9, "sb", MULTIFD),
     _FINISH,

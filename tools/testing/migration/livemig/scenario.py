@@ -265,23 +265,17 @@ def cancel_blackout(bed: Bed, out: Output, names: list[str]) -> None:
     _stay(bed, out, names, "cancelled in the blackout", "cancelled", disturb)
 
 
-def lose_destination_midway(bed: Bed, out: Output, names: list[str], bandwidth: int) -> None:
-    """Killed while memory flows: with the guest running or stopped, as the bandwidth has it."""
-
+def lose_destination_midway(bed: Bed, out: Output, names: list[str]) -> None:
     def disturb(bed: Bed) -> tuple[Migration, Machine]:
         dest = bed.destination(bed.setup.stock)
         uri = f"unix:{bed.setup.work / dest.name}.migration"
-        migration = Migration(bed.machine, dest, uri, bandwidth=bandwidth)
-        if bandwidth > SLOW:
-            bed.machine.qmp.wait_event("STOP", migration.begin, 60)
-        begin = migration.memory_bytes()
-        until("memory to flow", 60, lambda: migration.memory_bytes() > begin + bandwidth // 2)
+        migration = Migration(bed.machine, dest, uri, bandwidth=SLOW)
+        until("memory to flow", 60, lambda: migration.memory_bytes() > SLOW)
         dest.kill()
         migration.wait("failed")
         return migration, dest
 
-    when = "in the blackout" if bandwidth > SLOW else "and the guest runs"
-    _stay(bed, out, names, f"the destination dies while memory flows {when}", "failed", disturb)
+    _stay(bed, out, names, "the destination dies while memory flows", "failed", disturb)
 
 
 def lose_destination(bed: Bed, out: Output, names: list[str]) -> None:
