@@ -312,7 +312,8 @@ static void *set_stop(void *arg)
 	return NULL;
 }
 
-#define PIECES 512
+/* Some 10 ms of reading registers: as many as one call takes */
+#define PIECES 1024
 
 struct slow_write {
 	int fd;
@@ -358,10 +359,9 @@ static int loading_ends_in_a_reset(struct pair *p)
 	for (i = 0; i < PIECES; i++)
 		w.pieces[i] = (struct iovec){ (uint8_t *)bar + HARMLESS_AT, 0x1000 };
 	NEED(pthread_create(&w.thread, NULL, write_slowly, &w));
-	pause_ms(5);
+	pause_ms(2);
 	NEED(pthread_create(&setter.thread, NULL, set_stop, &setter));
-	pause_ms(20);
-	WANT(!__atomic_load_n(&setter.over, __ATOMIC_ACQUIRE));
+	pause_ms(2);
 	NEED(vfio_dev_reset(&p->dev));
 	NEED(pthread_join(w.thread, NULL));
 	NEED(pthread_join(setter.thread, NULL));
@@ -409,7 +409,7 @@ static int start_stuck(struct stuck *s, struct pair *p)
 	return 0;
 }
 
-static int end_stuck(struct stuck *s, struct pair *p)
+static int release_stuck(struct stuck *s, struct pair *p)
 {
 	WANT(!__atomic_load_n(&s->over, __ATOMIC_ACQUIRE));
 	if (s->saving)
@@ -419,6 +419,11 @@ static int end_stuck(struct stuck *s, struct pair *p)
 	NEED(pthread_join(s->thread, NULL));
 	/* The bytes that it was about, or none: the session was over by then. */
 	WANT(s->got > 0 || s->err == ENODEV);
+	return 0;
+}
+
+static int end_stuck(struct stuck *s)
+{
 	WANT(mig_fd_errno(s->fd, s->saving) == ENODEV);
 	close(s->fd);
 	stall_close(&s->stall);
@@ -450,7 +455,8 @@ static int data_fd_is_stuck(struct pair *p)
 	vfio_dev_close(&p->dev);
 	PASS_ON(pair_open(p));
 	PASS_ON(pair_works(p));
-	return end_stuck(&s, p);
+	PASS_ON(release_stuck(&s, p));
+	return end_stuck(&s);
 }
 
 /*
@@ -473,10 +479,11 @@ static int end_of_loading_waits(struct pair *p)
 	NEED(pci_function_reset(test_env.bdf));
 	WANT(mig_get(&p->dev) == VFIO_DEVICE_STATE_RUNNING);
 	WANT(!__atomic_load_n(&setter.over, __ATOMIC_ACQUIRE));
-	PASS_ON(end_stuck(&s, p));
+	PASS_ON(release_stuck(&s, p));
+	/* The session is over, and so is the data fd, when the set returns. */
 	NEED(pthread_join(setter.thread, NULL));
 	WANT(setter.ret);
-	return 0;
+	return end_stuck(&s);
 }
 
 static struct stuck held;

@@ -114,8 +114,9 @@ static int start_busy(struct busy busy[3], struct pair *p)
 	return 0;
 }
 
-/* As a hypervisor that unplugs the device from its guest */
-static int close_on_request(struct pair *p, int (*take)(struct sriov *s))
+/* The device is asked for, and @then closed. */
+static int close_after(struct pair *p, int (*take)(struct sriov *s),
+		       int (*then)(struct pair *p))
 {
 	struct pollfd wait = { .events = POLLIN };
 	struct taker taker;
@@ -126,23 +127,41 @@ static int close_on_request(struct pair *p, int (*take)(struct sriov *s))
 	WANT(wait.fd >= 0);
 	PASS_ON(start_taking(&taker));
 	WANT(poll(&wait, 1, 10000) == 1);
-	WANT(still_taking(&taker));
-
-	/*
-	 * It is asked, not forced: what was begun may be brought to its end. But
-	 * whoever takes the device away has the lock that a reset needs.
-	 */
-	if (p->state == VFIO_DEVICE_STATE_ERROR)
-		WANT(vfio_dev_reset(&p->dev) == -EAGAIN);
-	else
-		PASS_ON(pair_carry_on(p));
+	PASS_ON(then(p));
 	WANT(still_taking(&taker));
 	vfio_dev_close(&p->dev);
 	close(wait.fd);
 	return end_taking(&taker);
 }
 
-/* The same, when it is asked in the middle of its work */
+/* In the state that it is in, with the data fd open */
+static int at_once(struct pair *p)
+{
+	WANT(mig_get(&p->dev) == (int)p->state);
+	return 0;
+}
+
+/* It is asked, not forced: what was begun may be brought to its end. */
+static int in_due_course(struct pair *p)
+{
+	if (p->state != VFIO_DEVICE_STATE_ERROR)
+		return pair_carry_on(p);
+	/* Whoever takes the device away has the lock that a reset needs. */
+	WANT(vfio_dev_reset(&p->dev) == -EAGAIN);
+	return 0;
+}
+
+static int close_at_once(struct pair *p, int (*take)(struct sriov *s))
+{
+	return close_after(p, take, at_once);
+}
+
+static int close_in_due_course(struct pair *p, int (*take)(struct sriov *s))
+{
+	return close_after(p, take, in_due_course);
+}
+
+/* When it is asked in the middle of its work */
 static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
 {
 	struct pollfd wait = { .events = POLLIN };
@@ -228,8 +247,9 @@ static const struct {
 	const char *name;
 	int (*hold)(struct pair *p, int (*take)(struct sriov *s));
 } holders[] = {
-	{ "closes it on request", close_on_request },
+	{ "closes it on request", close_at_once },
 	{ "is killed in the middle of its work", killed_when_busy },
+	{ "ends its migration on request and closes it", close_in_due_course },
 	{ "closes it on request in the middle of its work", close_when_busy },
 };
 
@@ -239,7 +259,7 @@ static const struct {
 	int (*take)(struct sriov *s);
 	unsigned int nr_holders;
 } ways[] = {
-	{ "its driver is unbound", sriov_unbind_vf, 3 },
+	{ "its driver is unbound", sriov_unbind_vf, 4 },
 	{ "the PF's driver is unbound", sriov_unbind_pf, 2 },
 	{ "sriov_numvfs is set to 0", sriov_no_vfs, 2 },
 };

@@ -74,6 +74,7 @@ void pair_close_fd(struct pair *p);
 /* What tests of all pairs must not leave behind */
 struct pair_ledger {
 	struct lab lab;
+	uint64_t objects;	/* of the firmware */
 	struct {
 		char name[64];
 		int users;
