@@ -112,16 +112,20 @@ class Machine:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
             )
         try:
-            until(f"{name}: QEMU's monitor", START_SECONDS, lambda: self._ready(monitor))
-            self.qmp = Qmp(monitor, START_SECONDS)
+            self.qmp = until(
+                f"{name}: QEMU's monitor", START_SECONDS, lambda: self._connected(monitor)
+            )
         except BaseException:
             self.kill()
             raise
 
-    def _ready(self, monitor: Path) -> bool:
+    def _connected(self, monitor: Path) -> Qmp | None:
         if not self.alive():
             raise Failure(f"{self.name}: QEMU ended at once (exit {self.exit_code})")
-        return monitor.exists()
+        try:
+            return Qmp(monitor, START_SECONDS)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None  # it is there before it listens
 
     def alive(self) -> bool:
         self.exit_code = self._process.poll()
