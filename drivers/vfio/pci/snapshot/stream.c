@@ -533,6 +533,7 @@ static ssize_t write_in(struct snapshot_stream *stream, struct iov_iter *from)
 {
 	struct snapshot_parser *parser = &stream->parser;
 	size_t len = min_t(u64, parser->room, iov_iter_count(from));
+	u8 skipped[128];
 	u64 pos;
 	int err;
 
@@ -540,8 +541,8 @@ static ssize_t write_in(struct snapshot_stream *stream, struct iov_iter *from)
 	case SNAPSHOT_WANT_BYTES:
 		return copy_from_iter(parser->into, len, from);
 	case SNAPSHOT_WANT_SKIP:
-		iov_iter_advance(from, len);
-		return len;
+		/* Copied, so that memory that is not there is found out. */
+		return copy_from_iter(skipped, min(len, sizeof(skipped)), from);
 	case SNAPSHOT_WANT_DATA:
 		pos = parser->size - parser->room;
 		if (pos == stream->buf->size) {

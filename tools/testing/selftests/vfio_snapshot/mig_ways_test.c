@@ -6,6 +6,7 @@
  *   VFIO_SNAPSHOT_SEED   repeats a run
  */
 #include "lib/harness.h"
+#include "lib/records.h"
 #include "lib/virtio.h"
 #include "lib/ways.h"
 
@@ -335,6 +336,31 @@ TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_write_loses_nothing, 60)
 			end_loading(_metadata, self, fd, p, "byte by byte");
 		}
 	}
+}
+
+/* Also where nobody wants the bytes */
+TEST_F(ways, a_fault_in_a_skipped_record_is_a_fault_too)
+{
+	static const uint8_t nothing[40];
+	struct blob skipped = {}, data = {};
+	size_t at;
+	int fd;
+
+	ASSERT_EQ(0, record_add(&skipped, 0x77, RECORD_OPTIONAL, nothing,
+				sizeof(nothing)));
+	ASSERT_EQ(0, records_to_upstream(&data, &self->plain[0].b));
+	ASSERT_EQ(0, begin_loading(&self->dev, &fd));
+	for (at = 0; at < skipped.len && !_metadata->exit_code; at++) {
+		EXPECT_EQ(-EFAULT, write_at_edge(&self->ways, fd,
+						 skipped.data + at, 0,
+						 EDGE_UNMAPPED));
+		EXPECT_EQ(1, write_at_edge(&self->ways, fd, skipped.data + at, 1,
+					   EDGE_UNMAPPED));
+	}
+	EXPECT_EQ(0, mig_write_all(fd, data.data, data.len, 4096, NULL));
+	end_loading(_metadata, self, fd, &self->plain[0], "behind a skipped record");
+	blob_free(&skipped);
+	blob_free(&data);
 }
 
 int main(int argc, char *argv[])
