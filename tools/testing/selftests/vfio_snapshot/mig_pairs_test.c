@@ -66,47 +66,6 @@ static int close_data_fd_first(struct pair *p)
 	return pair_open(p);
 }
 
-/*
- * A process of its own brings the device to the state, says so, and does @then,
- * until it is killed.
- */
-static pid_t start_holder(struct pair *p, int (*then)(struct pair *p))
-{
-	int ready[2];
-	char byte = 0;
-	pid_t pid;
-
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		return -1;
-	if (!pid) {
-		if (pair_enter(p) || then(p))
-			_exit(PAIR_FAILED);
-		if (write(ready[1], &byte, 1) != 1)
-			_exit(PAIR_FAILED);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		pid = -1;
-	close(ready[0]);
-	return pid;
-}
-
-static int kill_holder(pid_t pid)
-{
-	int status;
-
-	NEED(kill(pid, SIGKILL));
-	WANT(waitpid(pid, &status, 0) == pid);
-	WANT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	return 0;
-}
-
 static int do_nothing(struct pair *p)
 {
 	(void)p;
@@ -115,36 +74,28 @@ static int do_nothing(struct pair *p)
 
 static int kill_idle(struct pair *p)
 {
-	pid_t pid = start_holder(p, do_nothing);
+	pid_t pid = pair_start_holder(p, do_nothing);
 
 	WANT(pid > 0);
-	PASS_ON(kill_holder(pid));
+	PASS_ON(pair_kill_holder(pid));
 	return pair_open(p);
-}
-
-static bool loading(const struct pair *p)
-{
-	return p->state == VFIO_DEVICE_STATE_RESUMING;
 }
 
 static int be_busy(struct pair *p)
 {
-	static struct busy setting, asking, using;
+	static struct busy busy[NR_BUSY];
 
-	NEED(busy_start(&setting, p, busy_setting));
-	NEED(busy_start(&asking, p, busy_asking));
-	NEED(busy_start(&using, p, loading(p) ? busy_writing : busy_reading));
-	return 0;
+	return busy_start_all(busy, p);
 }
 
 /* In the middle of whatever it is */
 static int kill_busy(struct pair *p)
 {
-	pid_t pid = start_holder(p, be_busy);
+	pid_t pid = pair_start_holder(p, be_busy);
 
 	WANT(pid > 0);
 	usleep(20000 + 7000 * p->state);
-	PASS_ON(kill_holder(pid));
+	PASS_ON(pair_kill_holder(pid));
 	return pair_open(p);
 }
 
@@ -162,7 +113,7 @@ static int thread_uses_data_fd(struct pair *p)
 	PASS_ON(pair_enter(p));
 	for (i = 0; i < 2; i++)
 		NEED(busy_start(&using[i], p,
-				loading(p) ? busy_writing : busy_reading));
+				busy_using(p)));
 	/* First of all where the state is the one in question */
 	pause_ms(10);
 	NEED(busy_start(&setting, p, busy_setting));
@@ -283,7 +234,7 @@ static int data_fd_copies_to_a_bar(struct pair *p)
 		return PAIR_SKIP;
 	using.buffer = (uint8_t *)bar + HARMLESS_AT;
 	using.len = HARMLESS_LEN;
-	NEED(busy_start(&using, p, loading(p) ? busy_writing : busy_reading));
+	NEED(busy_start(&using, p, busy_using(p)));
 	NEED(busy_start(&setting, p, busy_setting));
 	for (i = 0; i < 3; i++) {
 		NEED(vfio_dev_reset(&p->dev));
@@ -507,32 +458,21 @@ static int get_stuck_twice(struct pair *p)
 
 static int kill_stuck(struct pair *p)
 {
-	pid_t pid = start_holder(p, get_stuck);
+	pid_t pid = pair_start_holder(p, get_stuck);
 
 	WANT(pid > 0);
-	PASS_ON(kill_holder(pid));
+	PASS_ON(pair_kill_holder(pid));
 	return pair_open(p);
 }
 
 static int kill_stuck_twice(struct pair *p)
 {
-	pid_t pid = start_holder(p, get_stuck_twice);
+	pid_t pid = pair_start_holder(p, get_stuck_twice);
 
 	WANT(pid > 0);
-	PASS_ON(kill_holder(pid));
+	PASS_ON(pair_kill_holder(pid));
 	return pair_open(p);
 }
-
-static const uint32_t states[] = {
-	VFIO_DEVICE_STATE_RUNNING,
-	VFIO_DEVICE_STATE_PRE_COPY,
-	VFIO_DEVICE_STATE_PRE_COPY_P2P,
-	VFIO_DEVICE_STATE_STOP_COPY,
-	VFIO_DEVICE_STATE_STOP,
-	VFIO_DEVICE_STATE_RESUMING,
-	VFIO_DEVICE_STATE_RUNNING_P2P,
-	VFIO_DEVICE_STATE_ERROR,
-};
 
 #define BIT(n) (1u << (n))
 #define IN_ALL ~0u
@@ -619,24 +559,24 @@ int main(int argc, char *argv[])
 		ksft_exit_fail_msg("%s cannot be tested\n", test_env.bdf);
 
 	for (i = 0; i < ARRAY_SIZE(events); i++)
-		for (n = 0; n < ARRAY_SIZE(states); n++)
-			plan += !!(events[i].in & BIT(states[n]));
+		for (n = 0; n < NR_PAIR_STATES; n++)
+			plan += !!(events[i].in & BIT(pair_states[n]));
 	ksft_set_plan(plan);
 
 	for (i = 0; i < ARRAY_SIZE(events); i++) {
-		for (n = 0; n < ARRAY_SIZE(states); n++) {
-			struct task task = { states[n], events[i].happen };
+		for (n = 0; n < NR_PAIR_STATES; n++) {
+			struct task task = { pair_states[n], events[i].happen };
 			int ret;
 
-			if (!(events[i].in & BIT(states[n])))
+			if (!(events[i].in & BIT(pair_states[n])))
 				continue;
 			snprintf(name, sizeof(name), "%s: %s",
-				 pair_state_name(states[n]), events[i].name);
+				 pair_state_name(pair_states[n]), events[i].name);
 			if (argc > 1 && !strstr(name, argv[1])) {
 				ksft_test_result_skip("%s\n", name);
 				continue;
 			}
-			if (!mig_state_supported(flags, states[n])) {
+			if (!mig_state_supported(flags, pair_states[n])) {
 				ksft_test_result_skip("%s: no such state\n", name);
 				continue;
 			}

@@ -104,16 +104,6 @@ static bool still_taking(struct taker *taker)
 	       !info.si_pid;
 }
 
-static int start_busy(struct busy busy[3], struct pair *p)
-{
-	bool loading = p->state == VFIO_DEVICE_STATE_RESUMING;
-
-	NEED(busy_start(&busy[0], p, busy_setting));
-	NEED(busy_start(&busy[1], p, busy_asking));
-	NEED(busy_start(&busy[2], p, loading ? busy_writing : busy_reading));
-	return 0;
-}
-
 /* The device is asked for, and @then closed. */
 static int close_after(struct pair *p, int (*take)(struct sriov *s),
 		       int (*then)(struct pair *p))
@@ -165,7 +155,7 @@ static int close_in_due_course(struct pair *p, int (*take)(struct sriov *s))
 static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
 {
 	struct pollfd wait = { .events = POLLIN };
-	struct busy busy[3] = {};
+	struct busy busy[NR_BUSY] = {};
 	int i, first = -1;
 	struct taker taker;
 
@@ -177,10 +167,10 @@ static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
 	if (p->fd >= 0)
 		first = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 	PASS_ON(start_taking(&taker));
-	PASS_ON(start_busy(busy, p));
+	PASS_ON(busy_start_all(busy, p));
 	WANT(poll(&wait, 1, 10000) == 1);
 	usleep(30000);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < NR_BUSY; i++)
 		PASS_ON(busy_stop(&busy[i]));
 	vfio_dev_close(&p->dev);
 	close(wait.fd);
@@ -189,31 +179,11 @@ static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
 	return end_taking(&taker);
 }
 
-static pid_t start_busy_holder(struct pair *p)
+static int be_busy(struct pair *p)
 {
-	static struct busy busy[3];
-	int ready[2];
-	char byte = 0;
-	pid_t pid;
+	static struct busy busy[NR_BUSY];
 
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		return -1;
-	if (!pid) {
-		if (pair_enter(p) || start_busy(busy, p) ||
-		    write(ready[1], &byte, 1) != 1)
-			_exit(PAIR_FAILED);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		pid = -1;
-	close(ready[0]);
-	return pid;
+	return busy_start_all(busy, p);
 }
 
 static int killed_when_busy(struct pair *p, int (*take)(struct sriov *s))
@@ -222,26 +192,14 @@ static int killed_when_busy(struct pair *p, int (*take)(struct sriov *s))
 	pid_t holder;
 
 	PASS_ON(make_taker(&taker, take));
-	holder = start_busy_holder(p);
+	holder = pair_start_holder(p, be_busy);
 	WANT(holder > 0);
 	PASS_ON(start_taking(&taker));
 	usleep(30000);
 	WANT(still_taking(&taker));
-	NEED(kill(holder, SIGKILL));
-	WANT(waitpid(holder, NULL, 0) == holder);
+	PASS_ON(pair_kill_holder(holder));
 	return end_taking(&taker);
 }
-
-static const uint32_t states[] = {
-	VFIO_DEVICE_STATE_RUNNING,
-	VFIO_DEVICE_STATE_PRE_COPY,
-	VFIO_DEVICE_STATE_PRE_COPY_P2P,
-	VFIO_DEVICE_STATE_STOP_COPY,
-	VFIO_DEVICE_STATE_STOP,
-	VFIO_DEVICE_STATE_RESUMING,
-	VFIO_DEVICE_STATE_RUNNING_P2P,
-	VFIO_DEVICE_STATE_ERROR,
-};
 
 static const struct {
 	const char *name;
@@ -325,20 +283,20 @@ int main(int argc, char *argv[])
 	if (device_flags(&flags) || ledger_open(&ledger))
 		ksft_exit_fail_msg("%s cannot be tested\n", test_env.bdf);
 	for (w = 0; w < ARRAY_SIZE(ways); w++)
-		plan += ways[w].nr_holders * ARRAY_SIZE(states);
+		plan += ways[w].nr_holders * NR_PAIR_STATES;
 	ksft_set_plan(plan);
 
 	for (w = 0; w < ARRAY_SIZE(ways); w++)
 	for (h = 0; h < ways[w].nr_holders; h++)
-	for (n = 0; n < ARRAY_SIZE(states); n++) {
-		struct task task = { states[n], ways[w].take, holders[h].hold };
+	for (n = 0; n < NR_PAIR_STATES; n++) {
+		struct task task = { pair_states[n], ways[w].take, holders[h].hold };
 		int ret, back;
 
 		snprintf(name, sizeof(name), "%s: %s, its holder %s",
-			 pair_state_name(states[n]), ways[w].name,
+			 pair_state_name(pair_states[n]), ways[w].name,
 			 holders[h].name);
 		if ((argc > 1 && !strstr(name, argv[1])) ||
-		    !mig_state_supported(flags, states[n])) {
+		    !mig_state_supported(flags, pair_states[n])) {
 			ksft_test_result_skip("%s\n", name);
 			continue;
 		}

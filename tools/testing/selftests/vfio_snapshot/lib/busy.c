@@ -155,6 +155,19 @@ int busy_start(struct busy *busy, struct pair *p, bool (*use)(struct busy *busy)
 	return -pthread_create(&busy->thread, NULL, run, busy);
 }
 
+bool (*busy_using(const struct pair *p))(struct busy *busy)
+{
+	return p->state == VFIO_DEVICE_STATE_RESUMING ? busy_writing : busy_reading;
+}
+
+int busy_start_all(struct busy busy[NR_BUSY], struct pair *p)
+{
+	NEED(busy_start(&busy[0], p, busy_setting));
+	NEED(busy_start(&busy[1], p, busy_asking));
+	NEED(busy_start(&busy[2], p, busy_using(p)));
+	return 0;
+}
+
 int busy_stop(struct busy *busy)
 {
 	__atomic_store_n(&busy->stop, true, __ATOMIC_RELEASE);

@@ -32,6 +32,11 @@ bool busy_setting(struct busy *busy);
 bool busy_asking(struct busy *busy);
 
 int busy_start(struct busy *busy, struct pair *p, bool (*use)(struct busy *busy));
+/* What uses the data fd of @p's state */
+bool (*busy_using(const struct pair *p))(struct busy *busy);
+#define NR_BUSY 3
+/* One that sets states, one that asks, one that uses the data fd */
+int busy_start_all(struct busy busy[NR_BUSY], struct pair *p);
 /* Ends it, after one use at least: PAIR_FAILED if something was wrong */
 int busy_stop(struct busy *busy);
 /* Sets @state; a new data fd takes the place of p->fd. As mig_set(). */

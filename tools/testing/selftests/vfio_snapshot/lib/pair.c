@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pair.h"
+
+const uint32_t pair_states[NR_PAIR_STATES] = {
+	VFIO_DEVICE_STATE_RUNNING,
+	VFIO_DEVICE_STATE_PRE_COPY,
+	VFIO_DEVICE_STATE_PRE_COPY_P2P,
+	VFIO_DEVICE_STATE_STOP_COPY,
+	VFIO_DEVICE_STATE_STOP,
+	VFIO_DEVICE_STATE_RESUMING,
+	VFIO_DEVICE_STATE_RUNNING_P2P,
+	VFIO_DEVICE_STATE_ERROR,
+};
 
 const char *pair_state_name(unsigned int state)
 {
@@ -254,4 +271,41 @@ int ledger_check(struct pair_ledger *ledger)
 		PASS_ON(check_module(ledger->modules[i].name,
 				     ledger->modules[i].users));
 	return check_objects(ledger);
+}
+
+pid_t pair_start_holder(struct pair *p, int (*then)(struct pair *p))
+{
+	int ready[2];
+	char byte = 0;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return -1;
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (!pid) {
+		if (pair_enter(p) || then(p))
+			_exit(PAIR_FAILED);
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(PAIR_FAILED);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		pid = -1;
+	close(ready[0]);
+	return pid;
+}
+
+int pair_kill_holder(pid_t pid)
+{
+	int status;
+
+	NEED(kill(pid, SIGKILL));
+	WANT(waitpid(pid, &status, 0) == pid);
+	WANT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	return 0;
 }

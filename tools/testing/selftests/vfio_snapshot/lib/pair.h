@@ -53,6 +53,9 @@ struct pair {
 			return _ret; \
 	} while (0)
 
+#define NR_PAIR_STATES 8
+extern const uint32_t pair_states[NR_PAIR_STATES];
+
 /* The name of a state in this project: NDMA, not P2P */
 const char *pair_state_name(unsigned int state);
 
@@ -85,5 +88,12 @@ int ledger_open(struct pair_ledger *ledger);
 /* 0 if nothing is held that was not at the start; says what */
 int ledger_check(struct pair_ledger *ledger);
 int count_fds(void);
+
+/*
+ * A process of its own brings the device to the state, does @then, and holds it
+ * all until it is killed. -1 if it does not come to that.
+ */
+pid_t pair_start_holder(struct pair *p, int (*then)(struct pair *p));
+int pair_kill_holder(pid_t pid);
 
 #endif /* PAIR_H */
