@@ -35,7 +35,7 @@ check:
 	@$(TOP)/tools/testing/check.sh -j 2
 
 check-debug:
-	@$(TOP)/tools/testing/check.sh -j 2 @check-debug
+	@$(TOP)/tools/testing/check.sh -j 3 @check-debug
 
 kselftest:
 	@$(TOP)/tools/testing/check.sh kselftest
