@@ -9,13 +9,14 @@ usage()
 {
 	cat <<-EOF
 		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-k KERNEL] [-a KERNEL_ARGS] [-n NAME]
-		             [-l] [--no-nic] [--] COMMAND...
+		             [-l] [-I] [--no-nic] [--] COMMAND...
 		       vm.sh [options] -i [COMMAND...]      interactive, on this terminal
 
 		Boots the L1 virtual machine (the test root, Debian's kernel, our QEMU with the SR-IOV NIC),
 		runs COMMAND as root there, streams what it prints, and exits with its status; 124 when
 		SECONDS (default 600) are over, 125 when the machine itself failed.
 		-l turns the NIC's lab block on (tools/qemu/LAB.md).
+		-I boots with an instruction count for a clock: times are repeatable, and virtual.
 		KERNEL is stock (Debian's, the default) or debug (see build-debug-kernel.sh).
 		There the checkout is /vfio-snapshot/src (read-only), the build folder
 		/vfio-snapshot/build. The kernel's log goes to logs/vm-NAME.log in the build folder.
@@ -32,6 +33,7 @@ kernel_args=
 name=l1
 nic=1
 lab=
+icount=
 interactive=
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -44,6 +46,7 @@ while [ $# -gt 0 ]; do
 	-n) name=$2; shift ;;
 	-i) interactive=1 ;;
 	-l) lab=,x-lab=on ;;
+	-I) icount=1 ;;
 	--no-nic) nic= ;;
 	-h | --help) usage; exit 0 ;;
 	--) shift; break ;;
@@ -91,7 +94,14 @@ else
 	qemu=/usr/bin/qemu-system-x86_64
 	nic_args=
 fi
-accel=$("$here/probe-accel.sh" "$qemu")
+if [ -n "$icount" ]; then
+	# One instruction takes 2 ns. Without the fast string instructions, as each byte of theirs would count
+	# as an instruction.
+	accel="-accel tcg,thread=single -icount shift=1,sleep=off -cpu max,-fsrm,-erms"
+	cpus=1
+else
+	accel=$("$here/probe-accel.sh" "$qemu")
+fi
 # With several vCPU threads under TCG, an MMIO write of one vCPU can go to a wrong place while another
 # changes the memory map, which a reset of a VF does: QEMU 10.0's iotlb_to_section() takes the new
 # map's tables for the old map's index. A lost end-of-interrupt freezes the machine.
