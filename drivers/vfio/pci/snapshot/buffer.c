@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "buffer.h"
+#include "firmware.h"
 #include "migration.h"
 
 /* Better a migration that fails than a process killed to make room for it. */
@@ -68,12 +69,8 @@ static void drop_folio(struct snapshot_buf *buf)
 
 static void unmap(struct snapshot_buf *buf)
 {
-	const struct vfio_snapshot_ops *ops = buf->sdev->ops;
-
-	lockdep_assert_held(&buf->sdev->mig->fw_lock);
 	list_del_init(&buf->mapped);
-	if (ops->buf_unmap)
-		ops->buf_unmap(buf->sdev, buf->key);
+	snapshot_fw_buf_unmap(buf->sdev->mig, buf->key);
 }
 
 static void forget_table(struct snapshot_buf *buf)
@@ -189,7 +186,6 @@ void snapshot_buf_free(struct snapshot_buf *buf)
 int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 		    struct vfio_snapshot_io *io)
 {
-	const struct vfio_snapshot_ops *ops = buf->sdev->ops;
 	struct scatterlist *sg;
 	size_t left = size;
 	unsigned int i;
@@ -205,8 +201,8 @@ int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 	*io = (struct vfio_snapshot_io){
 		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
 	};
-	if (ops->buf_map && list_empty(&buf->mapped)) {
-		buf->key = ops->buf_map(buf->sdev, io, buf->dir);
+	if (buf->sdev->ops->buf_map && list_empty(&buf->mapped)) {
+		buf->key = snapshot_fw_buf_map(buf->sdev->mig, io, buf->dir);
 		if (IS_ERR(buf->key))
 			return PTR_ERR(buf->key);
 		list_add(&buf->mapped, &buf->sdev->mig->mapped);

@@ -6,13 +6,16 @@
 #include <linux/bitops.h>
 #include <linux/file.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
+#include "firmware.h"
 #include "format.h"
 #include "migration.h"
 #include "stream.h"
+#include "trace.h"
 
 #define TIED(ours, theirs) \
 	static_assert((int)(ours) == (int)(theirs))
@@ -40,13 +43,11 @@ static struct snapshot_mig *to_mig(struct vfio_device *vdev)
 
 static int quiesce_locked(struct snapshot_mig *mig, enum vfio_snapshot_level want)
 {
-	struct vfio_snapshot_device *sdev = mig->sdev;
-	enum vfio_snapshot_level now = VFIO_SNAPSHOT_UNKNOWN;
+	enum vfio_snapshot_level now;
 	int err;
 
 	lockdep_assert_held(&mig->lock);
-	lockdep_assert_held(&mig->fw_lock);
-	err = sdev->ops->quiesce(sdev, want, &now);
+	err = snapshot_fw_quiesce(mig, want, &now);
 	mig->walker.level = now;
 	return err;
 }
@@ -202,9 +203,16 @@ static int act(struct snapshot_walker *walker, enum snapshot_action action)
 
 static int take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 {
+	u64 began = trace_vfio_snapshot_arc_end_enabled() ? ktime_get_ns() : 0;
 	int err;
 
+	trace_vfio_snapshot_arc_begin(snapshot_mig_name(mig), arc->from, arc->to,
+				      arc->level);
 	set_state(mig, snapshot_arc_take(arc, &mig->walker, &err));
+	if (trace_vfio_snapshot_arc_end_enabled())
+		trace_vfio_snapshot_arc_end(snapshot_mig_name(mig), arc->from, arc->to,
+					    mig->state, mig->walker.level, err,
+					    began ? ktime_get_ns() - began : 0);
 	if (!err)
 		return 0;
 
@@ -311,7 +319,6 @@ const struct vfio_migration_ops snapshot_migration_ops = {
  */
 int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *bytes)
 {
-	struct vfio_snapshot_device *sdev = mig->sdev;
 	u64 estimate;
 	int err;
 
@@ -321,13 +328,13 @@ int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *
 		err = mutex_lock_killable(&mig->fw_lock);
 		if (err)
 			return err;
-		err = sdev->ops->estimate(sdev, &estimate);
+		err = snapshot_fw_estimate(mig, &estimate);
 		mutex_unlock(&mig->fw_lock);
 		if (err)
 			return err;
 		if (!estimate)
 			return -EIO;
-		if (estimate > sdev->ops->max_image)
+		if (estimate > mig->sdev->ops->max_image)
 			return -EFBIG;
 		mig->estimate = estimate;
 		mig->estimated = jiffies ?: 1;
@@ -413,6 +420,7 @@ int snapshot_mig_query_arc(struct snapshot_mig *mig,
 static void apply_reset(struct snapshot_mig *mig, bool raced)
 {
 	struct vfio_snapshot_device *sdev = mig->sdev;
+	enum snapshot_state was = mig->state;
 
 	lockdep_assert_held(&mig->lock);
 
@@ -424,6 +432,7 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 		make_run(mig);
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
+	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
 	queue_tidy(mig);
 }
 
@@ -551,6 +560,17 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	init_waitqueue_head(&mig->tidied);
 	INIT_WORK(&mig->tidy, tidy_work);
 	return mig;
+}
+
+/**
+ * snapshot_mig_name - name of the device, for traces
+ * @mig: of the device
+ *
+ * Return: name of the PCI function.
+ */
+const char *snapshot_mig_name(struct snapshot_mig *mig)
+{
+	return dev_name(mig->sdev->core.vdev.dev);
 }
 
 /**

@@ -62,6 +62,7 @@ struct snapshot_mig {
 extern const struct vfio_migration_ops snapshot_migration_ops;
 
 struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev);
+const char *snapshot_mig_name(struct snapshot_mig *mig);
 void snapshot_mig_free(struct snapshot_mig *mig);
 void snapshot_mig_open(struct snapshot_mig *mig);
 void snapshot_mig_stop(struct snapshot_mig *mig);

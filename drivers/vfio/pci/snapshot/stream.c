@@ -8,7 +8,6 @@
  * ENODEV, whatever the fd's owner does with it.
  */
 #include <linux/anon_inodes.h>
-#include <linux/completion.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
@@ -24,9 +23,11 @@
 #include <linux/vfio.h>
 
 #include "buffer.h"
+#include "firmware.h"
 #include "format.h"
 #include "migration.h"
 #include "stream.h"
+#include "trace.h"
 
 /* Memory for a record being written grows by this much ahead of its data. */
 #define GROW_STEP	SZ_2M
@@ -181,8 +182,6 @@ static int transfer_locked(struct snapshot_stream *stream, struct snapshot_buf *
 			   size_t size, enum vfio_snapshot_phase phase,
 			   struct vfio_snapshot_io *io)
 {
-	struct vfio_snapshot_device *sdev = stream->mig->sdev;
-	DECLARE_COMPLETION_ONSTACK(done);
 	int err;
 
 	/* The session may have ended by a reset since the caller looked. */
@@ -191,16 +190,10 @@ static int transfer_locked(struct snapshot_stream *stream, struct snapshot_buf *
 	err = snapshot_buf_io(buf, size, io);
 	if (err)
 		return err;
-	io->private = &done;
 	if (stream->dir == VFIO_SNAPSHOT_SAVE)
-		err = sdev->ops->save(sdev, phase, io);
+		err = snapshot_fw_save(stream->mig, phase, io);
 	else
-		err = sdev->ops->load(sdev, io);
-	if (err == -EINPROGRESS) {
-		wait_for_completion(&done);
-		/* vfio_snapshot_io_complete() put the result here. */
-		err = PTR_ERR(io->private);
-	}
+		err = snapshot_fw_load(stream->mig, io);
 	snapshot_buf_io_end(buf);
 	return err;
 }
@@ -218,23 +211,6 @@ static int transfer(struct snapshot_stream *stream, struct snapshot_buf *buf,
 	mutex_unlock(&stream->mig->fw_lock);
 	return err;
 }
-
-/**
- * vfio_snapshot_io_complete - a transfer that was -EINPROGRESS is over
- * @io: the transfer; gone when this returns
- * @err: 0 or the errno that it failed with
- *
- * Call it exactly once for each save() or load() that returned -EINPROGRESS,
- * from any context.
- */
-void vfio_snapshot_io_complete(struct vfio_snapshot_io *io, int err)
-{
-	struct completion *done = io->private;
-
-	io->private = ERR_PTR(err);
-	complete(done);
-}
-EXPORT_SYMBOL_GPL(vfio_snapshot_io_complete);
 
 static struct snapshot_out *make_out(u32 tag, u64 size, struct list_head *list)
 {
@@ -364,6 +340,10 @@ static void publish(struct snapshot_stream *stream, struct list_head *list,
 		}
 		snapshot_tally_add(&stream->tally,
 				   le64_to_cpu(out->head.record.size));
+		trace_vfio_snapshot_record(snapshot_mig_name(stream->mig),
+					   SNAPSHOT_RECORD_QUEUED,
+					   le32_to_cpu(out->head.record.tag),
+					   le64_to_cpu(out->head.record.size));
 	}
 	list_splice_tail_init(list, &stream->queue);
 	if (phase == VFIO_SNAPSHOT_FINAL)
@@ -689,7 +669,7 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 	err = mutex_lock_killable(&mig->fw_lock);
 	if (err)
 		goto err_put;
-	err = sdev->ops->session_begin(sdev, dir);
+	err = snapshot_fw_session_begin(mig, dir);
 	mutex_unlock(&mig->fw_lock);
 	if (err)
 		goto err_put;
@@ -707,7 +687,7 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 
 err_end:
 	scoped_guard(mutex, &mig->fw_lock)
-		sdev->ops->session_end(sdev, dir);
+		snapshot_fw_session_end(mig, dir);
 err_put:
 	kref_put(&stream->ref, stream_release);
 	return ERR_PTR(err);
@@ -725,16 +705,15 @@ err_put:
  */
 int snapshot_stream_load_end(struct snapshot_stream *stream)
 {
-	struct vfio_snapshot_device *sdev = stream->mig->sdev;
 	int err;
 
 	lockdep_assert_held(&stream->mig->lock);
 	if (mutex_lock_killable(&stream->io))
 		return -EINTR;
 	err = stream->err ?: snapshot_parser_finish(&stream->parser);
-	if (!err && sdev->ops->load_end) {
+	if (!err) {
 		guard(mutex)(&stream->mig->fw_lock);
-		err = sdev->ops->load_end(sdev);
+		err = snapshot_fw_load_end(stream->mig);
 	}
 	mutex_unlock(&stream->io);
 	return err;
@@ -766,7 +745,7 @@ void snapshot_stream_close(struct snapshot_stream *stream)
 
 	scoped_guard(mutex, &mig->fw_lock) {
 		snapshot_buf_unmap_all(mig);
-		mig->sdev->ops->session_end(mig->sdev, stream->dir);
+		snapshot_fw_session_end(mig, stream->dir);
 	}
 	drain(stream);
 	kref_put(&stream->ref, stream_release);
