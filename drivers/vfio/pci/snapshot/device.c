@@ -9,6 +9,7 @@
 #include <linux/vfio_snapshot.h>
 #include <uapi/linux/vfio_snapshot.h>
 
+#include "compat.h"
 #include "migration.h"
 
 static struct vfio_snapshot_device *to_sdev(struct vfio_device *vdev)
@@ -82,14 +83,14 @@ const struct vfio_device_ops vfio_snapshot_device_ops = {
 	.open_device = snapshot_open_device,
 	.close_device = snapshot_close_device,
 	.ioctl = vfio_pci_core_ioctl,
-	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+	SNAPSHOT_SINCE_6_19(.get_region_info_caps = vfio_pci_ioctl_get_region_info,)
 	.device_feature = snapshot_device_feature,
 	.read = vfio_pci_core_read,
 	.write = vfio_pci_core_write,
 	.mmap = vfio_pci_core_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
-	.match_token_uuid = vfio_pci_core_match_token_uuid,
+	SNAPSHOT_SINCE_6_17(.match_token_uuid = vfio_pci_core_match_token_uuid,)
 	.bind_iommufd = vfio_iommufd_physical_bind,
 	.unbind_iommufd = vfio_iommufd_physical_unbind,
 	.attach_ioas = vfio_iommufd_physical_attach_ioas,
