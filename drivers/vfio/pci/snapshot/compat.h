@@ -39,12 +39,12 @@ static inline int snapshot_compat_precopy_ioctl(unsigned int cmd, unsigned long 
  * Before, the ioctl op answered for regions, and the match op alone for tokens.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
-#define SNAPSHOT_SINCE_6_17(...) __VA_ARGS__
+#define SNAPSHOT_SINCE_6_17(...) __VA_ARGS__,
 #else
 #define SNAPSHOT_SINCE_6_17(...)
 #endif
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-#define SNAPSHOT_SINCE_6_19(...) __VA_ARGS__
+#define SNAPSHOT_SINCE_6_19(...) __VA_ARGS__,
 #else
 #define SNAPSHOT_SINCE_6_19(...)
 #endif
