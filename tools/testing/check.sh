@@ -17,7 +17,7 @@ lab="env VFIO_SNAPSHOT_LAB=1 VFIO_SNAPSHOT_SEED=1"
 group="$lab VFIO_SNAPSHOT_MODE=group $selftests/run.sh"
 cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # suite | part of make ... | what of setup.sh it needs | seconds it may take | where (root: the test
-# root; vm: L1, with options of vm.sh) | command
+# root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
 suites="
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
@@ -26,6 +26,7 @@ fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/te
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
 nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
 kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
+sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
 debug-core		check		$debug_needs		900	vm,-l,-k,debug	$cdev core
 debug-cdev		check-debug	$debug_needs		2400	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		2400	vm,-l,-k,debug	$group
@@ -60,6 +61,10 @@ exec_suite()
 	case $where in
 	root)
 		exec_in_root timeout -k 5 "$limit" $command
+		;;
+	host)
+		cd "$TOP"
+		exec setpriv --pdeathsig TERM timeout -k 5 "$limit" $command
 		;;
 	vm*)
 		IFS=, read -r -a options <<<"$where"

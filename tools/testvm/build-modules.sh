@@ -114,7 +114,7 @@ for what; do
 	case $what in
 	ours)
 		build modules drivers/vfio/pci/snapshot "$TOP" "drivers include" W=1 \
-			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m
+			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m
 		;;
 	upstream)
 		"$TOP/tools/testvm/build-source.sh"
