@@ -7,7 +7,9 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/slab.h>
+#include <linux/splice.h>
 #include <linux/uio.h>
 
 #include "buffer.h"
@@ -16,23 +18,46 @@
 
 /* Better a migration that fails than a process killed to make room for it. */
 #define GFP_META	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-#define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
+#define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 
-static struct folio *alloc_folio(size_t bytes)
+/*
+ * What the firmware leaves unwritten of an image it says is whole goes to
+ * userspace, so there is nothing of the kernel in it. Of a buffer to load from,
+ * only what userspace wrote goes anywhere.
+ */
+static const gfp_t gfp_of[] = {
+	[VFIO_SNAPSHOT_SAVE] = GFP_IMAGE | __GFP_ZERO,
+	[VFIO_SNAPSHOT_LOAD] = GFP_IMAGE,
+};
+
+/*
+ * An image to be read is given back piece by piece, so there are some: what is
+ * held for nothing is a 64th part of it at most.
+ */
+static unsigned int largest_order(struct snapshot_buf *buf, size_t size)
 {
-	unsigned int order = min_t(unsigned int, MAX_PAGE_ORDER,
-				   ilog2(DIV_ROUND_UP(bytes, PAGE_SIZE)));
+	size_t most = buf->dir == VFIO_SNAPSHOT_SAVE ? size / 64 : SIZE_MAX;
+
+	return min_t(unsigned int, MAX_PAGE_ORDER, ilog2(most / PAGE_SIZE | 1));
+}
+
+/* @order: the largest to try; what could not be had will not be tried again. */
+static struct folio *alloc_folio(struct snapshot_buf *buf, size_t bytes,
+				 unsigned int *order)
+{
+	gfp_t gfp = gfp_of[buf->dir];
 	struct folio *folio;
 
-	for (; order; order--) {
-		folio = folio_alloc(GFP_IMAGE | __GFP_NORETRY, order);
+	*order = min_t(unsigned int, *order, ilog2(DIV_ROUND_UP(bytes, PAGE_SIZE)));
+	for (; *order; --*order) {
+		folio = folio_alloc(gfp | __GFP_NORETRY, *order);
 		if (folio)
 			return folio;
 	}
-	return folio_alloc(GFP_IMAGE | __GFP_RETRY_MAYFAIL, 0);
+	return folio_alloc(gfp | __GFP_RETRY_MAYFAIL, 0);
 }
 
-static int add_folio(struct snapshot_buf *buf, size_t bytes)
+static int add_folio(struct snapshot_buf *buf, size_t bytes, unsigned int *order)
 {
 	struct folio *folio;
 
@@ -51,7 +76,7 @@ static int add_folio(struct snapshot_buf *buf, size_t bytes)
 		buf->room = room;
 	}
 
-	folio = alloc_folio(bytes);
+	folio = alloc_folio(buf, bytes, order);
 	if (!folio)
 		return -ENOMEM;
 	buf->folios[buf->nr++] = folio;
@@ -63,6 +88,8 @@ static void drop_folio(struct snapshot_buf *buf)
 {
 	struct folio *folio = buf->folios[--buf->nr];
 
+	if (buf->nr < buf->gone)
+		return;
 	buf->size -= folio_size(folio);
 	folio_put(folio);
 }
@@ -108,6 +135,7 @@ static int make_table(struct snapshot_buf *buf)
  */
 int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
 {
+	unsigned int order = largest_order(buf, size);
 	unsigned int nr = buf->nr;
 	int err = 0;
 
@@ -116,7 +144,7 @@ int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
 
 	forget_table(buf);
 	while (!err && buf->size < size)
-		err = add_folio(buf, size - buf->size);
+		err = add_folio(buf, size - buf->size, &order);
 	while (err && buf->nr > nr)
 		drop_folio(buf);
 	return err;
@@ -192,6 +220,8 @@ int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 	int err;
 
 	lockdep_assert_held(&buf->sdev->mig->fw_lock);
+	if (WARN_ON_ONCE(buf->gone))
+		return -EIO;
 	if (!buf->table.sgl) {
 		err = make_table(buf);
 		if (err)
@@ -247,6 +277,78 @@ void snapshot_buf_unmap_all(struct snapshot_mig *mig)
 		unmap(buf);
 }
 
+/**
+ * snapshot_buf_release - give back memory that has been read
+ * @buf: the buffer; no transfer of it may follow
+ * @pos: nothing below this will be read again
+ *
+ * Memory that the firmware has mapped stays until the buffer is freed.
+ */
+void snapshot_buf_release(struct snapshot_buf *buf, size_t pos)
+{
+	if (!list_empty_careful(&buf->mapped))
+		return;
+	while (buf->gone < buf->nr) {
+		struct folio *folio = buf->folios[buf->gone];
+
+		if (pos - buf->gone_bytes < folio_size(folio))
+			break;
+		buf->gone_bytes += folio_size(folio);
+		buf->gone++;
+		folio_put(folio);
+	}
+	if (buf->at < buf->gone) {
+		buf->at = buf->gone;
+		buf->start = buf->gone_bytes;
+	}
+}
+
+/*
+ * Gives up memory that a pipe still holds: the firmware would write to what is
+ * on its way to somebody.
+ */
+static void drop_shared(struct snapshot_buf *buf)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < buf->nr; i++) {
+		struct folio *folio = buf->folios[i];
+
+		if (folio_ref_count(folio) == 1) {
+			buf->folios[kept++] = folio;
+		} else {
+			buf->size -= folio_size(folio);
+			folio_put(folio);
+		}
+	}
+	if (kept < buf->nr)
+		forget_table(buf);
+	buf->nr = kept;
+	buf->at = 0;
+	buf->start = 0;
+}
+
+/**
+ * snapshot_buf_reserve - make a buffer ready for an image
+ * @buf: the buffer; what is in it is lost, nothing of it was released
+ * @size: bytes to have afterwards, at least
+ *
+ * If that was done before, and the size is the same and nobody else holds any
+ * of the memory, then nothing is allocated.
+ *
+ * Return: 0, or -ENOMEM as snapshot_buf_grow().
+ */
+int snapshot_buf_reserve(struct snapshot_buf *buf, size_t size)
+{
+	int err;
+
+	drop_shared(buf);
+	err = snapshot_buf_grow(buf, size);
+	if (!err && !buf->table.sgl)
+		err = make_table(buf);
+	return err;
+}
+
 /* Folios differ in size: walk on from the last place, copies are sequential. */
 static struct folio *seek(struct snapshot_buf *buf, size_t pos)
 {
@@ -259,24 +361,15 @@ static struct folio *seek(struct snapshot_buf *buf, size_t pos)
 	return buf->folios[buf->at];
 }
 
-static size_t copy(struct snapshot_buf *buf, size_t pos, size_t len,
-		   struct iov_iter *iter,
-		   size_t (*one)(struct page *page, size_t offset, size_t bytes,
-				 struct iov_iter *iter))
+/* The longest piece of at most @len bytes at @pos that is in one folio. */
+static struct folio *piece(struct snapshot_buf *buf, size_t pos, size_t len,
+			   size_t *offset, size_t *bytes)
 {
-	size_t done = 0;
+	struct folio *folio = seek(buf, pos);
 
-	while (done < len) {
-		struct folio *folio = seek(buf, pos + done);
-		size_t offset = pos + done - buf->start;
-		size_t bytes = min(len - done, folio_size(folio) - offset);
-		size_t copied = one(folio_page(folio, 0), offset, bytes, iter);
-
-		done += copied;
-		if (copied < bytes)
-			break;
-	}
-	return done;
+	*offset = pos - buf->start;
+	*bytes = min(len, folio_size(folio) - *offset);
+	return folio;
 }
 
 /**
@@ -291,7 +384,17 @@ static size_t copy(struct snapshot_buf *buf, size_t pos, size_t len,
 size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
 			 struct iov_iter *to)
 {
-	return copy(buf, pos, len, to, copy_page_to_iter);
+	size_t offset, bytes, copied, done = 0;
+
+	while (done < len) {
+		struct folio *folio = piece(buf, pos + done, len - done, &offset, &bytes);
+
+		copied = copy_to_iter(folio_address(folio) + offset, bytes, to);
+		done += copied;
+		if (copied < bytes)
+			break;
+	}
+	return done;
 }
 
 /**
@@ -306,5 +409,42 @@ size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
 size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
 			  struct iov_iter *from)
 {
-	return copy(buf, pos, len, from, copy_page_from_iter);
+	size_t offset, bytes, copied, done = 0;
+
+	while (done < len) {
+		struct folio *folio = piece(buf, pos + done, len - done, &offset, &bytes);
+
+		copied = copy_from_iter(folio_address(folio) + offset, bytes, from);
+		done += copied;
+		if (copied < bytes)
+			break;
+	}
+	return done;
+}
+
+/**
+ * snapshot_buf_splice - hand memory of a buffer to a pipe, without a copy
+ * @buf: the buffer
+ * @pos: offset to start at
+ * @len: bytes, not 0; @pos + @len must not exceed the size of the buffer
+ * @pipe: where to, locked by the caller
+ *
+ * The pipe holds that memory on its own from then on.
+ *
+ * Return: bytes handed over, which is fewer than @len at the end of a piece of
+ * memory; -EPIPE without a reader, -EAGAIN when the pipe is full.
+ */
+ssize_t snapshot_buf_splice(struct snapshot_buf *buf, size_t pos, size_t len,
+			    struct pipe_inode_info *pipe)
+{
+	struct pipe_buffer slot = { .ops = &nosteal_pipe_buf_ops };
+	struct folio *folio;
+	size_t offset, bytes;
+
+	folio = piece(buf, pos, len, &offset, &bytes);
+	folio_get(folio);
+	slot.page = folio_page(folio, offset / PAGE_SIZE);
+	slot.offset = offset % PAGE_SIZE;
+	slot.len = bytes;
+	return add_to_pipe(pipe, &slot);
 }

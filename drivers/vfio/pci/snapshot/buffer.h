@@ -6,6 +6,7 @@
 #include <linux/vfio_snapshot.h>
 
 struct iov_iter;
+struct pipe_inode_info;
 struct snapshot_mig;
 
 /**
@@ -14,10 +15,12 @@ struct snapshot_mig;
  * @dir: direction of the transfers it is used for
  * @max_segs: of the back-end, which may be gone before a buffer is that somebody
  *            is copying from or to
- * @folios: the memory, in order, all zeroed when they were allocated
+ * @folios: the memory, in order
  * @nr: entries of @folios in use
+ * @gone: of them, those at the beginning that were given back
+ * @gone_bytes: bytes of those
  * @room: entries that @folios has room for
- * @size: bytes of memory
+ * @size: bytes of memory, those given back included
  * @at: entry of @folios that was copied from or to last
  * @start: offset of that entry in the buffer
  * @table: all of @folios, for the firmware
@@ -34,6 +37,8 @@ struct snapshot_buf {
 	unsigned int max_segs;
 	struct folio **folios;
 	unsigned int nr;
+	unsigned int gone;
+	size_t gone_bytes;
 	unsigned int room;
 	size_t size;
 	unsigned int at;
@@ -53,10 +58,14 @@ void snapshot_buf_free(struct snapshot_buf *buf);
 int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 		    struct vfio_snapshot_io *io);
 void snapshot_buf_io_end(struct snapshot_buf *buf);
+void snapshot_buf_release(struct snapshot_buf *buf, size_t pos);
+int snapshot_buf_reserve(struct snapshot_buf *buf, size_t size);
 void snapshot_buf_unmap_all(struct snapshot_mig *mig);
 size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
 			 struct iov_iter *to);
 size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
 			  struct iov_iter *from);
+ssize_t snapshot_buf_splice(struct snapshot_buf *buf, size_t pos, size_t len,
+			    struct pipe_inode_info *pipe);
 
 #endif /* VFIO_SNAPSHOT_BUFFER_H */

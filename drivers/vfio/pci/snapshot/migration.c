@@ -36,6 +36,9 @@ TIED(SNAPSHOT_F_PRECOPY, VFIO_MIGRATION_PRE_COPY);
 /* A size that userspace polls may be this old. */
 #define ESTIMATE_MAX_AGE	HZ
 
+/* To give back megabytes takes time that the guest has better use for at first. */
+#define TIDY_DELAY	(HZ / 10)
+
 static struct snapshot_mig *to_mig(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->mig;
@@ -84,7 +87,7 @@ static void set_state(struct snapshot_mig *mig, enum snapshot_state state)
  */
 static void tidy_work(struct work_struct *work)
 {
-	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, tidy);
+	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, tidy.work);
 	struct snapshot_stream *stream = READ_ONCE(mig->ended);
 
 	if (!stream)
@@ -95,10 +98,16 @@ static void tidy_work(struct work_struct *work)
 	wake_up_all(&mig->tidied);
 }
 
-static void queue_tidy(struct snapshot_mig *mig)
+/* @delay: jiffies */
+static void queue_tidy(struct snapshot_mig *mig, unsigned long delay)
 {
-	if (READ_ONCE(mig->ended))
-		queue_work(system_long_wq, &mig->tidy);
+	if (!READ_ONCE(mig->ended))
+		return;
+	/* Sooner than it was to be, but never later. */
+	if (delay)
+		queue_delayed_work(system_long_wq, &mig->tidy, delay);
+	else
+		mod_delayed_work(system_long_wq, &mig->tidy, 0);
 }
 
 static bool is_tidy(struct snapshot_mig *mig)
@@ -121,7 +130,7 @@ static int open_stream(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
 {
 	struct snapshot_stream *stream;
 
-	queue_tidy(mig);
+	queue_tidy(mig, 0);
 	if (wait_event_killable(mig->tidied, is_tidy(mig)))
 		return -EINTR;
 	stream = snapshot_stream_open(mig, dir, &mig->opened);
@@ -140,7 +149,7 @@ static int open_saving(struct snapshot_mig *mig, enum vfio_snapshot_phase phase)
 	err = snapshot_stream_save(mig->stream, phase);
 	if (err) {
 		end_stream(mig);
-		queue_tidy(mig);
+		queue_tidy(mig, 0);
 		fput(mig->opened);
 		mig->opened = NULL;
 	}
@@ -261,9 +270,9 @@ static struct file *snapshot_set_state(struct vfio_device *vdev,
 	err = walk(mig, new_state);
 	/* Only the last arc of a walk opens a stream. */
 	swap(file, mig->opened);
-	/* The guest runs: what its blackout had no time for can be done now. */
+	/* What the blackout had no time for can be done once the guest runs. */
 	if (mig->walker.level == VFIO_SNAPSHOT_RUN)
-		queue_tidy(mig);
+		queue_tidy(mig, TIDY_DELAY);
 	snapshot_mig_unlock(mig);
 	return err ? ERR_PTR(err) : file;
 }
@@ -293,6 +302,8 @@ static int snapshot_get_data_size(struct vfio_device *vdev, unsigned long *lengt
 		*length = snapshot_stream_pending(mig->stream);
 	} else {
 		err = snapshot_mig_estimate(mig, ESTIMATE_MAX_AGE, &bytes);
+		if (!err && mig->state == SNAPSHOT_PRECOPY)
+			snapshot_stream_reserve(mig->stream, bytes);
 		if (!err)
 			*length = bytes + 3 * sizeof(struct vfio_snapshot_record) +
 				  sizeof(struct vfio_snapshot_ident) +
@@ -433,7 +444,7 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
 	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
-	queue_tidy(mig);
+	queue_tidy(mig, 0);
 }
 
 /**
@@ -517,7 +528,7 @@ void snapshot_mig_close(struct snapshot_mig *mig)
 		apply_reset(mig, false);
 	else if (mig->walker.level != VFIO_SNAPSHOT_RUN)
 		make_run(mig);
-	queue_tidy(mig);
+	queue_tidy(mig, 0);
 	snapshot_mig_unlock(mig);
 }
 
@@ -529,7 +540,7 @@ void snapshot_mig_close(struct snapshot_mig *mig)
  */
 void snapshot_mig_end(struct snapshot_mig *mig)
 {
-	flush_work(&mig->tidy);
+	flush_delayed_work(&mig->tidy);
 }
 
 /**
@@ -558,7 +569,7 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	mutex_init(&mig->fw_lock);
 	INIT_LIST_HEAD(&mig->mapped);
 	init_waitqueue_head(&mig->tidied);
-	INIT_WORK(&mig->tidy, tidy_work);
+	INIT_DELAYED_WORK(&mig->tidy, tidy_work);
 	return mig;
 }
 

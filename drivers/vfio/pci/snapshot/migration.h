@@ -53,7 +53,7 @@ struct snapshot_mig {
 	struct mutex fw_lock;	/* back-end operations */
 	struct list_head mapped;
 	unsigned long flags;
-	struct work_struct tidy;
+	struct delayed_work tidy;
 };
 
 /* A reset came while @lock was held: it takes effect when @lock is released. */

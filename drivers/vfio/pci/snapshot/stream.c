@@ -15,9 +15,11 @@
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/poll.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/splice.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/vfio.h>
@@ -255,16 +257,15 @@ static int add_data(struct snapshot_stream *stream, struct list_head *list,
 		return -ENOMEM;
 
 	buf = take_spare(stream);
-	if (buf && buf->size < size) {
-		snapshot_buf_free(buf);
-		buf = NULL;
-	}
 	if (!buf)
-		buf = snapshot_buf_alloc(stream->mig->sdev, stream->dir, size);
+		buf = snapshot_buf_alloc(stream->mig->sdev, stream->dir, 0);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 
 	out->buf = buf;
+	err = snapshot_buf_reserve(buf, size);
+	if (err)
+		return err;
 	err = transfer(stream, buf, buf->size, phase, &io);
 	if (!err && (!io.done || io.done > io.size))
 		err = -EIO;
@@ -274,6 +275,12 @@ static int add_data(struct snapshot_stream *stream, struct list_head *list,
 	out->head.record.size = cpu_to_le64(io.done);
 	*more = io.more;
 	return 0;
+}
+
+/* Room for an image of @bytes: an image that fills it may have been cut off. */
+static size_t room_for(u64 bytes)
+{
+	return bytes + 1;
 }
 
 /* One image, of one or more records. */
@@ -296,7 +303,7 @@ static int add_image(struct snapshot_stream *stream, struct list_head *list,
 
 		total = 0;
 		do {
-			err = add_data(stream, list, phase, size, &more);
+			err = add_data(stream, list, phase, room_for(size), &more);
 			if (!err)
 				total += list_last_entry(list, struct snapshot_out,
 							 entry)->buf_len;
@@ -347,7 +354,7 @@ static void publish(struct snapshot_stream *stream, struct list_head *list,
 	}
 	list_splice_tail_init(list, &stream->queue);
 	if (phase == VFIO_SNAPSHOT_FINAL)
-		stream->final = true;
+		WRITE_ONCE(stream->final, true);
 	else
 		stream->initial = stream->tally.length;
 	wake_up_all(&stream->wait);
@@ -383,6 +390,30 @@ int snapshot_stream_save(struct snapshot_stream *stream,
 }
 
 /**
+ * snapshot_stream_reserve - make memory ready for the final image
+ * @stream: a saving stream that is not final, with @mig->lock held
+ * @bytes: size of an image
+ *
+ * The memory of an image that was read is kept for the next. This is for the
+ * case that it would not do, to be called while the guest runs; if there is no
+ * memory, that is found out when it is needed.
+ */
+void snapshot_stream_reserve(struct snapshot_stream *stream, u64 bytes)
+{
+	struct snapshot_buf *buf = take_spare(stream);
+
+	lockdep_assert_held(&stream->mig->lock);
+	if (!buf)
+		return;
+	snapshot_buf_reserve(buf, room_for(bytes));
+	scoped_guard(spinlock, &stream->lock) {
+		if (!stream->spare)
+			swap(stream->spare, buf);
+	}
+	snapshot_buf_free(buf);
+}
+
+/**
  * snapshot_stream_pending - bytes that can be read now
  * @stream: a saving stream
  *
@@ -407,33 +438,82 @@ void snapshot_stream_precopy_info(struct snapshot_stream *stream,
 	info->dirty_bytes = stream->tally.length - stream->taken - info->initial_bytes;
 }
 
-/* Copies from the first record; frees it once it is wholly read. */
-static size_t read_out(struct snapshot_stream *stream, struct snapshot_out *out,
-		       struct iov_iter *to)
+/* Where what is read goes: user memory, or the pipe of a splice(). */
+struct sink {
+	struct iov_iter *iter;
+	struct pipe_inode_info *pipe;
+	size_t room;
+};
+
+static ssize_t splice_head(const void *from, size_t len, struct pipe_inode_info *pipe)
 {
-	size_t len, copied;
+	struct pipe_buffer slot = { .ops = &nosteal_pipe_buf_ops, .len = len };
 
-	if (out->pos < out->head_len) {
-		len = min_t(u64, out->head_len - out->pos, iov_iter_count(to));
-		copied = copy_to_iter((u8 *)&out->head + out->pos, len, to);
-	} else {
-		size_t pos = out->pos - out->head_len;
+	slot.page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!slot.page)
+		return -ENOMEM;
+	memcpy(page_address(slot.page), from, len);
+	return add_to_pipe(pipe, &slot);
+}
 
-		len = min_t(u64, out->buf_len - pos, iov_iter_count(to));
-		copied = snapshot_buf_read(out->buf, pos, len, to);
-	}
-	out->pos += copied;
+static ssize_t put_head(struct sink *sink, const void *from, size_t len)
+{
+	if (sink->pipe)
+		return splice_head(from, len, sink->pipe);
+	return copy_to_iter(from, len, sink->iter) ?: -EFAULT;
+}
+
+static ssize_t put_data(struct sink *sink, struct snapshot_buf *buf, size_t pos,
+			size_t len)
+{
+	if (sink->pipe)
+		return snapshot_buf_splice(buf, pos, len, sink->pipe);
+	return snapshot_buf_read(buf, pos, len, sink->iter) ?: -EFAULT;
+}
+
+/* Some of a record; what is not needed for the next image is given back. */
+static ssize_t read_some(struct snapshot_stream *stream, struct snapshot_out *out,
+			 struct sink *sink)
+{
+	ssize_t done;
+	size_t pos;
+
+	if (out->pos < out->head_len)
+		return put_head(sink, (u8 *)&out->head + out->pos,
+				min_t(u64, out->head_len - out->pos, sink->room));
+
+	pos = out->pos - out->head_len;
+	done = put_data(sink, out->buf, pos, min(out->buf_len - pos, sink->room));
+	if (done > 0 && READ_ONCE(stream->final))
+		snapshot_buf_release(out->buf, pos + done);
+	return done;
+}
+
+/* Takes from the first record; frees it once it is wholly read. */
+static ssize_t read_out(struct snapshot_stream *stream, struct snapshot_out *out,
+			struct sink *sink)
+{
+	ssize_t done = read_some(stream, out, sink);
+
+	if (done < 0)
+		return done;
+	sink->room -= done;
+	out->pos += done;
 
 	scoped_guard(spinlock, &stream->lock) {
-		stream->taken += copied;
+		stream->taken += done;
 		if (out->pos < out->head_len + out->buf_len)
-			return copied;
+			return done;
 		list_del(&out->entry);
 		if (!stream->spare && !stream->final)
 			swap(stream->spare, out->buf);
 	}
+	trace_vfio_snapshot_record(snapshot_mig_name(stream->mig),
+				   SNAPSHOT_RECORD_TAKEN,
+				   le32_to_cpu(out->head.record.tag),
+				   le64_to_cpu(out->head.record.size));
 	free_out(out);
-	return copied;
+	return done;
 }
 
 /* The record to be read from, or an ERR_PTR(); NULL at the end of the stream. */
@@ -448,33 +528,45 @@ static struct snapshot_out *next_out(struct snapshot_stream *stream)
 	return out || stream->final ? out : ERR_PTR(-ENOMSG);
 }
 
-static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t read_all(struct snapshot_stream *stream, struct sink *sink)
 {
-	struct snapshot_stream *stream = iocb->ki_filp->private_data;
-	struct snapshot_out *out;
-	ssize_t done = 0;
-	int err;
+	ssize_t done = 0, err;
 
 	err = begin_io(stream);
 	if (err)
 		return err;
 	do {
-		size_t copied;
+		struct snapshot_out *out = next_out(stream);
 
-		out = next_out(stream);
-		if (IS_ERR_OR_NULL(out)) {
-			err = PTR_ERR_OR_ZERO(out);
+		err = PTR_ERR_OR_ZERO(out);
+		if (err || !out || !sink->room)
 			break;
-		}
-		if (!iov_iter_count(to))
-			break;
-		copied = read_out(stream, out, to);
-		done += copied;
-		if (!copied)
-			err = -EFAULT;
-	} while (!err && iov_iter_count(to));
+		err = read_out(stream, out, sink);
+		if (err > 0)
+			done += err;
+	} while (err > 0 && sink->room);
 	end_io(stream);
 	return done ?: err;
+}
+
+static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct sink sink = { .iter = to, .room = iov_iter_count(to) };
+
+	return read_all(iocb->ki_filp->private_data, &sink);
+}
+
+/*
+ * No copy: the pipe gets the memory of the image. One slot of it may take more
+ * than a page, as those from a socket do.
+ */
+static ssize_t stream_splice_read(struct file *file, loff_t *ppos,
+				  struct pipe_inode_info *pipe, size_t len,
+				  unsigned int flags)
+{
+	struct sink sink = { .pipe = pipe, .room = len };
+
+	return read_all(file->private_data, &sink);
 }
 
 static __poll_t stream_poll(struct file *file, poll_table *wait)
@@ -600,7 +692,7 @@ static int stream_file_release(struct inode *inode, struct file *file)
 static const struct file_operations save_fops = {
 	.owner = THIS_MODULE,
 	.read_iter = stream_read_iter,
-	.splice_read = copy_splice_read,
+	.splice_read = stream_splice_read,
 	.poll = stream_poll,
 	.unlocked_ioctl = stream_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

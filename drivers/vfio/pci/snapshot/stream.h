@@ -14,6 +14,7 @@ struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 					     struct file **file);
 int snapshot_stream_save(struct snapshot_stream *stream,
 			 enum vfio_snapshot_phase phase);
+void snapshot_stream_reserve(struct snapshot_stream *stream, u64 bytes);
 int snapshot_stream_load_end(struct snapshot_stream *stream);
 u64 snapshot_stream_pending(struct snapshot_stream *stream);
 void snapshot_stream_precopy_info(struct snapshot_stream *stream,
