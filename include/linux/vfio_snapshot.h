@@ -204,6 +204,8 @@ struct vfio_snapshot_ops {
  * @core: of vfio-pci; first, as vfio_alloc_device() demands
  * @ops: of the back-end, NULL for a device without migration support
  * @mig: of the core, NULL for a device without migration support
+ * @status: set by the back-end when an operation fails, for messages: what the
+ *          firmware answered; the core sets it to 0 before each operation
  *
  * A back-end embeds this at the start of its own structure.
  */
@@ -211,6 +213,7 @@ struct vfio_snapshot_device {
 	struct vfio_pci_core_device core;
 	const struct vfio_snapshot_ops *ops;
 	struct snapshot_mig *mig;
+	int status;
 };
 
 /**

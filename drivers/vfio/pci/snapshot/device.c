@@ -10,6 +10,7 @@
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "compat.h"
+#include "messages.h"
 #include "migration.h"
 
 static struct vfio_snapshot_device *to_sdev(struct vfio_device *vdev)
@@ -127,6 +128,7 @@ int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
 			   const struct vfio_snapshot_ops *ops)
 {
 	struct vfio_device *vdev = &sdev->core.vdev;
+	int err;
 
 	if (ops) {
 		sdev->ops = ops;
@@ -137,7 +139,10 @@ int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
 		vdev->migration_flags = sdev->mig->features;
 	}
 	dev_set_drvdata(&sdev->core.pdev->dev, &sdev->core);
-	return vfio_pci_core_register_device(&sdev->core);
+	err = vfio_pci_core_register_device(&sdev->core);
+	if (!err && ops)
+		snapshot_say_able(sdev->mig);
+	return err;
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_register);
 

@@ -8,11 +8,51 @@
 #include "migration.h"
 #include "trace.h"
 
+/* The operations, and what their arguments are. */
+static const struct {
+	const char *name;
+	const char *args[VFIO_SNAPSHOT_UNKNOWN];
+} commands[SNAPSHOT_NR_COMMANDS] = {
+	[SNAPSHOT_CMD_QUIESCE] = { "quiesce", { "run", "ndma", "stop" } },
+	[SNAPSHOT_CMD_SESSION_BEGIN] = { "session_begin", { "save", "load" } },
+	[SNAPSHOT_CMD_SESSION_END] = { "session_end", { "save", "load" } },
+	[SNAPSHOT_CMD_ESTIMATE] = { "estimate" },
+	[SNAPSHOT_CMD_BUF_MAP] = { "buf_map", { "save", "load" } },
+	[SNAPSHOT_CMD_BUF_UNMAP] = { "buf_unmap" },
+	[SNAPSHOT_CMD_SAVE] = { "save", { "ahead", "final" } },
+	[SNAPSHOT_CMD_LOAD] = { "load" },
+	[SNAPSHOT_CMD_LOAD_END] = { "load_end" },
+};
+
+/**
+ * snapshot_command_name - name of an operation, for messages
+ * @command: the operation
+ *
+ * Return: a constant string.
+ */
+const char *snapshot_command_name(enum snapshot_command command)
+{
+	return commands[command].name;
+}
+
+/**
+ * snapshot_command_arg - argument of an operation, for messages
+ * @command: the operation
+ * @arg: its argument
+ *
+ * Return: a constant string, empty for an operation without one.
+ */
+const char *snapshot_command_arg(enum snapshot_command command, unsigned int arg)
+{
+	return commands[command].args[arg] ?: "";
+}
+
 /* When it began, for end_command(); 0 when nobody wants to know. */
 static u64 begin_command(struct snapshot_mig *mig, enum snapshot_command command,
 			 unsigned int arg, u64 bytes)
 {
 	lockdep_assert_held(&mig->fw_lock);
+	mig->sdev->status = 0;
 	trace_vfio_snapshot_command_begin(snapshot_mig_name(mig), command, arg, bytes);
 	return trace_vfio_snapshot_command_end_enabled() ? ktime_get_ns() : 0;
 }
@@ -24,6 +64,12 @@ static void end_command(struct snapshot_mig *mig, enum snapshot_command command,
 		trace_vfio_snapshot_command_end(snapshot_mig_name(mig), command, arg,
 						bytes, err,
 						began ? ktime_get_ns() - began : 0);
+	/* Of two, the first: a quiesce that follows is a roll-back. */
+	if (err && (!mig->failed.err || command != SNAPSHOT_CMD_QUIESCE))
+		mig->failed = (struct snapshot_failed){
+			.command = command, .arg = arg, .err = err,
+			.status = mig->sdev->status,
+		};
 }
 
 /**

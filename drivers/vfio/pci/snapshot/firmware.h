@@ -36,6 +36,22 @@ enum snapshot_command {
 	SNAPSHOT_NR_COMMANDS,
 };
 
+/**
+ * struct snapshot_failed - an operation that failed
+ * @command: which
+ * @arg: its argument
+ * @err: errno of the back-end, 0 when none failed
+ * @status: what the firmware answered
+ */
+struct snapshot_failed {
+	enum snapshot_command command;
+	unsigned int arg;
+	int err;
+	int status;
+};
+
+const char *snapshot_command_name(enum snapshot_command command);
+const char *snapshot_command_arg(enum snapshot_command command, unsigned int arg);
 int snapshot_fw_quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now);
 int snapshot_fw_session_begin(struct snapshot_mig *mig, enum vfio_snapshot_dir dir);

@@ -8,11 +8,13 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/pci.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
 #include "firmware.h"
 #include "format.h"
+#include "messages.h"
 #include "migration.h"
 #include "stream.h"
 #include "trace.h"
@@ -72,6 +74,7 @@ static int quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want
 static void make_run(struct snapshot_mig *mig)
 {
 	guard(mutex)(&mig->fw_lock);
+	mig->failed.err = 0;
 	quiesce_locked(mig, VFIO_SNAPSHOT_RUN);
 }
 
@@ -215,6 +218,9 @@ static int take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 	u64 began = trace_vfio_snapshot_arc_end_enabled() ? ktime_get_ns() : 0;
 	int err;
 
+	mig->failed.err = 0;
+	if (arc->action != SNAPSHOT_LOAD_CLOSE)
+		mig->told = false;
 	trace_vfio_snapshot_arc_begin(snapshot_mig_name(mig), arc->from, arc->to,
 				      arc->level);
 	set_state(mig, snapshot_arc_take(arc, &mig->walker, &err));
@@ -225,14 +231,9 @@ static int take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 	if (!err)
 		return 0;
 
+	snapshot_say_arc_failed(mig, arc, err);
 	if (mig->state == SNAPSHOT_ERROR)
 		end_stream(mig);
-	dev_warn_ratelimited(&mig->sdev->core.pdev->dev,
-			     "migration: %s -> %s failed (%d), the device is in %s%s\n",
-			     snapshot_state_name(arc->from),
-			     snapshot_state_name(arc->to), err,
-			     snapshot_state_name(mig->state),
-			     mig->state == SNAPSHOT_ERROR ? ", reset it" : "");
 	return err;
 }
 
@@ -443,6 +444,8 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 		make_run(mig);
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
+	if (mig->state == SNAPSHOT_ERROR)
+		snapshot_say_not_running(mig);
 	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
 	queue_tidy(mig, 0);
 }
@@ -500,6 +503,8 @@ void snapshot_mig_open(struct snapshot_mig *mig)
 		make_run(mig);
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
+	if (mig->state == SNAPSHOT_ERROR)
+		snapshot_say_not_running(mig);
 	snapshot_mig_unlock(mig);
 }
 
@@ -568,6 +573,8 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	mutex_init(&mig->lock);
 	mutex_init(&mig->fw_lock);
 	INIT_LIST_HEAD(&mig->mapped);
+	ratelimit_state_init(&mig->failures, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	init_waitqueue_head(&mig->tidied);
 	INIT_DELAYED_WORK(&mig->tidy, tidy_work);
 	return mig;

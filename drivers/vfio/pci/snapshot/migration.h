@@ -4,11 +4,13 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit_types.h>
 #include <linux/vfio_snapshot.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "arcs.h"
+#include "firmware.h"
 
 struct file;
 struct snapshot_stream;
@@ -34,6 +36,9 @@ struct vfio_precopy_info;
  * @estimated: jiffies of that, 0 if never
  * @fw_lock: held for one back-end operation; innermost
  * @mapped: buffers that the back-end has mapped; protected by @fw_lock
+ * @failed: the operation that failed last, for messages; protected by @fw_lock
+ * @told: it is known from a message why the stream cannot be loaded
+ * @failures: limits how often failures are told
  * @flags: SNAPSHOT_RESET_PENDING
  * @tidy: gives back what @ended holds; sends commands and frees memory, so it
  *        is queued when no blackout is on
@@ -52,6 +57,9 @@ struct snapshot_mig {
 	unsigned long estimated;
 	struct mutex fw_lock;	/* back-end operations */
 	struct list_head mapped;
+	struct snapshot_failed failed;
+	bool told;
+	struct ratelimit_state failures;
 	unsigned long flags;
 	struct delayed_work tidy;
 };

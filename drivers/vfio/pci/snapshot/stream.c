@@ -27,6 +27,7 @@
 #include "buffer.h"
 #include "firmware.h"
 #include "format.h"
+#include "messages.h"
 #include "migration.h"
 #include "stream.h"
 #include "trace.h"
@@ -648,6 +649,7 @@ static ssize_t write_all(struct snapshot_stream *stream, struct iov_iter *from)
 	ssize_t done = 0;
 
 	for (;;) {
+		u64 records = stream->parser.tally.records;
 		ssize_t taken;
 
 		if (is_dead(stream))
@@ -664,6 +666,13 @@ static ssize_t write_all(struct snapshot_stream *stream, struct iov_iter *from)
 		stream->err = snapshot_parser_feed(&stream->parser, taken);
 		if (!stream->err && stream->parser.want == SNAPSHOT_WANT_LOAD)
 			stream->err = load_record(stream);
+		if (stream->err && !is_dead(stream))
+			snapshot_say_load_failed(stream->mig, stream->err);
+		else if (stream->parser.tally.records != records)
+			trace_vfio_snapshot_record(snapshot_mig_name(stream->mig),
+						   SNAPSHOT_RECORD_LOADED,
+						   stream->parser.tag,
+						   stream->parser.size);
 	}
 }
 

@@ -30,13 +30,16 @@ static const struct {
 };
 
 /* An errno that can be shown to userspace, and whether nothing happened. */
-static int check_answer(int err, bool *refused)
+static int check_answer(struct vfio_snapshot_device *sdev, int err, bool *refused)
 {
 	unsigned int i;
 
 	*refused = false;
 	if (!err)
 		return 0;
+	/* What comes after the first failure tries to make good for it. */
+	if (!sdev->status)
+		sdev->status = -err;
 	for (i = 0; i < ARRAY_SIZE(answers); i++) {
 		if (answers[i].err == err) {
 			*refused = answers[i].refused;
@@ -46,11 +49,11 @@ static int check_answer(int err, bool *refused)
 	return -EIO;
 }
 
-static int answer(int err)
+static int answer(struct vfio_snapshot_device *sdev, int err)
 {
 	bool refused;
 
-	return check_answer(err, &refused);
+	return check_answer(sdev, err, &refused);
 }
 
 static struct virtio_snapshot_device *to_virtio(struct vfio_snapshot_device *sdev)
@@ -62,7 +65,8 @@ static int set_mode(struct vfio_snapshot_device *sdev, bool stopped, bool *refus
 {
 	u8 mode = stopped ? BIT(VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) : 0;
 
-	return check_answer(virtio_pci_admin_mode_set(sdev->core.pdev, mode), refused);
+	return check_answer(sdev, virtio_pci_admin_mode_set(sdev->core.pdev, mode),
+			    refused);
 }
 
 /*
@@ -137,7 +141,8 @@ static int create_object(struct virtio_snapshot_device *virtio,
 	};
 
 	give_back(virtio);
-	return answer(virtio_pci_admin_obj_create(virtio->sdev.core.pdev,
+	return answer(&virtio->sdev,
+		      virtio_pci_admin_obj_create(virtio->sdev.core.pdev,
 						  VIRTIO_RESOURCE_OBJ_DEV_PARTS,
 						  types[dir], object));
 }
@@ -187,7 +192,8 @@ static int get_size(struct vfio_snapshot_device *sdev, u32 object, u32 *size)
 {
 	const u8 what = VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_TYPE_SIZE;
 
-	return answer(virtio_pci_admin_dev_parts_metadata_get(sdev->core.pdev,
+	return answer(sdev,
+		      virtio_pci_admin_dev_parts_metadata_get(sdev->core.pdev,
 							      VIRTIO_RESOURCE_OBJ_DEV_PARTS,
 							      object, what, size));
 }
@@ -220,7 +226,8 @@ static int virtio_save(struct vfio_snapshot_device *sdev,
 	u32 size = 0, all;
 	int err;
 
-	err = answer(virtio_pci_admin_dev_parts_get(sdev->core.pdev,
+	err = answer(sdev,
+		     virtio_pci_admin_dev_parts_get(sdev->core.pdev,
 						    VIRTIO_RESOURCE_OBJ_DEV_PARTS,
 						    virtio->object,
 						    VIRTIO_ADMIN_CMD_DEV_PARTS_GET_TYPE_ALL,
@@ -244,7 +251,8 @@ static int virtio_load(struct vfio_snapshot_device *sdev, struct vfio_snapshot_i
 	sg_set_buf(&virtio->set_sgl[0], virtio->set_header,
 		   sizeof(*virtio->set_header));
 	sg_chain(virtio->set_sgl, ARRAY_SIZE(virtio->set_sgl), io->sgl);
-	return answer(virtio_pci_admin_dev_parts_set(sdev->core.pdev, virtio->set_sgl));
+	return answer(sdev, virtio_pci_admin_dev_parts_set(sdev->core.pdev,
+							   virtio->set_sgl));
 }
 
 static void virtio_reset_done(struct vfio_snapshot_device *sdev)

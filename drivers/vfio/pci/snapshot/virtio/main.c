@@ -20,7 +20,9 @@ static int virtio_snapshot_probe(struct pci_dev *pdev, const struct pci_device_i
 		return PTR_ERR(virtio);
 
 	if (!migratable)
-		pci_info(pdev, "no device parts from the physical function, cannot be migrated\n");
+		pci_info(pdev, "no device parts, cannot be migrated: %s\n",
+			 !pdev->is_virtfn ? "not a virtual function" :
+			 "the physical function offers none, or is not driven by virtio_pci");
 
 	err = vfio_snapshot_register(&virtio->sdev,
 				     migratable ? &virtio_snapshot_ops : NULL);
