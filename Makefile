@@ -11,13 +11,15 @@ KERNEL_MIN := 6.13
 MODULES := $(TOP)/drivers/vfio/pci/snapshot
 KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m
 
-.PHONY: help demo check check-debug modules modules_install unit kselftest vm clean kdir
+.PHONY: help demo bench bench-doc check check-debug modules modules_install unit kselftest vm clean kdir
 
 help:
 	@echo 'As root, on Debian 12 or 13 (the first run fetches and builds what it needs, in build/):'
 	@echo '  make demo             a running guest is live-migrated from one VF to another'
 	@echo '  make check            all tests; ends with the line "N passed, N failed"'
 	@echo '  make check-debug      the kselftests on a kernel with KASAN, lockdep, kmemleak, fault injection'
+	@echo '  make bench [DRIVER=]  our driver beside the upstream one, measured: a table, build/bench.json and .svg'
+	@echo '  make bench-doc        put the last result into Documentation/'
 	@echo '  make kselftest        only the kselftests, in the test machine'
 	@echo '  make vm               a shell in the test machine, with the driver bound'
 	@echo 'For this machine:'
@@ -36,6 +38,13 @@ check:
 
 check-debug:
 	@$(TOP)/tools/testing/check.sh -j 3 @check-debug
+
+# SCENARIOS="small delay": only these, shown and not kept.
+bench:
+	@$(TOP)/tools/testing/bench/run.sh $(if $(DRIVER),-d $(DRIVER)) $(SCENARIOS)
+
+bench-doc:
+	@$(TOP)/tools/testing/bench/doc.sh
 
 kselftest:
 	@$(TOP)/tools/testing/check.sh kselftest

@@ -21,6 +21,7 @@ cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 suites="
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
+bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 proof			check		root			300	root	$src/tools/testing/proof/run.sh
 fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh

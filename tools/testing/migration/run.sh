@@ -6,7 +6,7 @@
 #
 # DRIVER is the VFs' driver: virtio_snapshot_vfio_pci (default) or the upstream virtio_vfio_pci;
 # OTHER that of the VFs on the other side, if it is another. NICS (1): how many VFs the guest has.
-# PLAN: full (the default), demo, versions, there-and-back: see livemig/plans.py.
+# PLAN: full (the default), demo, versions, there-and-back, ten: see livemig/plans.py.
 # --flip corrupts one byte that L1 sends: to see the test fail.
 set -eu
 

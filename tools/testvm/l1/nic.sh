@@ -89,7 +89,12 @@ nic_load()
 		_kos="modules$NIC_KERNEL/vfio_snapshot.ko modules$NIC_KERNEL/virtio_snapshot_vfio_pci.ko"
 		;;
 	vfio-pci) modprobe vfio-pci; return ;;
-	*) nic_die "unknown driver $1"; return ;;
+	*)
+		# One of this kernel's, or one that somebody has put there.
+		_kos="peers$NIC_KERNEL/$1.ko"
+		[ -e "$NIC_BUILD/$_kos" ] || _kos=
+		[ -n "$_kos" ] || modprobe "$1" || nic_die "unknown driver $1" || return 1
+		;;
 	esac
 	[ -z "$_kos" ] || modprobe -a vfio-pci-core vfio_iommu_type1 || return 1
 	for _ko in $_kos; do

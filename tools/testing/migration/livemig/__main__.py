@@ -11,13 +11,19 @@ from typing import Any
 from .bed import Bed, Setup
 from .machine import stock_qemu
 from .output import Demo, Output, Tap
-from .plans import DEMO, FULL, THERE_AND_BACK, VERSIONS, Step
+from .plans import DEMO, FULL, TEN, THERE_AND_BACK, VERSIONS, Step
 from .timeline import verdict
 from .vf import Vf
 from .wait import Failure
 
 
-PLANS = {"full": FULL, "demo": DEMO, "versions": VERSIONS, "there-and-back": THERE_AND_BACK}
+PLANS = {
+    "full": FULL,
+    "demo": DEMO,
+    "versions": VERSIONS,
+    "there-and-back": THERE_AND_BACK,
+    "ten": TEN,
+}
 
 
 def _arguments() -> argparse.Namespace:

@@ -75,6 +75,13 @@ FULL = [
     _FINISH,
     _KERNEL_LOG,
 ]
+# For the figures: one migration after the other.
+TEN = [
+    _START,
+    *(_move_step(f"migration {number}") for number in range(1, 11)),
+    _FINISH,
+    _KERNEL_LOG,
+]
 THERE_AND_BACK = [_START, _move_step("there"), _move_step("back"), _FINISH, _KERNEL_LOG]
 
 

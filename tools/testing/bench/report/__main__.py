@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From what the machines printed to bench.json, bench.rst, bench.svg and the table."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import chart, noisy, results, text, verdict
+
+
+def _about(path: Path) -> dict[str, str]:
+    pairs = (line.partition(" ") for line in path.read_text().splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="report")
+    parser.add_argument("--partial", action="store_true", help="only show what was measured")
+    parser.add_argument("raw", type=Path, help="folder with a file for each machine")
+    parser.add_argument("out", type=Path, help="folder for what is made")
+    args = parser.parse_args()
+
+    found = results.load(args.raw)
+    entries = verdict.judge(found)
+    if args.partial:
+        entries = [entry for entry in entries if any(j.value is not None for j in entry.judged)]
+    print(text.terminal(found, entries))
+    problems = found.unstable + found.broken
+    if not args.partial:
+        problems += [f"missing: {name}" for name in verdict.missing(found)]
+        about = _about(args.raw / "about")
+        spreads = noisy.load(args.raw)
+        made = {
+            "bench.json": json.dumps(verdict.as_json(found, entries), indent=1) + "\n",
+            "bench.rst": text.rst(found, entries, spreads, about),
+            "bench.svg": chart.draw(entries, about["peer"]),
+        }
+        for name, content in made.items():
+            (args.out / name).write_text(content, encoding="utf-8")
+    for problem in problems:
+        print(f"error: {problem}")
+    missed = [entry.row.name for entry in entries if not entry.met]
+    print(f"{len(entries) - len(missed)} of {len(entries)} rows meet their goals"
+          + (f"; missed: {', '.join(missed)}" if missed else ""))  # fmt: skip
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

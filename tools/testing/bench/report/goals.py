@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the bench must show: its rows, in the order of the table, and their goals."""
+
+from dataclasses import dataclass
+
+PEER = "upstream"  # the other driver's figure of the same name
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Our figure is at most (or at least) `limit`, or `limit` times what it is held against."""
+
+    figure: str  # NAME, NAME/SUB, or NAME/* for each of the sub-rows
+    limit: float
+    against: str | None = None  # PEER, or another figure of ours
+    at_least: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    what: str
+    scenario: str
+    goals: tuple[Goal, ...]
+    peer_optional: bool = False  # the other driver need not be able to do it
+
+
+def _row(name: str, scenario: str, what: str, *goals: Goal, peer_optional: bool = False) -> Row:
+    return Row(name, what, scenario, goals, peer_optional)
+
+
+ROWS = (
+    _row(
+        "blackout_commands", "small", "firmware commands in the blackout",
+        Goal("blackout_commands", 4),
+    ),
+    _row(
+        "blackout_1ms", "delay", "blackout, 1 ms a command",
+        Goal("blackout_1ms", 0.6, PEER),
+    ),
+    _row(
+        "to_stop_copy_64m", "precopy", "PRECOPY_NDMA to STOP_COPY, 64 MiB",
+        Goal("to_stop_copy_64m", 1.0, PEER),
+        Goal("to_stop_copy_64m/pages", 0),
+    ),
+    _row(
+        "direct_stop_copy_64m", "direct", "STOP to STOP_COPY, 64 MiB",
+        Goal("direct_stop_copy_64m", 0.7, PEER),
+    ),
+    _row(
+        "to_running_64m", "precopy", "RESUMING to RUNNING, 64 MiB",
+        Goal("to_running_64m", 0.05, PEER),
+    ),
+    _row(
+        "write_64m", "precopy", "write() of the stream, 64 MiB",
+        Goal("write_64m", 0.5, PEER),
+    ),
+    _row(
+        "read_64m", "precopy", "read() of the stream, 64 MiB",
+        Goal("read_64m", 1.0, PEER),
+        Goal("read_64m", 1.1, "read_64m/bound"),
+    ),
+    _row(
+        "splice_64m", "splice", "splice() of the stream, 64 MiB",
+        Goal("splice_64m", 0.2, "read_64m"),
+        peer_optional=True,
+    ),
+    _row(
+        "small_arcs", "small", "the slowest arc beside the peer's, small state",
+        Goal("small_arcs/*", 1.02, PEER),
+    ),
+    _row(
+        "memory_save", "memory", "memory beside the state, saving 64 MiB",
+        Goal("memory_save", 2 * MIB),
+        Goal("memory_save/half_held", 0.55, "memory_save/state"),
+    ),
+    _row(
+        "memory_resume", "memory", "memory beside the state, loading 64 MiB",
+        Goal("memory_resume", 2 * MIB),
+    ),
+    _row(
+        "size_max", "size", "largest state that migrates",
+        Goal("size_max", 1 << 30, at_least=True),
+    ),
+    _row(
+        "parallel_16", "parallel", "slowest blackout of 16 at once, 1 ms a command",
+        Goal("parallel_16", 1.2, "parallel_16/alone"),
+    ),
+    _row(
+        "precopy_idle", "idle", "commands a second while PRECOPY is polled",
+        Goal("precopy_idle/false_ends", 0),
+        Goal("precopy_idle/bytes", 0),
+    ),
+    _row(
+        "instructions", "small", "instructions of a migration, small state",
+        Goal("instructions", 0.8, PEER),
+    ),
+)  # fmt: skip

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the runs printed, and whether they agree."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SIDES = ("ours", "upstream")
+# Figures of these units may differ between two runs by that much; all others must be equal.
+MAY_DIFFER = {"ns": 0.01, "instructions": 0.01}
+HUNG = "hung"
+
+_LINE = re.compile(r"^bench (\S+) (\S+) (\S+)$")
+_END = re.compile(r"^# end (\S+)$")
+
+
+@dataclass(frozen=True)
+class Figure:
+    value: float | None  # None: this driver cannot do it
+    unit: str
+
+
+Figures = dict[str, Figure]
+
+
+@dataclass
+class Run:
+    """One scenario of one driver in one boot."""
+
+    figures: Figures = field(default_factory=dict)
+    end: str = "cut off"
+
+
+def _number(text: str) -> float | None:
+    if text == "-":
+        return None
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def parse(text: str) -> Run:
+    run = Run()
+    for line in text.splitlines():
+        if match := _LINE.match(line):
+            name, value, unit = match.groups()
+            # The last one counts: a figure may grow, as long as the driver keeps up.
+            run.figures[name] = Figure(_number(value), unit)
+        elif match := _END.match(line):
+            run.end = match[1]
+    return run
+
+
+def difference(one: Figure, other: Figure) -> float:
+    """Of the two, in parts of the smaller one."""
+    if one == other:
+        return 0
+    if one.unit != other.unit or not one.value or not other.value:
+        return float("inf")
+    low, high = sorted((abs(one.value), abs(other.value)))
+    return high / low - 1
+
+
+@dataclass
+class Results:
+    """By side, all scenarios taken together: the figures of the first run."""
+
+    figures: dict[str, Figures] = field(default_factory=lambda: {side: {} for side in SIDES})
+    scenario_of: dict[str, str] = field(default_factory=dict)  # of a figure
+    ends: dict[tuple[str, str], str] = field(default_factory=dict)  # (scenario, side)
+    unstable: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def value(self, side: str, name: str) -> float | None:
+        figure = self.figures[side].get(name)
+        return figure.value if figure else None
+
+    def has(self, side: str, name: str) -> bool:
+        return name in self.figures[side]
+
+    def unit(self, name: str) -> str:
+        for side in SIDES:
+            if name in self.figures[side]:
+                return self.figures[side][name].unit
+        return ""
+
+    def hung(self, scenario: str, side: str) -> bool:
+        return self.ends.get((scenario, side)) == HUNG
+
+    def below(self, name: str) -> list[str]:
+        """Its sub-rows, as either side has them."""
+        names = [n for side in SIDES for n in self.figures[side] if n.startswith(f"{name}/")]
+        return list(dict.fromkeys(names))
+
+    def _compare(self, scenario: str, side: str, first: Run, second: Run) -> None:
+        for name in dict.fromkeys([*first.figures, *second.figures]):
+            one, other = first.figures.get(name), second.figures.get(name)
+            if not one or not other:
+                self.unstable.append(f"{name} ({side}): in one of two runs only")
+                continue
+            apart = difference(one, other)
+            if apart > MAY_DIFFER.get(one.unit, 0):
+                by = f"{100 * apart:.1f} % apart" if apart < float("inf") else "not the same"
+                self.unstable.append(
+                    f"{name} ({side}): {one.value} {one.unit} and {other.value} {other.unit}, {by}"
+                )
+        if first.end != second.end:
+            self.unstable.append(f"{scenario} ({side}): ended with {first.end} and {second.end}")
+
+    def _take(self, scenario: str, side: str, runs: list[Run]) -> None:
+        if len(runs) == 2:
+            self._compare(scenario, side, *runs)
+        else:
+            self.broken.append(f"{scenario} ({side}): {len(runs)} of 2 runs")
+        if not runs:
+            return
+        for name, figure in runs[0].figures.items():
+            if self.scenario_of.setdefault(name, scenario) != scenario:
+                self.broken.append(f"{name}: printed by {self.scenario_of[name]} and {scenario}")
+            self.figures[side][name] = figure
+        self.ends[scenario, side] = runs[0].end
+        # The other driver may hang, which is a result; ours may not.
+        if runs[0].end not in ("0", HUNG) or (side == "ours" and runs[0].end == HUNG):
+            self.broken.append(f"{scenario} ({side}): ended with {runs[0].end}")
+
+
+def load(raw: Path) -> Results:
+    """Of files named SCENARIO.SIDE.RUN."""
+    results = Results()
+    runs: dict[tuple[str, str], list[Run]] = {}
+    for path in sorted(raw.glob("*.*.[0-9]")):
+        scenario, side, _ = path.name.split(".")
+        if side in SIDES:
+            runs.setdefault((scenario, side), []).append(parse(path.read_text(errors="replace")))
+    for scenario in sorted({scenario for scenario, _ in runs}):
+        for side in SIDES:
+            results._take(scenario, side, runs.get((scenario, side), []))
+    return results

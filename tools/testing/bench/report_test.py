@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of the bench from made-up figures, as TAP: python3 report_test.py."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from report.goals import ROWS
+
+# figure | ours | upstream | unit: all goals are met.
+GOOD = """
+blackout_commands 4 8 commands
+blackout_1ms 4100000 8300000 ns
+to_stop_copy_64m 14000000 16000000 ns
+to_stop_copy_64m/pages 0 16384 pages
+direct_stop_copy_64m 20000000 40000000 ns
+to_running_64m 30000 13200000 ns
+write_64m 20000000 160000000 ns
+read_64m 20000000 26000000 ns
+read_64m/bound 19000000 19100000 ns
+splice_64m 2000000 - ns
+small_arcs/A-B 1000 1100 ns
+small_arcs/B-C 2010 2000 ns
+memory_save 24576 65536 bytes
+memory_save/half_held 34000000 67108864 bytes
+memory_save/state 67108864 67108864 bytes
+memory_resume 24576 65536 bytes
+size_max 1073741824 8388608 bytes
+parallel_16 5000000 9000000 ns
+parallel_16/alone 4500000 8500000 ns
+precopy_idle/false_ends 0 3 count
+precopy_idle/bytes 0 4310 bytes
+instructions 300000 850000 instructions
+"""
+ABOUT = {
+    "machine": "a processor", "host": "Linux 1", "kernel": "2", "qemu": "QEMU 3", "commit": "4",
+    "date": "2026-01-01", "command": "make bench", "ours": "our_driver", "peer": "other_driver",
+}  # fmt: skip
+
+Files = dict[str, list[str]]  # what a machine printed, by SCENARIO.SIDE.RUN
+
+
+@dataclass
+class Outcome:
+    status: int
+    said: str
+    made: dict[str, str]
+
+    def json(self) -> dict[str, Any]:
+        rows: dict[str, Any] = json.loads(self.made["bench.json"])
+        return rows
+
+
+def good() -> Files:
+    files: Files = {}
+    for line in GOOD.split("\n"):
+        if not line:
+            continue
+        name, ours, upstream, unit = line.split()
+        scenario = next(row.scenario for row in ROWS if row.name == name.partition("/")[0])
+        for side, value in (("ours", ours), ("upstream", upstream)):
+            for run in "12":
+                lines = files.setdefault(f"{scenario}.{side}.{run}", ["# somebody says something"])
+                lines.append(f"bench {name} {value} {unit}")
+    return {name: [*lines, "# end 0"] for name, lines in files.items()}
+
+
+def set_to(files: Files, figure: str, value: str, side: str = "ours", runs: str = "12") -> None:
+    """The figure's value; without one, the line is gone."""
+    for name, lines in files.items():
+        if name.split(".")[1:] not in [[side, run] for run in runs]:
+            continue
+        for n, line in enumerate(lines):
+            words = line.split()
+            if words[:2] == ["bench", figure]:
+                lines[n] = f"bench {figure} {value} {words[3]}" if value else "# nothing"
+
+
+def ends(files: Files, scenario: str, side: str, how: str) -> None:
+    for run in "12":
+        files[f"{scenario}.{side}.{run}"][-1] = f"# end {how}"
+
+
+def report(files: Files, *options: str) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        raw, out = Path(folder) / "raw", Path(folder) / "out"
+        raw.mkdir()
+        out.mkdir()
+        for name, lines in files.items():
+            (raw / name).write_text("\n".join(lines) + "\n")
+        (raw / "about").write_text("".join(f"{k} {v}\n" for k, v in ABOUT.items()))
+        migrations = [
+            {"downtime_ms": ms, "stopped_ms": ms, "silence_to_l1_ms": ms, "silence_to_guest_ms": ms,
+             "total_ms": None}
+            for ms in (300, 100, 900)
+        ]  # fmt: skip
+        (raw / "noisy.ours.json").write_text(json.dumps({"migrations": migrations}))
+        done = subprocess.run(
+            [sys.executable, "-m", "report", *options, str(raw), str(out)],
+            capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
+        )  # fmt: skip
+        made = {path.name: path.read_text() for path in out.iterdir()}
+        return Outcome(done.returncode, done.stdout + done.stderr, made)
+
+
+def all_rows() -> None:
+    """The figures of a good run become the table, the page, the chart and the JSON"""
+    outcome = report(good())
+    assert outcome.status == 0, outcome.said
+    assert f"{len(ROWS)} of {len(ROWS)} rows meet their goals" in outcome.said
+    rows = outcome.json()
+    assert list(rows) == [row.name for row in ROWS]
+    for row in rows.values():
+        assert row.keys() >= {"ours", "upstream", "ratio", "goal", "unit"} and row["met"], row
+    commands = rows["blackout_commands"]
+    assert (commands["ours"], commands["upstream"], commands["ratio"]) == (4, 8, 0.5)
+    assert rows["splice_64m"]["upstream"] is None and rows["splice_64m"]["ratio"] is None
+    assert rows["small_arcs"]["ours"] == 2010 and set(rows["small_arcs"]["rows"]) == {
+        "small_arcs/A-B", "small_arcs/B-C"
+    }  # fmt: skip
+    assert "write_64m" in outcome.made["bench.rst"] and "other_driver" in outcome.made["bench.rst"]
+    assert "300" in outcome.made["bench.rst"] and "100-900" in outcome.made["bench.rst"]
+    svg = ElementTree.fromstring(outcome.made["bench.svg"])
+    assert sum(1 for rect in svg.iter("{http://www.w3.org/2000/svg}rect")) >= 8
+
+
+def missed() -> None:
+    """A goal that is missed is said, and is no failure"""
+    files = good()
+    set_to(files, "write_64m", "90000000")
+    set_to(files, "small_arcs/A-B", "1200")
+    set_to(files, "to_stop_copy_64m/pages", "1")
+    outcome = report(files)
+    assert outcome.status == 0, outcome.said
+    assert "missed: to_stop_copy_64m, write_64m, small_arcs" in outcome.said, outcome.said
+    rows = outcome.json()
+    assert not rows["write_64m"]["met"] and rows["write_64m"]["ratio"] == 90 / 160
+    assert rows["small_arcs"]["ours"] == 1200
+
+
+def unsteady() -> None:
+    """Two runs may differ by 1 % of the time, and in no count"""
+    files = good()
+    set_to(files, "write_64m", "20190000", runs="2")
+    assert report(files).status == 0
+    set_to(files, "write_64m", "20210000", runs="2")
+    outcome = report(files)
+    assert outcome.status == 1 and "write_64m (ours): 20000000 ns" in outcome.said, outcome.said
+    files = good()
+    set_to(files, "blackout_commands", "9", side="upstream", runs="2")
+    outcome = report(files)
+    assert outcome.status == 1 and "blackout_commands (upstream)" in outcome.said, outcome.said
+
+
+def lost() -> None:
+    """A figure that nobody measured is a failure, on either side"""
+    for figure, side in (
+        ("instructions", "ours"), ("blackout_1ms", "upstream"), ("size_max", "upstream"),
+        ("read_64m/bound", "ours"), ("precopy_idle/bytes", "ours"), ("small_arcs/B-C", "upstream"),
+    ):  # fmt: skip
+        files = good()
+        set_to(files, figure, "", side=side)
+        outcome = report(files)
+        assert outcome.status == 1, (figure, outcome.said)
+        assert f"error: missing: {figure} ({side})" in outcome.said, (figure, outcome.said)
+    files = good()
+    del files["direct.ours.2"]
+    assert report(files).status == 1
+
+
+def hung() -> None:
+    """A peer that hangs is a result, with the last figure before it; ours is a failure"""
+    files = good()
+    for run in "12":
+        files[f"size.upstream.{run}"].insert(-1, "bench size_max 4194304 bytes")
+    ends(files, "size", "upstream", "hung")
+    outcome = report(files)
+    assert outcome.status == 0 and "never came back" in outcome.said, outcome.said
+    assert outcome.json()["size_max"]["upstream"] == 4194304
+    set_to(files, "size_max", "", side="upstream")
+    assert report(files).status == 0
+    files["size.upstream.2"][-1] = "# end 0"
+    assert report(files).status == 1
+    files = good()
+    ends(files, "size", "ours", "hung")
+    assert report(files).status == 1
+    ends(files, "size", "ours", "0")
+    ends(files, "size", "upstream", "1")
+    assert report(files).status == 1
+
+
+def part() -> None:
+    """A part of the scenarios is shown, and nothing is kept"""
+    files = {name: lines for name, lines in good().items() if name.startswith("small.")}
+    outcome = report(files, "--partial")
+    assert outcome.status == 0 and not outcome.made, outcome.said
+    assert "instructions" in outcome.said and "write_64m" not in outcome.said
+
+
+TESTS: tuple[Callable[[], None], ...] = (all_rows, missed, unsteady, lost, hung, part)
+
+
+def main() -> int:
+    print(f"TAP version 13\n1..{len(TESTS)}")
+    failed = 0
+    for number, test in enumerate(TESTS, 1):
+        try:
+            test()
+            verdict = "ok"
+        except (AssertionError, KeyError, ElementTree.ParseError) as error:
+            failed += 1
+            verdict = "not ok"
+            for line in f"{error!r}".replace("\\n", "\n").splitlines():
+                print(f"# {line}")
+        print(f"{verdict} {number} {test.__doc__}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The bench: our driver beside another one, on the same emulated NIC. See Documentation/bench.rst.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/../../testvm/lib.sh"
+
+usage()
+{
+	cat <<-EOF
+		usage: run.sh [-d DRIVER] [-j JOBS] [-n] [SCENARIO...]
+
+		Boots a fresh machine for each scenario, driver and run, and makes bench.json, bench.rst and
+		bench.svg in the build folder. DRIVER (virtio_vfio_pci) is put beside ours; JOBS (2) machines run
+		at a time; -n leaves out the live migrations on the ordinary clock. With a SCENARIO, only that
+		is run, and what it measured only shown.
+	EOF
+}
+
+OURS=virtio_snapshot_vfio_pci
+RUNS="1 2"
+# scenario | VFs | seconds that it may take on the host's clock | options of vm.sh
+scenarios="
+small		2	200
+arcs		2	200
+delay		16	400
+precopy		2	200
+direct		2	200
+splice		2	200
+size		2	400	-m 6144
+fragmented	2	400	-m 6144
+"
+
+peer=virtio_vfio_pci
+jobs=2
+noisy=1
+while [ $# -gt 0 ]; do
+	case $1 in
+	-d) peer=$2; shift ;;
+	-j) jobs=$2; shift ;;
+	-n) noisy= ;;
+	-h | --help) usage; exit 0 ;;
+	-*) usage >&2; exit 2 ;;
+	*) break ;;
+	esac
+	shift
+done
+
+all=$(awk 'NF { print $1 }' <<<"$scenarios")
+partial=
+if [ $# -gt 0 ]; then
+	partial=--partial
+	noisy=
+else
+	# shellcheck disable=SC2086 # a list
+	set -- $all
+fi
+for name; do
+	grep -qx "$name" <<<"$all" || die "there is no scenario $name" "the scenarios are: ${all//$'\n'/ }"
+done
+
+"$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
+work=$BUILD/bench
+raw=$work/raw
+locked bench-run
+rm -rf -- "$raw"
+mkdir -p "$raw"
+bench=/vfio-snapshot/src/tools/testing/bench
+
+driver_of() # ours|upstream
+{
+	[ "$1" = ours ] && echo $OURS || echo "$peer"
+}
+
+# one SCENARIO WHO RUN: the output is kept under that name, and says how it ended.
+one()
+{
+	local name=$1 who=$2 run=$3 vfs seconds options status=0 start=$SECONDS
+	local file=$raw/$name.$who.$run
+
+	read -r _ vfs seconds options < <(awk -v name="$name" '$1 == name' <<<"$scenarios")
+	# shellcheck disable=SC2086 # a list
+	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-$name-$who-$run" -t "$seconds" -I -l $options -- \
+		"$bench/scenario.sh" "$name" "$(driver_of "$who")" "$vfs" >"$file.tmp" 2>"$file.err" || status=$?
+	grep -q '^# end ' "$file.tmp" || {
+		tail -n 3 "$file.err" | sed 's/^/# /' >>"$file.tmp"
+		[ "$status" = 124 ] && echo "# end hung" || echo "# end $status"
+	} >>"$file.tmp"
+	mv "$file.tmp" "$file"
+	say "$name, $(driver_of "$who"), run $run: $(grep -c '^bench ' "$file") figures," \
+		"ended with $(sed -n 's/^# end //p' "$file"), $((SECONDS - start)) s"
+}
+
+# Ten migrations of a guest, on the ordinary clock.
+one_noisy() # WHO
+{
+	local who=$1 driver status=0 start=$SECONDS
+
+	driver=$(driver_of "$who")
+	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-noisy-$who" -t 900 -- env DRIVER="$driver" \
+		/vfio-snapshot/src/tools/testing/migration/run.sh --plan ten \
+		>"$raw/noisy.$who.log" 2>&1 || status=$?
+	[ "$status" != 0 ] || cp "$BUILD/logs/migration-1-$driver/timeline.json" "$raw/noisy.$who.json"
+	say "ten migrations, $driver: ended with $status, $((SECONDS - start)) s"
+}
+
+trap 'kill $(jobs -pr) 2>/dev/null || true' EXIT
+say "$# scenarios, two drivers, two runs: $(($# * 4)) machines, $jobs at a time"
+for name; do
+	for run in $RUNS; do
+		for who in ours upstream; do
+			while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do
+				wait -n || true
+			done
+			one "$name" "$who" "$run" &
+		done
+	done
+done
+wait
+# One at a time: these feel what else the host does.
+if [ -n "$noisy" ]; then
+	one_noisy ours
+	one_noisy upstream
+fi
+
+{
+	echo "machine $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
+	echo "host Linux $(uname -r)"
+	echo "kernel $(sed -n 's/^# kernel //p' "$raw"/* | head -n 1)"
+	in_root "/vfio-snapshot/build/qemu/qemu-system-x86_64" --version | sed -n '1s/^QEMU emulator version/QEMU/p'
+	echo "commit $(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)"
+	echo "date $(date -u +%Y-%m-%d)"
+	echo "command make bench$([ "$peer" = virtio_vfio_pci ] || echo " DRIVER=$peer")"
+	echo "ours $OURS"
+	echo "peer $peer"
+} >"$raw/about"
+status=0
+in_root env -C "$bench" PYTHONDONTWRITEBYTECODE=1 python3 -m report $partial \
+	/vfio-snapshot/build/bench/raw /vfio-snapshot/build || status=$?
+say "took $SECONDS s; what each machine said: $raw"
+exit "$status"

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# scenario.sh SCENARIO DRIVER VFS: one scenario of the bench, inside a fresh L1. Prints what mig_bench
+# does, and how it ended: "# end STATUS", or "# end hung".
+set -eu
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=../../testvm/l1/nic.sh
+. "$here/../../testvm/l1/nic.sh"
+
+scenario=$1 driver=$2 vfs=$3
+# Seconds of the virtual clock: next to nothing when nobody does anything.
+limit=600
+
+nic_up "$vfs" >&2
+bdfs=()
+for ((n = 0; n < vfs; n++)); do
+	bdf=$(nic_vf "$n")
+	nic_bind "$bdf" "$driver" >&2
+	bdfs+=("$bdf")
+done
+
+# From memory and into memory, and nobody looks at it before it is over: that would be measured too.
+work=$(mktemp -d)
+cp "$NIC_BUILD/bench/bin/mig_bench" "$work/"
+echo "# kernel $(uname -r)"
+echo "# processor $(sed -n 's/^model name.*: //p' /proc/cpuinfo)"
+if read -r -t "$limit" status < <(
+	ended=0
+	"$work/mig_bench" "$scenario" "${bdfs[@]}" >"$work/out" 2>&1 </dev/null || ended=$?
+	echo "$ended"
+); then
+	:
+else
+	status=hung
+fi
+# A result is what a whole line says.
+sed 's/^/# /; s/^# \(bench \)/\1/; s/^# # /# /' "$work/out"
+dmesg | grep -E '\b(WARNING|BUG|Oops|UBSAN|blocked for more than|too many write descriptors)\b' |
+	sed 's/^/# kernel: /' || true
+echo "# end $status"
+[ "$status" = 0 ]
