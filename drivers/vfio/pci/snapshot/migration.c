@@ -561,6 +561,8 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	if (!mig)
 		return NULL;
 	mig->sdev = sdev;
+	/* Its name is wanted for as long as somebody holds a data fd. */
+	get_device(sdev->core.vdev.dev);
 	mig->features = SNAPSHOT_F_STOP_COPY;
 	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_NDMA)
 		mig->features |= SNAPSHOT_F_NDMA;
@@ -599,6 +601,7 @@ void snapshot_mig_free(struct snapshot_mig *mig)
 {
 	if (!mig)
 		return;
+	put_device(mig->sdev->core.vdev.dev);
 	mutex_destroy(&mig->fw_lock);
 	mutex_destroy(&mig->lock);
 	kfree(mig);

@@ -73,7 +73,7 @@ struct snapshot_out {
  * @queue: saving: records not wholly read, struct snapshot_out
  * @tally: saving: what has been queued
  * @initial: saving: bytes that the first image and what is before it take
- * @taken: saving: bytes that were read
+ * @taken: bytes that were read or written
  * @final: saving: the END record is queued
  * @spare: saving: a buffer that has been read, for the next image
  * @parser: loading
@@ -529,6 +529,16 @@ static struct snapshot_out *next_out(struct snapshot_stream *stream)
 	return out || stream->final ? out : ERR_PTR(-ENOMSG);
 }
 
+/* @bytes more were read or written. */
+static void trace_data(struct snapshot_stream *stream, ssize_t bytes)
+{
+	if (bytes > 0 && trace_vfio_snapshot_data_enabled())
+		trace_vfio_snapshot_data(snapshot_mig_name(stream->mig), stream->dir,
+					 bytes, stream->taken,
+					 stream->dir == VFIO_SNAPSHOT_SAVE ?
+					 snapshot_stream_pending(stream) : 0);
+}
+
 static ssize_t read_all(struct snapshot_stream *stream, struct sink *sink)
 {
 	ssize_t done = 0, err;
@@ -546,6 +556,7 @@ static ssize_t read_all(struct snapshot_stream *stream, struct sink *sink)
 		if (err > 0)
 			done += err;
 	} while (err > 0 && sink->room);
+	trace_data(stream, done);
 	end_io(stream);
 	return done ?: err;
 }
@@ -663,6 +674,7 @@ static ssize_t write_all(struct snapshot_stream *stream, struct iov_iter *from)
 		if (taken <= 0)
 			return done ?: taken ?: -EFAULT;
 		done += taken;
+		stream->taken += taken;
 		stream->err = snapshot_parser_feed(&stream->parser, taken);
 		if (!stream->err && stream->parser.want == SNAPSHOT_WANT_LOAD)
 			stream->err = load_record(stream);
@@ -683,6 +695,7 @@ static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!done) {
 		done = write_all(stream, from);
+		trace_data(stream, done);
 		end_io(stream);
 	}
 	return done;
