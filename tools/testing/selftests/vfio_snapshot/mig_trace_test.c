@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tracepoints: whether a timeline can be drawn from them, of a migration
+ * that went well and of one that did not.
+ */
+#include "lib/harness.h"
+#include "lib/lab.h"
+#include "lib/records.h"
+#include "lib/sequence.h"
+#include "lib/trace.h"
+
+#define US_PER_MS 1000
+#define NS_PER_MS 1000000
+
+FIXTURE(trace) {
+	struct vfio_dev dev;
+	struct lab lab;
+	struct trace t;
+	struct sequence_run run;
+	struct blob state;
+};
+
+FIXTURE_SETUP(trace)
+{
+	int ret;
+
+	self->dev = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
+	NEEDS_OURS();
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, mig_save(&self->dev, 4096, &self->state));
+	ret = trace_begin(&self->t);
+	if (ret == -ENOENT)
+		SKIP(return, "the kernel has no trace events");
+	ASSERT_EQ(0, ret);
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	lab_close(&self->lab);
+	vfio_dev_close(&self->dev);
+	trace_end(&self->t);
+	blob_free(&self->run.out);
+	blob_free(&self->state);
+}
+
+/* The field of the events @name, in order, with a space behind each */
+static const char *list(struct trace *t, const char *name, size_t field, char *to,
+			size_t len)
+{
+	unsigned int i;
+	size_t at = 0;
+
+	to[0] = '\0';
+	for (i = 0; i < t->nr; i++)
+		if (!strcmp(t->events[i].name, name))
+			at += snprintf(to + at, at < len ? len - at : 0, "%s ",
+				       (char *)&t->events[i] + field);
+	return to;
+}
+
+/* Those of the session's end come some time after it. */
+static const char *commands(struct trace *t, char *to, size_t len)
+{
+	unsigned int i;
+	size_t at = 0;
+
+	to[0] = '\0';
+	for (i = 0; i < t->nr; i++) {
+		struct event *e = &t->events[i];
+
+		if (!strcmp(e->name, "command_end") && strcmp(e->command, "session_end"))
+			at += snprintf(to + at, at < len ? len - at : 0, "%s(%s) ",
+				       e->command, e->arg);
+	}
+	return to;
+}
+
+static struct event *find(struct trace *t, const char *name, const char *command)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (!strcmp(t->events[i].name, name) &&
+		    (!command || !strcmp(t->events[i].command, command)))
+			return &t->events[i];
+	return NULL;
+}
+
+#define EXPECT_LIST(expected, name, field) \
+	do { \
+		char _text[1024]; \
+		EXPECT_STREQ(expected, list(&self->t, name, \
+					    offsetof(struct event, field), _text, \
+					    sizeof(_text))); \
+	} while (0)
+
+#define EXPECT_COMMANDS(expected) \
+	do { \
+		char _text[1024]; \
+		EXPECT_STREQ(expected, commands(&self->t, _text, sizeof(_text))); \
+	} while (0)
+
+TEST_F(trace, the_documented_fields_are_there)
+{
+	static const struct {
+		const char *event;
+		const char *fields[8];
+	} formats[] = {
+		{ "arc_begin", { "device", "from", "to", "level" } },
+		{ "arc_end", { "device", "from", "to", "state", "level", "result",
+			       "duration" } },
+		{ "command_begin", { "device", "command", "arg", "bytes" } },
+		{ "command_end", { "device", "command", "arg", "bytes", "result",
+				   "duration" } },
+		{ "record", { "device", "what", "tag", "bytes" } },
+		{ "data", { "device", "dir", "bytes", "total", "pending" } },
+		{ "reset", { "device", "was", "state", "raced" } },
+	};
+	unsigned int i, k;
+
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		for (k = 0; k < 8 && formats[i].fields[k]; k++) {
+			const char *field = formats[i].fields[k];
+
+			EXPECT_TRUE(trace_has_field(&self->t, formats[i].event,
+						    field)) {
+				TH_LOG("%s: no %s", formats[i].event, field);
+			}
+		}
+	}
+}
+
+/* Each begin has its end, and what is in an arc takes no longer than the arc. */
+static const char *not_nested(struct trace *t)
+{
+	struct event *arc = NULL, *command = NULL;
+	int64_t within = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		struct event *e = &t->events[i];
+
+		if (!strcmp(e->command, "session_end"))
+			continue;
+		if (!strcmp(e->name, "arc_begin")) {
+			if (arc)
+				return "an arc begins in an arc";
+			arc = e;
+			within = 0;
+		} else if (!strcmp(e->name, "arc_end")) {
+			if (!arc || strcmp(arc->from, e->from) || strcmp(arc->to, e->to))
+				return "an arc ends that did not begin";
+			if (e->duration <= 0 || within > e->duration)
+				return "an arc is shorter than its commands";
+			arc = NULL;
+		} else if (!strcmp(e->name, "command_begin")) {
+			if (command)
+				return "a command begins in a command";
+			command = e;
+		} else if (!strcmp(e->name, "command_end")) {
+			if (!command || strcmp(command->command, e->command) ||
+			    strcmp(command->arg, e->arg))
+				return "a command ends that did not begin";
+			if (e->duration <= 0)
+				return "a command took no time";
+			within += e->duration;
+			command = NULL;
+		}
+	}
+	return arc ? "an arc does not end" : command ? "a command does not end" : "";
+}
+
+TEST_F(trace, a_save_with_precopy_is_all_there)
+{
+	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_STREQ("", not_nested(&self->t));
+	EXPECT_LIST("RUNNING PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA ",
+		    "arc_begin", from);
+	EXPECT_LIST("PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA RUNNING ",
+		    "arc_end", state);
+	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_begin", level);
+	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_end", level);
+	EXPECT_COMMANDS("session_begin(save) estimate(-) save(ahead) quiesce(ndma) quiesce(run) quiesce(ndma) quiesce(stop) save(final) quiesce(ndma) quiesce(run) ");
+}
+
+TEST_F(trace, the_records_of_a_save_are_those_of_its_stream)
+{
+	uint64_t queued = 0, taken = 0, moved = 0;
+	struct records rs;
+	unsigned int i;
+
+	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
+	ASSERT_EQ(0, records_parse(&rs, &self->run.out));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_EQ(4, rs.nr);
+	EXPECT_LIST("ident data ident data data end data end ", "record", tag);
+	EXPECT_LIST("queued queued taken taken queued queued taken taken ", "record", what);
+	for (i = 0; i < self->t.nr; i++) {
+		struct event *e = &self->t.events[i];
+
+		if (!strcmp(e->what, "queued"))
+			queued += RECORD_HEADER + e->bytes;
+		if (!strcmp(e->what, "taken"))
+			taken += RECORD_HEADER + e->bytes;
+		if (!strcmp(e->name, "data")) {
+			moved += e->bytes;
+			EXPECT_STREQ("save", e->dir);
+			EXPECT_EQ(moved, e->total);
+		}
+	}
+	EXPECT_EQ(self->run.out.len, queued);
+	EXPECT_EQ(self->run.out.len, taken);
+	EXPECT_EQ(self->run.out.len, moved);
+}
+
+TEST_F(trace, a_load_is_all_there)
+{
+	ASSERT_EQ(0, sequence_run(&sequence_resume, &self->dev, &self->state,
+				  &self->run));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_STREQ("", not_nested(&self->t));
+	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
+		    "arc_end", state);
+	EXPECT_COMMANDS("quiesce(ndma) quiesce(stop) session_begin(load) load(-) quiesce(ndma) quiesce(run) ");
+	EXPECT_LIST("ident data end ", "record", tag);
+	EXPECT_LIST("loaded loaded loaded ", "record", what);
+}
+
+TEST_F(trace, a_failure_is_seen_where_it_happened)
+{
+	struct event *e;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	lab_fail(&self->lab, LAB_OP_PARTS_GET, 1, EBUSY, 0);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_LIST("RESUMING_NDMA STOP STOP_COPY ", "arc_end", to);
+	EXPECT_LIST("RESUMING_NDMA STOP STOP ", "arc_end", state);
+	e = find(&self->t, "command_end", "save");
+	ASSERT_NE(NULL, e);
+	EXPECT_EQ(-EBUSY, e->result);
+	EXPECT_EQ(0, e->bytes);
+	e = find(&self->t, "arc_end", NULL);
+	ASSERT_NE(NULL, e);
+	EXPECT_EQ(0, e->result);
+	for (; e < self->t.events + self->t.nr; e++) {
+		if (!strcmp(e->to, "STOP_COPY") && !strcmp(e->name, "arc_end"))
+			EXPECT_EQ(-EBUSY, e->result);
+	}
+}
+
+TEST_F(trace, a_duration_is_the_time_that_the_firmware_took)
+{
+	struct event *e;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	lab_delay(&self->lab, 100 * US_PER_MS);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	lab_delay(&self->lab, 0);
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	e = find(&self->t, "command_end", "quiesce");
+	ASSERT_NE(NULL, e);
+	EXPECT_LE(100 * NS_PER_MS, e->duration);
+	EXPECT_GT(10000LL * NS_PER_MS, e->duration);
+	e = find(&self->t, "arc_end", NULL);
+	ASSERT_NE(NULL, e);
+	EXPECT_LE(100 * NS_PER_MS, e->duration);
+}
+
+TEST_F(trace, a_reset_says_where_it_came_from)
+{
+	struct event *e;
+
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	e = find(&self->t, "reset", NULL);
+	ASSERT_NE(NULL, e);
+	EXPECT_STREQ("STOP", e->was);
+	EXPECT_STREQ("RUNNING", e->state);
+	EXPECT_EQ(0, e->raced);
+}
+
+SNAPSHOT_TEST_MAIN
