@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/vfio.h>
+
+#include "device.h"
+#include "function.h"
+#include "sysfs.h"
+#include "vfio-snapshot.h"
+
+#define DEVICES "/sys/bus/pci/devices"
+/* Bit of a virtio device's features: it has an administration virtqueue */
+#define VIRTIO_F_ADMIN_VQ 41
+
+/* The devices of our back-ends, for hosts where their modules are not installed. */
+static const struct {
+	long vendor;
+	long device;
+	const char *driver;
+	unsigned int major, minor;	/* the kernel that it needs */
+} ours[] = {
+	{ 0x1af4, 0x1041, "virtio_snapshot_vfio_pci", 6, 13 },
+	{ 0x1af4, 0x1042, "virtio_snapshot_vfio_pci", 6, 13 },
+};
+
+bool driver_loaded(const char *driver)
+{
+	return sys_exists("/sys/bus/pci/drivers/%s", driver);
+}
+
+static unsigned int wildcards(const char *pattern)
+{
+	unsigned int nr = 0;
+
+	for (; *pattern; pattern++)
+		nr += *pattern == '*';
+	return nr;
+}
+
+/*
+ * The driver with the closest vfio_pci: alias, as libvirt looks for it; one
+ * that takes any device, as vfio-pci itself does, cannot migrate it.
+ */
+static void best_alias(struct function *f)
+{
+	char line[512], alias[256], module[64], modalias[256], name[300];
+	unsigned int best = ~0u;
+	FILE *aliases;
+
+	if (sys_read(modalias, sizeof(modalias), DEVICES "/%s/modalias", f->bdf))
+		return;
+	snprintf(name, sizeof(name), "vfio_%s", modalias);
+	aliases = sys_open("/lib/modules/%s/modules.alias", f->kernel);
+	if (!aliases)
+		return;
+	while (fgets(line, sizeof(line), aliases)) {
+		if (sscanf(line, "alias %255s %63s", alias, module) != 2 ||
+		    strncmp(alias, "vfio_pci:v", 10) || alias[10] == '*' ||
+		    fnmatch(alias, name, 0))
+			continue;
+		if (f->ours && !strcmp(module, f->wanted))
+			f->installed = true;
+		if (f->ours || wildcards(alias) >= best)
+			continue;
+		best = wildcards(alias);
+		snprintf(f->wanted, sizeof(f->wanted), "%s", module);
+		f->installed = true;
+	}
+	fclose(aliases);
+}
+
+static void read_wanted(struct function *f)
+{
+	unsigned int major = 0, minor = 0;
+	size_t i;
+
+	sys_read(f->kernel, sizeof(f->kernel), "/proc/sys/kernel/osrelease");
+	sscanf(f->kernel, "%u.%u", &major, &minor);
+	for (i = 0; i < NR(ours); i++) {
+		if (f->vendor != ours[i].vendor || f->device != ours[i].device)
+			continue;
+		f->ours = true;
+		snprintf(f->wanted, sizeof(f->wanted), "%s", ours[i].driver);
+		f->kernel_too_old = major < ours[i].major ||
+				    (major == ours[i].major && minor < ours[i].minor);
+	}
+	best_alias(f);
+	f->loaded = *f->wanted && driver_loaded(f->wanted);
+	f->installed |= f->loaded;
+}
+
+static bool is_vfio(const char *bdf)
+{
+	return sys_exists(DEVICES "/%s/vfio-dev", bdf);
+}
+
+/* A group is given to one user as a whole; bridges in it do not count. */
+static void read_group(struct function *f)
+{
+	char **names, driver[64], class[16];
+	int i, nr;
+
+	nr = sys_names(&names, "/sys/class/iommu");
+	f->iommu = nr > 0;
+	sys_names_free(names, nr);
+
+	if (sys_link(f->group, sizeof(f->group), DEVICES "/%s/iommu_group", f->bdf))
+		return;
+	nr = sys_names(&names, "/sys/kernel/iommu_groups/%s/devices", f->group);
+	for (i = 0; i < nr && !*f->sharer; i++) {
+		if (!strcmp(names[i], f->bdf) || is_vfio(names[i]) ||
+		    sys_link(driver, sizeof(driver), DEVICES "/%s/driver", names[i]))
+			continue;
+		sys_read(class, sizeof(class), DEVICES "/%s/class", names[i]);
+		if (!strncmp(class, "0x0604", 6) || !strcmp(driver, "pci-stub"))
+			continue;
+		snprintf(f->sharer, sizeof(f->sharer), "%.15s", names[i]);
+		snprintf(f->sharer_driver, sizeof(f->sharer_driver), "%s", driver);
+	}
+	sys_names_free(names, nr);
+}
+
+static void read_pf(struct function *f)
+{
+	char virtio[32], features[256];
+
+	f->pf_admin = -1;
+	f->autoprobe = true;
+	f->vfs = sys_number(DEVICES "/%s/sriov_numvfs", f->bdf);
+	f->vf = !sys_link(f->pf, sizeof(f->pf), DEVICES "/%s/physfn", f->bdf);
+	if (!f->vf)
+		return;
+	f->autoprobe = sys_number(DEVICES "/%s/sriov_drivers_autoprobe", f->pf) != 0;
+	sys_link(f->pf_driver, sizeof(f->pf_driver), DEVICES "/%s/driver", f->pf);
+	if (sys_first(virtio, sizeof(virtio), "virtio", DEVICES "/%s", f->pf))
+		return;
+	sys_link(f->pf_virtio, sizeof(f->pf_virtio), DEVICES "/%s/%s/driver", f->pf, virtio);
+	if (!sys_read(features, sizeof(features), DEVICES "/%s/%s/features", f->pf, virtio) &&
+	    strlen(features) > VIRTIO_F_ADMIN_VQ)
+		f->pf_admin = features[VIRTIO_F_ADMIN_VQ] == '1';
+}
+
+static bool holds(const struct function *f, const char *target)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/vfio/%s", f->group);
+	if (*f->group && !strcmp(target, path))
+		return true;
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", f->dev);
+	return *f->dev && !strcmp(target, path);
+}
+
+static bool process_holds(const struct function *f, const char *pid)
+{
+	char **fds, target[64];
+	bool found = false;
+	int i, nr;
+
+	nr = sys_names(&fds, "/proc/%s/fd", pid);
+	for (i = 0; i < nr && !found; i++) {
+		char path[300];
+		ssize_t got;
+
+		/* The whole target, not its last part. */
+		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, fds[i]);
+		got = sys_target(target, sizeof(target), path);
+		found = got > 0 && holds(f, target);
+	}
+	sys_names_free(fds, nr);
+	return found;
+}
+
+static void read_user(struct function *f)
+{
+	char **pids;
+	int i, nr;
+
+	nr = f->vfio ? sys_names(&pids, "/proc") : 0;
+	for (i = 0; i < nr && !f->user; i++) {
+		if (!isdigit((unsigned char)*pids[i]) || !process_holds(f, pids[i]))
+			continue;
+		f->user = atoi(pids[i]);
+		sys_read(f->user_name, sizeof(f->user_name), "/proc/%s/comm", pids[i]);
+	}
+	if (f->vfio)
+		sys_names_free(pids, nr);
+}
+
+int function_read(struct function *f, const char *bdf)
+{
+	*f = (struct function){};
+	snprintf(f->bdf, sizeof(f->bdf), "%s", bdf);
+	if (!sys_exists(DEVICES "/%s", bdf))
+		return -ENODEV;
+	f->vendor = sys_number(DEVICES "/%s/vendor", bdf);
+	f->device = sys_number(DEVICES "/%s/device", bdf);
+	sys_link(f->driver, sizeof(f->driver), DEVICES "/%s/driver", bdf);
+	f->vfio = is_vfio(bdf);
+	sys_first(f->dev, sizeof(f->dev), "vfio", DEVICES "/%s/vfio-dev", bdf);
+	read_wanted(f);
+	read_group(f);
+	read_pf(f);
+	read_user(f);
+	return 0;
+}
+
+void function_probe(struct function *f)
+{
+	struct vfio_dev dev;
+
+	if (!f->vfio || f->user || *f->sharer || sys_is_fake())
+		return;
+	f->probed = true;
+	f->probe = device_open(&dev, f->bdf);
+	if (f->probe)
+		return;
+	f->probe = mig_flags(&dev, &f->flags);
+	f->migratable = !f->probe && f->flags & VFIO_MIGRATION_STOP_COPY;
+	vfio_dev_close(&dev);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a trace says happened: the states of every device over time, the
+ * firmware commands, and the blackouts, in which a guest stood still.
+ */
+#ifndef HISTORY_H
+#define HISTORY_H
+
+#include "trace.h"
+
+struct span {
+	int64_t begin;
+	int64_t end;
+	char name[WORD];	/* of a state, or command */
+	char arg[WORD];		/* of a command; of an arc: where it leads */
+	int64_t result;
+	int64_t bytes;
+	bool open;		/* the trace ends before it does */
+};
+
+struct spans {
+	struct span *span;
+	unsigned int nr;
+};
+
+struct lane {
+	char device[WORD];
+	struct spans states;
+	struct spans arcs;
+	struct spans commands;
+	int64_t saved;		/* bytes of device data */
+	int64_t loaded;
+};
+
+struct blackout {
+	int64_t begin;
+	int64_t end;
+	int source;		/* lanes */
+	int target;		/* -1: the guest went on at the source */
+	bool open;		/* the trace ends before the guest runs again */
+	int64_t firmware;	/* ns, of begin..end, in commands of either device */
+	int64_t driver;		/* in state changes, besides commands */
+};
+
+#define MAX_LANES 64
+#define MAX_EVENTS 1000000
+
+struct history {
+	struct lane lane[MAX_LANES];
+	unsigned int nr_lanes;
+	struct blackout *blackout;
+	unsigned int nr_blackouts;
+	int64_t begin;
+	int64_t end;
+	unsigned int events;
+	bool lost;		/* more devices or events than are kept */
+};
+
+void history_add(struct history *h, const struct event *e);
+/* No more events come: closes what is open and finds the blackouts */
+void history_finish(struct history *h);
+void history_free(struct history *h);
+/* Whether a command was at work in a blackout, and for how long of it */
+int64_t history_overlap(const struct span *s, const struct blackout *b);
+
+/* terminal.c, svg.c */
+void history_print(const struct history *h, FILE *out);
+void history_json(const struct history *h, FILE *out);
+void history_svg(const struct history *h, FILE *out);
+
+#endif /* HISTORY_H */

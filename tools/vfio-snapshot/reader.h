@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Takes a stream apart with the driver's own parser, in bounded memory, and
+ * remembers what it was made of. The stream is not trusted.
+ */
+#ifndef READER_H
+#define READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format.h"
+#include "parts.h"
+
+#define READER_RECORDS 1024	/* remembered; further ones are counted */
+#define READER_IMAGES 16	/* of which the parts are remembered */
+
+struct reader_record {
+	uint64_t at;		/* offset of its header */
+	uint64_t size;
+	uint32_t tag;
+	uint32_t flags;
+	struct parts *parts;	/* of device data, NULL: not kept */
+};
+
+struct reader {
+	struct snapshot_parser parser;
+	uint8_t front[sizeof(struct vfio_snapshot_record) + sizeof(struct vfio_snapshot_ident)];
+	unsigned int nr_front;	/* bytes kept back until the device is known */
+	bool started;
+	uint64_t bytes;		/* fed so far */
+	uint64_t total_records;
+	uint64_t data_bytes;
+	struct reader_record records[READER_RECORDS];
+	unsigned int nr_records;
+	unsigned int nr_images;
+	int err;		/* from the parser; 0: no fault yet */
+	uint64_t err_at;
+};
+
+void reader_init(struct reader *r);
+/* Any cut of the stream; after a fault the rest is only counted */
+void reader_feed(struct reader *r, const uint8_t *data, uint64_t len);
+/* 0, or what is wrong with the stream as a whole, as an errno */
+int reader_finish(struct reader *r);
+/* The exact reason, in words */
+void reader_reason(const struct reader *r, int err, char *text, size_t size);
+bool reader_ident(const struct reader *r, struct vfio_snapshot_ident *ident);
+void reader_free(struct reader *r);
+
+#endif /* READER_H */

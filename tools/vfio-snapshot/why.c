@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+
+#include "vfio-snapshot.h"
+#include "why.h"
+
+static bool no_iommu(const struct function *f)
+{
+	return !f->iommu;
+}
+
+static bool no_group(const struct function *f)
+{
+	return f->iommu && !*f->group;
+}
+
+static bool group_shared(const struct function *f)
+{
+	return *f->sharer;
+}
+
+static bool no_driver_known(const struct function *f)
+{
+	return !*f->wanted;
+}
+
+static bool is_pf(const struct function *f)
+{
+	return *f->wanted && !f->vf && f->vfs == 0;
+}
+
+static bool is_pf_with_vfs(const struct function *f)
+{
+	return *f->wanted && !f->vf && f->vfs > 0;
+}
+
+static bool no_vf(const struct function *f)
+{
+	return *f->wanted && !f->vf && f->vfs < 0;
+}
+
+static bool kernel_too_old(const struct function *f)
+{
+	return f->kernel_too_old;
+}
+
+static bool pf_without_driver(const struct function *f)
+{
+	return f->vf && !*f->pf_driver;
+}
+
+/* What follows is of the virtio back-end: its PF does the work. */
+static bool of_virtio(const struct function *f)
+{
+	return f->ours && f->vf && *f->pf_driver;
+}
+
+static bool pf_wrong_driver(const struct function *f)
+{
+	return of_virtio(f) && strcmp(f->pf_driver, "virtio-pci");
+}
+
+static bool pf_device_without_driver(const struct function *f)
+{
+	return of_virtio(f) && !strcmp(f->pf_driver, "virtio-pci") && !*f->pf_virtio;
+}
+
+static bool pf_without_admin_queue(const struct function *f)
+{
+	return of_virtio(f) && *f->pf_virtio && f->pf_admin == 0;
+}
+
+static bool not_installed(const struct function *f)
+{
+	return *f->wanted && !f->installed;
+}
+
+static bool not_loaded(const struct function *f)
+{
+	return f->installed && !f->loaded;
+}
+
+static bool not_bound(const struct function *f)
+{
+	return *f->wanted && f->vf && !*f->driver;
+}
+
+static bool wrong_driver(const struct function *f)
+{
+	return *f->wanted && f->vf && *f->driver && strcmp(f->driver, f->wanted);
+}
+
+static bool in_use(const struct function *f)
+{
+	return f->user;
+}
+
+static bool probe_said(const struct function *f, int err)
+{
+	return f->probed && f->probe == err;
+}
+
+static bool not_permitted(const struct function *f)
+{
+	return probe_said(f, -EACCES);
+}
+
+static bool no_way_in(const struct function *f)
+{
+	return probe_said(f, -ENOENT);
+}
+
+static bool busy(const struct function *f)
+{
+	return probe_said(f, -EBUSY);
+}
+
+static bool right_driver(const struct function *f)
+{
+	return *f->wanted && !strcmp(f->driver, f->wanted);
+}
+
+static bool no_device_parts(const struct function *f)
+{
+	return f->vf && probe_said(f, -ENOTTY) && f->ours && right_driver(f);
+}
+
+static bool no_migration(const struct function *f)
+{
+	return probe_said(f, -ENOTTY) && right_driver(f) && !f->ours;
+}
+
+static bool probe_failed(const struct function *f)
+{
+	return f->probed && f->probe && !not_permitted(f) && !no_way_in(f) && !busy(f) &&
+	       f->probe != -ENOTTY;
+}
+
+/* In the order in which things have to be put right. */
+const struct why whys[] = {
+	{ "no-iommu", no_iommu,
+	  "the host has no IOMMU that is turned on",
+	  "turn on VT-d or AMD-Vi in the firmware's set-up; on Intel, boot with intel_iommu=on" },
+	{ "no-iommu-group", no_group,
+	  "the IOMMU does not cover this function",
+	  "look for DMAR or AMD-Vi in the kernel log: the firmware's tables may be wrong" },
+	{ "iommu-group-shared", group_shared,
+	  "IOMMU group {group} is shared with {sharer}, which {sharer-driver} drives",
+	  "bind {sharer} to vfio-pci too, or use a slot that the host isolates (PCIe ACS)" },
+	{ "no-driver-known", no_driver_known,
+	  "no driver on this host is known to migrate a device {id}",
+	  "none: it can be assigned with vfio-pci, without live migration" },
+	{ "physical-function", is_pf,
+	  "this is the physical function, only its virtual functions can be migrated",
+	  "echo 4 > /sys/bus/pci/devices/{bdf}/sriov_numvfs" },
+	{ "physical-function-with-vfs", is_pf_with_vfs,
+	  "this is the physical function, only its {vfs} virtual functions can be migrated",
+	  "vfio-snapshot list" },
+	{ "not-a-vf", no_vf,
+	  "this is not a virtual function: nobody else could save its state",
+	  "use a virtual function of an SR-IOV NIC" },
+	{ "kernel-too-old", kernel_too_old,
+	  "kernel {kernel} has no VIRTIO device parts, which {wanted} needs",
+	  "boot Linux 6.13 or later; on Debian 13 that of backports" },
+	{ "pf-without-driver", pf_without_driver,
+	  "the physical function {pf} has no driver, so nothing can talk to its firmware",
+	  "echo {pf} > /sys/bus/pci/drivers_probe" },
+	{ "pf-wrong-driver", pf_wrong_driver,
+	  "the physical function {pf} is driven by {pf-driver}, not by virtio-pci",
+	  "give {pf} back to virtio-pci: vfio-snapshot unbind {pf}" },
+	{ "pf-device-without-driver", pf_device_without_driver,
+	  "the virtio device of the physical function {pf} has no driver, so its administration queue is off",
+	  "modprobe virtio_net (for a block device: virtio_blk)" },
+	{ "pf-without-admin-queue", pf_without_admin_queue,
+	  "the physical function {pf} has no administration virtqueue, so no device parts",
+	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts" },
+	{ "module-not-installed", not_installed,
+	  "the module {wanted} is not installed for kernel {kernel}",
+	  "install the vfio-snapshot DKMS package, or run make modules modules_install in its source" },
+	{ "module-not-loaded", not_loaded,
+	  "the module {wanted} is not loaded",
+	  "vfio-snapshot bind {bdf}" },
+	{ "no-driver-bound", not_bound,
+	  "no driver is bound to it",
+	  "vfio-snapshot bind {bdf}" },
+	{ "wrong-driver", wrong_driver,
+	  "its driver is {driver}, which cannot migrate it",
+	  "vfio-snapshot bind {bdf}" },
+	{ "in-use", in_use,
+	  "process {user} ({user-name}) uses it, so it cannot be asked",
+	  "ask that process (QEMU: query-migrate), or vfio-snapshot watch {bdf}" },
+	{ "not-permitted", not_permitted,
+	  "it may not be opened",
+	  "run this as root" },
+	{ "no-vfio-interface", no_way_in,
+	  "the kernel offers neither /dev/vfio/vfio nor /dev/iommu",
+	  "modprobe vfio_iommu_type1" },
+	{ "busy", busy,
+	  "somebody who cannot be seen from here has it open",
+	  "look for a container or another PID namespace that uses it" },
+	{ "pf-without-device-parts", no_device_parts,
+	  "the firmware of the physical function {pf} offers no device parts for it",
+	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts" },
+	{ "no-migration", no_migration,
+	  "{driver} says that this device cannot be migrated",
+	  "look for a line of {driver} in the kernel log, and for newer firmware" },
+	{ "cannot-be-opened", probe_failed,
+	  "it cannot be opened: {probe}",
+	  "look at the end of the kernel log" },
+};
+
+const unsigned int nr_whys = NR(whys);
+
+bool why_holds(const struct why *why, const struct function *f)
+{
+	return !f->migratable && why->holds(f);
+}
+
+/* What a word of a text stands for; @number is room for one */
+static const char *word(const struct function *f, const char *name, size_t len, char number[32])
+{
+	const struct {
+		const char *name;
+		const char *value;	/* NULL: the number */
+		long number;
+	} words[] = {
+		{ "bdf", f->bdf, 0 }, { "driver", f->driver, 0 }, { "group", f->group, 0 },
+		{ "kernel", f->kernel, 0 }, { "pf", f->pf, 0 }, { "pf-driver", f->pf_driver, 0 },
+		{ "probe", strerror(-f->probe), 0 }, { "sharer", f->sharer, 0 },
+		{ "sharer-driver", f->sharer_driver, 0 }, { "user", NULL, f->user },
+		{ "user-name", f->user_name, 0 }, { "vfs", NULL, f->vfs },
+		{ "wanted", f->wanted, 0 },
+	};
+	size_t i;
+
+	if (len == 2 && !strncmp(name, "id", 2)) {
+		snprintf(number, 32, "%04lx:%04lx", f->vendor & 0xffff, f->device & 0xffff);
+		return number;
+	}
+	for (i = 0; i < NR(words); i++) {
+		if (strlen(words[i].name) != len || strncmp(words[i].name, name, len))
+			continue;
+		snprintf(number, 32, "%ld", words[i].number);
+		return words[i].value ? words[i].value : number;
+	}
+	return "?";
+}
+
+void why_text(char *out, size_t size, const char *text, const struct function *f)
+{
+	FILE *to = fmemopen(out, size, "w");
+	char number[32];
+
+	*out = '\0';
+	if (!to)
+		return;
+	for (; *text; text++) {
+		const char *end = *text == '{' ? strchr(text, '}') : NULL;
+
+		if (!end) {
+			fputc(*text, to);
+			continue;
+		}
+		fputs(word(f, text + 1, end - text - 1, number), to);
+		text = end;
+	}
+	fclose(to);
+	out[size - 1] = '\0';
+}
+
+void why_print(FILE *out, const struct function *f)
+{
+	char text[512];
+	unsigned int i;
+
+	for (i = 0; i < nr_whys; i++) {
+		if (!why_holds(&whys[i], f))
+			continue;
+		why_text(text, sizeof(text), whys[i].reason, f);
+		fprintf(out, "    why:  %s\n", text);
+		why_text(text, sizeof(text), whys[i].next, f);
+		fprintf(out, "    next: %s\n", text);
+	}
+}
