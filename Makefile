@@ -11,7 +11,7 @@ KERNEL_MIN := 6.13
 MODULES := $(TOP)/drivers/vfio/pci/snapshot
 KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m
 
-.PHONY: help demo bench bench-doc check check-debug modules modules_install unit kselftest vm clean kdir
+.PHONY: help demo bench bench-doc htmldocs check check-debug modules modules_install unit kselftest vm clean kdir
 
 help:
 	@echo 'As root, on Debian 12 or 13 (the first run fetches and builds what it needs, in build/):'
@@ -21,6 +21,7 @@ help:
 	@echo '  make bench [DRIVER=]  our driver beside the upstream one, measured: a table, build/bench.json and .svg'
 	@echo '  make bench-doc        put the last result into Documentation/'
 	@echo '  make kselftest        only the kselftests, in the test machine'
+	@echo '  make htmldocs         Documentation/ as HTML, in build/htmldocs'
 	@echo '  make vm               a shell in the test machine, with the driver bound'
 	@echo 'For this machine:'
 	@echo '  make modules [KDIR=]  build the kernel modules (KDIR: kernel headers or build tree)'
@@ -38,6 +39,9 @@ check:
 
 check-debug:
 	@$(TOP)/tools/testing/check.sh -j 3 @check-debug
+
+htmldocs:
+	@$(TOP)/tools/docs/html.sh
 
 # SCENARIOS="small delay": only these, shown and not kept.
 bench:

@@ -20,6 +20,7 @@ cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
 suites="
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
+docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
 bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 proof			check		root			300	root	$src/tools/testing/proof/run.sh

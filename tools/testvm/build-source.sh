@@ -6,6 +6,7 @@ set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 PARTS=(
+	Documentation/sphinx
 	drivers/vfio
 	drivers/virtio
 	scripts/checker-valid.sh
@@ -32,10 +33,11 @@ set -- "$ROOT"/usr/src/linux-source-*.tar.xz
 name=${1##*/}
 name=${name%.tar.xz}
 say "unpacking parts of $name (15 s)"
-rm -rf -- "$BUILD/linux-source" "$BUILD/linux-source.tmp"
+rm -rf -- "$BUILD/linux-source.tmp"
 mkdir "$BUILD/linux-source.tmp"
 in_root tar -xJf "/usr/src/$name.tar.xz" -C /vfio-snapshot/build/linux-source.tmp \
 	--strip-components=1 "${PARTS[@]/#/$name/}" ||
 	die "$name.tar.xz could not be unpacked" "see tar's message: perhaps a part moved in this kernel"
+rm -rf -- "$BUILD/linux-source"
 mv "$BUILD/linux-source.tmp" "$BUILD/linux-source"
 stamp source

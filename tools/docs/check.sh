@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The documentation, as TAP: it is built without a warning, what is drawn from the source is as the
+# source is, and what it names is there. Runs in the test root.
+set -eu
+# shellcheck source=tools/testvm/lib.sh
+. "$(dirname -- "$0")/../testvm/lib.sh"
+
+here=$TOP/tools/docs
+if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
+	"$TOP/tools/testvm/setup.sh" root source sphinx
+	in_root /vfio-snapshot/src/tools/docs/check.sh
+	exit
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+failed=0
+
+# t NAME CMD...: passes when CMD succeeds and prints nothing.
+t()
+{
+	local name=$1 out status=0
+
+	shift
+	number=$((number + 1))
+	out=$("$@" 2>&1) || status=$?
+	if [ "$status" = 0 ] && [ -z "$out" ]; then
+		echo "ok $number $name"
+		return
+	fi
+	printf '%s\n' "$out" | sed 's/^/# /'
+	echo "not ok $number $name"
+	failed=$((failed + 1))
+}
+
+not_stale()
+{
+	local file
+
+	mkdir "$work/drawn"
+	"$here/generate.sh" "$work/drawn"
+	for file in "$work"/drawn/*; do
+		diff -u "$TOP/Documentation/driver-api/${file##*/}" "$file" ||
+			echo "next step: tools/docs/generate.sh"
+	done
+}
+
+kernel_doc()
+{
+	local file
+
+	# Those of the core are read by its own authors only, but have to be right.
+	for file in "$TOP"/include/linux/vfio_snapshot*.h "$TOP"/include/uapi/linux/vfio_snapshot.h \
+		"$TOP"/drivers/vfio/pci/snapshot/*.[ch]; do
+		grep -q '^/\*\*$' "$file" || continue
+		"$BUILD/linux-source/tools/docs/kernel-doc" -Wall -Werror -none "$file"
+	done
+}
+
+echo "TAP version 13"
+echo "1..4"
+t "what is drawn from the source is not stale" not_stale
+t "Sphinx builds all pages without a warning" "$here/html.sh" "$work/html"
+t "kernel-doc comments" kernel_doc
+t "the files, tests, events and operations that the pages name are there" \
+	python3 -B "$here/names.py" "$TOP"
+[ "$failed" = 0 ]

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# generate.sh [FOLDER]: write what Documentation/driver-api draws from the source, there or into
+# FOLDER. Needs a C compiler and python3.
+set -eu
+
+top=$(cd "$(dirname -- "$0")/../.." && pwd)
+core=$top/drivers/vfio/pci/snapshot
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -I"$core" -I"$top/include" -I"$top/include/uapi" \
+	"$top/tools/docs/dump.c" "$core/arcs.c" "$core/format.c" -o "$work/dump"
+PYTHONDONTWRITEBYTECODE=1 python3 "$top/tools/docs/generate.py" "$work/dump" "${1:-$top/Documentation/driver-api}"
