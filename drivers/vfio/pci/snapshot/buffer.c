@@ -32,12 +32,15 @@ static const gfp_t gfp_of[] = {
 
 /*
  * An image to be read is given back piece by piece, so there are some: what is
- * held for nothing is a 64th part of it at most.
+ * held for nothing is a 64th part of it at most, where the back-end takes as
+ * many pieces: half of max_segs of them, as the end of the image takes more.
  */
 static unsigned int largest_order(struct snapshot_buf *buf, size_t size)
 {
-	size_t most = buf->dir == VFIO_SNAPSHOT_SAVE ? size / 64 : SIZE_MAX;
+	size_t most = SIZE_MAX;
 
+	if (buf->dir == VFIO_SNAPSHOT_SAVE)
+		most = max(size / 64, size / buf->max_segs * 4);
 	return min_t(unsigned int, MAX_PAGE_ORDER, ilog2(most / PAGE_SIZE | 1));
 }
 

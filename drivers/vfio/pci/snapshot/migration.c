@@ -3,6 +3,7 @@
  * Walks the arcs of a device: the actions of the arc table, and the failure
  * policy.
  */
+#include <kunit/visibility.h>
 #include <linux/bitops.h>
 #include <linux/file.h>
 #include <linux/jiffies.h>
@@ -319,6 +320,7 @@ const struct vfio_migration_ops snapshot_migration_ops = {
 	.migration_get_state = snapshot_get_state,
 	.migration_get_data_size = snapshot_get_data_size,
 };
+EXPORT_SYMBOL_IF_KUNIT(snapshot_migration_ops);
 
 /**
  * snapshot_mig_estimate - size of an image
@@ -381,6 +383,7 @@ int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 	snapshot_mig_unlock(mig);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_precopy_info);
 
 /**
  * snapshot_mig_query_arc - VFIO_DEVICE_FEATURE_MIG_ARC
@@ -488,6 +491,7 @@ void snapshot_mig_reset_done(struct snapshot_mig *mig)
 		apply_reset(mig, false);
 	snapshot_mig_unlock(mig);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_reset_done);
 
 /**
  * snapshot_mig_open - userspace opened the device
@@ -507,6 +511,7 @@ void snapshot_mig_open(struct snapshot_mig *mig)
 		snapshot_say_not_running(mig);
 	snapshot_mig_unlock(mig);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_open);
 
 /**
  * snapshot_mig_stop - userspace closes the device: end its session
@@ -518,6 +523,7 @@ void snapshot_mig_stop(struct snapshot_mig *mig)
 	end_stream(mig);
 	snapshot_mig_unlock(mig);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_stop);
 
 /**
  * snapshot_mig_close - userspace closed the device: leave it running
@@ -536,6 +542,7 @@ void snapshot_mig_close(struct snapshot_mig *mig)
 	queue_tidy(mig, 0);
 	snapshot_mig_unlock(mig);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_close);
 
 /**
  * snapshot_mig_end - the back-end is about to leave the device
@@ -547,6 +554,7 @@ void snapshot_mig_end(struct snapshot_mig *mig)
 {
 	flush_delayed_work(&mig->tidy);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_end);
 
 /**
  * snapshot_mig_alloc - migration side of a device whose @ops are set
@@ -581,6 +589,7 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	INIT_DELAYED_WORK(&mig->tidy, tidy_work);
 	return mig;
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_alloc);
 
 /**
  * snapshot_mig_name - name of the device, for traces
@@ -606,3 +615,4 @@ void snapshot_mig_free(struct snapshot_mig *mig)
 	mutex_destroy(&mig->lock);
 	kfree(mig);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_free);

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+
+#include "fake.h"
+
+/* Of the operations, in @order */
+static const char letters[SNAPSHOT_NR_COMMANDS] = {
+	[SNAPSHOT_CMD_QUIESCE] = 'q',
+	[SNAPSHOT_CMD_SESSION_BEGIN] = 'b',
+	[SNAPSHOT_CMD_SESSION_END] = 'e',
+	[SNAPSHOT_CMD_ESTIMATE] = 's',
+	[SNAPSHOT_CMD_BUF_MAP] = 'm',
+	[SNAPSHOT_CMD_BUF_UNMAP] = 'u',
+	[SNAPSHOT_CMD_SAVE] = 'S',
+	[SNAPSHOT_CMD_LOAD] = 'L',
+	[SNAPSHOT_CMD_LOAD_END] = 'E',
+};
+
+static struct fake *to_fake(struct vfio_snapshot_device *sdev)
+{
+	return container_of(sdev, struct fake, sdev);
+}
+
+/* What every operation relies on; returns the errno that it is to fail with. */
+static int enter(struct fake *fake, enum snapshot_command command)
+{
+	size_t at = strlen(fake->order);
+
+	KUNIT_EXPECT_FALSE(fake->test, fake->busy);
+	fake->busy = true;
+	KUNIT_EXPECT_TRUE(fake->test, mutex_is_locked(&fake->sdev.mig->fw_lock));
+	fake->calls[command]++;
+	if (at < sizeof(fake->order) - 1)
+		fake->order[at] = letters[command];
+	if (command != fake->fail || fake->calls[command] != fake->fail_nth)
+		return 0;
+	if (!fake->during)
+		return fake->fail_err;
+	fake->during(fake);
+	return 0;
+}
+
+static int leave(struct fake *fake, int err)
+{
+	fake->busy = false;
+	return err;
+}
+
+static int fake_quiesce(struct vfio_snapshot_device *sdev,
+			enum vfio_snapshot_level want, enum vfio_snapshot_level *now)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_QUIESCE);
+
+	fake->level = err ? fake->fail_level : want;
+	*now = fake->level;
+	return leave(fake, err);
+}
+
+static int fake_session_begin(struct vfio_snapshot_device *sdev,
+			      enum vfio_snapshot_dir dir)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_SESSION_BEGIN);
+
+	KUNIT_EXPECT_FALSE(fake->test, fake->in_session);
+	fake->in_session = !err;
+	fake->dir = dir;
+	fake->state_at = 0;
+	return leave(fake, err);
+}
+
+static void fake_session_end(struct vfio_snapshot_device *sdev,
+			     enum vfio_snapshot_dir dir)
+{
+	struct fake *fake = to_fake(sdev);
+
+	enter(fake, SNAPSHOT_CMD_SESSION_END);
+	KUNIT_EXPECT_TRUE(fake->test, fake->in_session);
+	KUNIT_EXPECT_EQ(fake->test, fake->dir, dir);
+	fake->in_session = false;
+	leave(fake, 0);
+}
+
+static int fake_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_ESTIMATE);
+
+	*bytes = fake->estimate;
+	if (fake->grows_to)
+		fake->estimate = fake->grows_to;
+	return leave(fake, err);
+}
+
+static void *fake_buf_map(struct vfio_snapshot_device *sdev,
+			  struct vfio_snapshot_io *io, enum vfio_snapshot_dir dir)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_BUF_MAP);
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(fake->test, fake->dir, dir);
+	KUNIT_EXPECT_TRUE(fake->test, fake->in_session);
+	leave(fake, 0);
+	if (err)
+		return ERR_PTR(err);
+	for (i = 0; i < FAKE_MAX_KEYS; i++) {
+		if (fake->keys[i])
+			continue;
+		fake->keys[i] = io->sgl;
+		return &fake->keys[i];
+	}
+	return ERR_PTR(-ENOSPC);
+}
+
+static void fake_buf_unmap(struct vfio_snapshot_device *sdev, void *key)
+{
+	struct fake *fake = to_fake(sdev);
+	void **slot = key;
+
+	enter(fake, SNAPSHOT_CMD_BUF_UNMAP);
+	KUNIT_EXPECT_TRUE(fake->test, slot >= fake->keys &&
+			  slot < fake->keys + FAKE_MAX_KEYS && *slot);
+	*slot = NULL;
+	leave(fake, 0);
+}
+
+/* The memory is what was said, and, where it is to be, mapped. */
+static void check_io(struct fake *fake, struct vfio_snapshot_io *io)
+{
+	struct scatterlist *sg;
+	size_t size = 0;
+	unsigned int i;
+
+	for_each_sg(io->sgl, sg, io->nents, i) {
+		size += sg->length;
+		KUNIT_EXPECT_EQ(fake->test, sg_is_last(sg), i == io->nents - 1);
+	}
+	KUNIT_EXPECT_EQ(fake->test, size, io->size);
+	KUNIT_EXPECT_LE(fake->test, io->nents, fake->ops.max_segs);
+	KUNIT_EXPECT_TRUE(fake->test, fake->in_session);
+	if (fake->ops.buf_map)
+		KUNIT_EXPECT_PTR_EQ(fake->test, *(void **)io->key, (void *)io->sgl);
+	else
+		KUNIT_EXPECT_NULL(fake->test, io->key);
+}
+
+/* From the context of a timer, as an interrupt of a device would be. */
+static void complete_later(struct timer_list *timer)
+{
+	struct fake *fake = timer_container_of(fake, timer, timer);
+
+	leave(fake, 0);
+	vfio_snapshot_io_complete(fake->io, fake->later_err);
+}
+
+static int end_io(struct fake *fake, struct vfio_snapshot_io *io, int err)
+{
+	if (!fake->later || err)
+		return leave(fake, err);
+	fake->io = io;
+	mod_timer(&fake->timer, jiffies + 2);
+	return -EINPROGRESS;
+}
+
+static int fake_save_op(struct vfio_snapshot_device *sdev,
+			enum vfio_snapshot_phase phase, struct vfio_snapshot_io *io)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_SAVE);
+	size_t len;
+
+	check_io(fake, io);
+	KUNIT_EXPECT_EQ(fake->test, fake->dir, VFIO_SNAPSHOT_SAVE);
+	if (phase == VFIO_SNAPSHOT_FINAL)
+		KUNIT_EXPECT_EQ(fake->test, fake->level, VFIO_SNAPSHOT_STOP);
+	if (err) {
+		fake->state_at = 0;
+		return leave(fake, err);
+	}
+	len = fake->state_len - fake->state_at;
+	if (fake->chunk)
+		len = min(len, fake->chunk);
+	if (len > io->size) {
+		fake->state_at = 0;
+		return leave(fake, -ENOSPC);
+	}
+	sg_copy_from_buffer(io->sgl, io->nents, fake->state + fake->state_at, len);
+	fake->state_at += len;
+	io->done = len + fake->lie;
+	io->more = fake->state_at < fake->state_len;
+	if (!io->more)
+		fake->state_at = 0;
+	return end_io(fake, io, 0);
+}
+
+static int fake_load_op(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io *io)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_LOAD);
+
+	check_io(fake, io);
+	KUNIT_EXPECT_EQ(fake->test, fake->dir, VFIO_SNAPSHOT_LOAD);
+	KUNIT_EXPECT_EQ(fake->test, fake->level, VFIO_SNAPSHOT_STOP);
+	if (err || fake->loaded_len + io->size > FAKE_MAX_IMAGE)
+		return leave(fake, err ?: -ENOSPC);
+	sg_copy_to_buffer(io->sgl, io->nents, fake->loaded + fake->loaded_len, io->size);
+	fake->loaded_len += io->size;
+	fake->records++;
+	return end_io(fake, io, 0);
+}
+
+static int fake_load_end(struct vfio_snapshot_device *sdev)
+{
+	struct fake *fake = to_fake(sdev);
+	int err = enter(fake, SNAPSHOT_CMD_LOAD_END);
+
+	KUNIT_EXPECT_GT(fake->test, fake->records, 0);
+	return leave(fake, err);
+}
+
+static void fake_reset_done(struct vfio_snapshot_device *sdev)
+{
+	to_fake(sdev)->level = VFIO_SNAPSHOT_RUN;
+}
+
+static const struct vfio_snapshot_ops fake_ops = {
+	.name = "fake",
+	.max_image = FAKE_MAX_IMAGE,
+	.max_segs = 8,
+	.quiesce = fake_quiesce,
+	.session_begin = fake_session_begin,
+	.session_end = fake_session_end,
+	.estimate = fake_estimate,
+	.buf_map = fake_buf_map,
+	.buf_unmap = fake_buf_unmap,
+	.save = fake_save_op,
+	.load = fake_load_op,
+	.load_end = fake_load_end,
+	.reset_done = fake_reset_done,
+};
+
+static int fake_init(struct vfio_device *vdev)
+{
+	struct fake *fake = container_of(vdev, struct fake, sdev.core.vdev);
+
+	fake->sdev.core.pdev = to_pci_dev(vdev->dev);
+	return 0;
+}
+
+/* As vfio_snapshot_device_ops, but for what needs a PCI device. */
+static void fake_release(struct vfio_device *vdev)
+{
+	struct fake *fake = container_of(vdev, struct fake, sdev.core.vdev);
+
+	snapshot_mig_free(fake->sdev.mig);
+}
+
+static const struct vfio_device_ops fake_vfio_ops = {
+	.name = "vfio-snapshot-fake",
+	.init = fake_init,
+	.release = fake_release,
+};
+
+static void free_pdev(struct device *dev)
+{
+	kfree(to_pci_dev(dev));
+}
+
+static struct pci_dev *make_pdev(struct kunit *test)
+{
+	struct pci_dev *pdev = kzalloc(sizeof(*pdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->vendor = 0x1af4;
+	pdev->device = 0x1041;
+	device_initialize(&pdev->dev);
+	pdev->dev.release = free_pdev;
+	KUNIT_ASSERT_EQ(test, 0, dev_set_name(&pdev->dev, "fake"));
+	return pdev;
+}
+
+/* A device that nobody has opened: of 5,000 bytes of state, without chunks. */
+struct fake *fake_make(struct kunit *test, unsigned int caps)
+{
+	struct pci_dev *pdev = make_pdev(test);
+	struct vfio_device *vdev;
+	struct fake *fake;
+	size_t i;
+
+	fake = vfio_alloc_device(fake, sdev.core.vdev, &pdev->dev, &fake_vfio_ops);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake);
+	fake->test = test;
+	fake->pdev = pdev;
+	fake->ops = fake_ops;
+	fake->ops.caps = caps;
+	fake->state_len = 5000;
+	fake->estimate = fake->state_len;
+	fake->state = kunit_kzalloc(test, FAKE_MAX_IMAGE, GFP_KERNEL);
+	fake->loaded = kunit_kzalloc(test, FAKE_MAX_IMAGE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake->state);
+	KUNIT_ASSERT_NOT_NULL(test, fake->loaded);
+	for (i = 0; i < FAKE_MAX_IMAGE; i++)
+		fake->state[i] = i ^ (i >> 8);
+	timer_setup(&fake->timer, complete_later, 0);
+
+	fake->sdev.ops = &fake->ops;
+	fake->sdev.mig = snapshot_mig_alloc(&fake->sdev);
+	KUNIT_ASSERT_NOT_NULL(test, fake->sdev.mig);
+	vdev = &fake->sdev.core.vdev;
+	vdev->mig_ops = &snapshot_migration_ops;
+	vdev->migration_flags = fake->sdev.mig->features;
+	return fake;
+}
+
+void fake_open(struct fake *fake)
+{
+	snapshot_mig_open(fake->sdev.mig);
+}
+
+/* Whatever was done with it: it runs, and nothing is left. */
+void fake_close(struct fake *fake)
+{
+	fake->fail_nth = 0;
+	snapshot_mig_stop(fake->sdev.mig);
+	snapshot_mig_close(fake->sdev.mig);
+	snapshot_mig_end(fake->sdev.mig);
+	KUNIT_EXPECT_EQ(fake->test, fake->level, VFIO_SNAPSHOT_RUN);
+	KUNIT_EXPECT_FALSE(fake->test, fake->in_session);
+	KUNIT_EXPECT_EQ(fake->test, fake_mapped(fake), 0);
+	KUNIT_EXPECT_EQ(fake->test, fake->calls[SNAPSHOT_CMD_BUF_UNMAP],
+			fake->calls[SNAPSHOT_CMD_BUF_MAP] -
+			(fake->fail == SNAPSHOT_CMD_BUF_MAP));
+}
+
+/* The last reference, but for files that are still open. */
+void fake_drop(struct fake *fake)
+{
+	struct pci_dev *pdev = fake->pdev;
+
+	vfio_put_device(&fake->sdev.core.vdev);
+	put_device(&pdev->dev);
+}
+
+void fake_fail(struct fake *fake, enum snapshot_command command, unsigned int nth,
+	       int err, enum vfio_snapshot_level level)
+{
+	fake->fail = command;
+	fake->fail_nth = fake->calls[command] + nth;
+	fake->fail_err = err;
+	fake->fail_level = level;
+}
+
+unsigned int fake_mapped(struct fake *fake)
+{
+	unsigned int i, mapped = 0;
+
+	for (i = 0; i < FAKE_MAX_KEYS; i++)
+		mapped += !!fake->keys[i];
+	return mapped;
+}
+
+/* Sets a state; a file is put unless it is asked for. Return: as the ioctl. */
+int fake_set(struct fake *fake, enum snapshot_state state, struct file **file)
+{
+	struct vfio_device *vdev = &fake->sdev.core.vdev;
+	struct file *opened;
+
+	opened = vdev->mig_ops->migration_set_state(vdev,
+						    (enum vfio_device_mig_state)state);
+	if (IS_ERR(opened))
+		return PTR_ERR(opened);
+	if (file)
+		*file = opened;
+	else if (opened)
+		fake_put(opened);
+	return 0;
+}
+
+enum snapshot_state fake_get(struct fake *fake)
+{
+	struct vfio_device *vdev = &fake->sdev.core.vdev;
+	enum vfio_device_mig_state state;
+
+	KUNIT_EXPECT_EQ(fake->test, 0, vdev->mig_ops->migration_get_state(vdev, &state));
+	return (enum snapshot_state)state;
+}
+
+/* It is gone when this returns. */
+void fake_put(struct file *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+/* Reads to the end: how much, or the errno other than that of a temporary end. */
+ssize_t fake_read(struct file *file, u8 *to, size_t room, size_t step)
+{
+	size_t at = 0;
+
+	while (at < room) {
+		ssize_t got = kernel_read(file, to + at, min(step, room - at), NULL);
+
+		if (got == -ENOMSG || !got)
+			break;
+		if (got < 0)
+			return got;
+		at += got;
+	}
+	return at;
+}
+
+ssize_t fake_write(struct file *file, const u8 *from, size_t len, size_t step)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t put = kernel_write(file, from + at, min(step, len - at), NULL);
+
+		if (put <= 0)
+			return put;
+		at += put;
+	}
+	return at;
+}
+
+/* The stream of the device, which runs before and after. */
+ssize_t fake_save(struct fake *fake, u8 *to, size_t room)
+{
+	struct file *file;
+	ssize_t got;
+
+	KUNIT_ASSERT_EQ(fake->test, 0, fake_set(fake, SNAPSHOT_STOP_COPY, &file));
+	got = fake_read(file, to, room, 700);
+	KUNIT_EXPECT_EQ(fake->test, 0, fake_set(fake, SNAPSHOT_RUNNING, NULL));
+	fake_put(file);
+	return got;
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The data stream, from one device of software to another, by the file that
+ * userspace would have.
+ */
+#include <kunit/test.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+#include <uapi/linux/vfio_snapshot.h>
+
+#include "fake.h"
+
+#define CAP_PRECOPY	VFIO_SNAPSHOT_CAP_PRECOPY
+#define HEAD		sizeof(struct vfio_snapshot_record)
+#define FRAME		(3 * HEAD + sizeof(struct vfio_snapshot_ident) + \
+			 sizeof(struct vfio_snapshot_end))
+
+struct pair {
+	struct fake *from;
+	struct fake *to;
+	u8 *stream;
+	ssize_t len;
+};
+
+static struct pair *make_pair(struct kunit *test)
+{
+	struct pair *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->stream = kunit_kzalloc(test, 2 * FAKE_MAX_IMAGE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p->stream);
+	p->from = fake_make(test, CAP_PRECOPY);
+	p->to = fake_make(test, CAP_PRECOPY);
+	fake_open(p->from);
+	fake_open(p->to);
+	return p;
+}
+
+static void drop_pair(struct pair *p)
+{
+	fake_close(p->from);
+	fake_close(p->to);
+	fake_drop(p->from);
+	fake_drop(p->to);
+}
+
+static void save(struct pair *p)
+{
+	p->len = fake_save(p->from, p->stream, 2 * FAKE_MAX_IMAGE);
+}
+
+/* What writing it returns; *@end: what leaving RESUMING does. */
+static ssize_t load(struct pair *p, size_t step, int *end)
+{
+	struct file *file = NULL;
+	ssize_t put;
+
+	p->to->loaded_len = 0;
+	p->to->records = 0;
+	KUNIT_ASSERT_EQ(p->to->test, fake_set(p->to, SNAPSHOT_RESUMING, &file), 0);
+	put = fake_write(file, p->stream, p->len, step);
+	*end = fake_set(p->to, SNAPSHOT_RUNNING, NULL);
+	fake_put(file);
+	return put;
+}
+
+static void expect_loaded(struct pair *p, size_t step)
+{
+	struct kunit *test = p->to->test;
+	int end;
+
+	KUNIT_EXPECT_EQ(test, load(p, step, &end), p->len);
+	KUNIT_EXPECT_EQ(test, end, 0);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_RUNNING);
+	KUNIT_ASSERT_EQ(test, p->to->loaded_len, p->from->state_len);
+	KUNIT_EXPECT_MEMEQ(test, p->to->loaded, p->from->state, p->from->state_len);
+}
+
+static void a_state_arrives_as_it_left(struct kunit *test)
+{
+	static const size_t steps[] = { 1, 7, 16, 4096, 2 * FAKE_MAX_IMAGE };
+	static const size_t sizes[] = { 1, 4095, 4096, 4097, 5000, FAKE_MAX_IMAGE };
+	struct pair *p = make_pair(test);
+	unsigned int i, k;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		p->from->state_len = sizes[i];
+		p->from->estimate = sizes[i];
+		/* Other than the last one's: an answer may be remembered. */
+		snapshot_mig_reset_done(p->from->sdev.mig);
+		save(p);
+		KUNIT_EXPECT_EQ(test, p->len, sizes[i] + FRAME);
+		for (k = 0; k < ARRAY_SIZE(steps); k++)
+			if (steps[k] > 1 || sizes[i] < 5000)
+				expect_loaded(p, steps[k]);
+	}
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_LOAD],
+			p->to->calls[SNAPSHOT_CMD_LOAD_END]);
+	drop_pair(p);
+}
+
+static void an_image_of_several_chunks(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+
+	p->from->chunk = 2000;
+	save(p);
+	KUNIT_EXPECT_EQ(test, p->len, 5000 + FRAME + 2 * HEAD);
+	KUNIT_EXPECT_EQ(test, p->from->calls[SNAPSHOT_CMD_SAVE], 3);
+	expect_loaded(p, 333);
+	KUNIT_EXPECT_EQ(test, p->to->records, 3);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_LOAD_END], 1);
+	drop_pair(p);
+}
+
+static void an_image_without_end_is_refused(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+
+	fake->chunk = 4000;
+	fake->state_len = FAKE_MAX_IMAGE;
+	/* The estimate is of a chunk. */
+	fake->ops.max_image = 12000;
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), -EFBIG);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 4);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_STOP);
+	drop_pair(p);
+}
+
+static void a_failed_chunk_starts_the_image_anew(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+
+	p->from->chunk = 2000;
+	fake_fail(p->from, SNAPSHOT_CMD_SAVE, 2, -EIO, 0);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, NULL), -EIO);
+	save(p);
+	expect_loaded(p, 4096);
+	drop_pair(p);
+}
+
+static void transfers_that_complete_later(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+
+	p->from->later = true;
+	p->from->chunk = 2000;
+	p->to->later = true;
+	save(p);
+	expect_loaded(p, 4096);
+	KUNIT_EXPECT_EQ(test, p->to->records, 3);
+	drop_pair(p);
+}
+
+static void transfers_that_fail_later(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	int end;
+
+	p->from->later = true;
+	p->from->later_err = -EREMOTEIO;
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, NULL), -EREMOTEIO);
+	KUNIT_EXPECT_EQ(test, fake_get(p->from), SNAPSHOT_STOP);
+	p->from->later_err = 0;
+	save(p);
+	p->to->later = true;
+	p->to->later_err = -EREMOTEIO;
+	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), -EREMOTEIO);
+	KUNIT_EXPECT_EQ(test, end, -EREMOTEIO);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_LOAD_END], 0);
+	drop_pair(p);
+}
+
+static void load_end_has_the_last_word(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	int end;
+
+	save(p);
+	fake_fail(p->to, SNAPSHOT_CMD_LOAD_END, 1, -EUCLEAN, 0);
+	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), p->len);
+	KUNIT_EXPECT_EQ(test, end, -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	drop_pair(p);
+}
+
+static void load_end_is_not_asked_about_half_a_state(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	int end;
+
+	save(p);
+	p->len--;
+	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), p->len);
+	KUNIT_EXPECT_EQ(test, end, -ENODATA);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_LOAD_END], 0);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	drop_pair(p);
+}
+
+static void without_optional_operations(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+
+	p->from->ops.buf_map = NULL;
+	p->from->ops.buf_unmap = NULL;
+	p->to->ops.buf_map = NULL;
+	p->to->ops.buf_unmap = NULL;
+	p->to->ops.load_end = NULL;
+	save(p);
+	expect_loaded(p, 4096);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 0);
+	drop_pair(p);
+}
+
+/* One buffer serves all images but those that are not read yet. */
+static void a_buffer_is_mapped_once(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct file *file;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 1);
+	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
+
+	for (i = 0; i < 3; i++)
+		save(p);
+	expect_loaded(p, 4096);
+	drop_pair(p);
+}
+
+static void more_room_is_offered_once(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+
+	fake->state_len = 3 * PAGE_SIZE;
+	fake->estimate = 100;
+	fake->grows_to = fake->state_len;
+	save(p);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_ESTIMATE], 2);
+	expect_loaded(p, 4096);
+
+	/* And not again, when that does not help. */
+	snapshot_mig_reset_done(fake->sdev.mig);
+	memset(fake->calls, 0, sizeof(fake->calls));
+	fake->state_len = 8 * PAGE_SIZE;
+	fake->estimate = 100;
+	fake->grows_to = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
+	fake->calls[SNAPSHOT_CMD_BUF_MAP] = 0;
+	fake->calls[SNAPSHOT_CMD_BUF_UNMAP] = 0;
+	fake->ops.buf_unmap = NULL;
+	fake->ops.buf_map = NULL;
+	memset(fake->keys, 0, sizeof(fake->keys));
+	drop_pair(p);
+}
+
+static const struct answer {
+	const char *name;
+	u64 estimate;
+	ssize_t lie;
+	int err;
+} answers[] = {
+	{ "an estimate of 0", 0, 0, -EIO },
+	{ "an estimate above the largest image", FAKE_MAX_IMAGE + 1, 0, -EFBIG },
+	{ "an estimate of all there is", U64_MAX, 0, -EFBIG },
+	{ "a save of 0 bytes", 5000, -5000, -EIO },
+	{ "a save of more than there was room for", 5000, 4096, -EIO },
+	{ "a save of less than no bytes", 5000, -5001, -EIO },
+};
+
+KUNIT_ARRAY_PARAM_DESC(answer, answers, name);
+
+static void an_answer_that_cannot_be(struct kunit *test)
+{
+	const struct answer *answer = test->param_value;
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+
+	fake->estimate = answer->estimate;
+	fake->lie = answer->lie;
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), answer->err);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_STOP);
+	drop_pair(p);
+}
+
+/* Header or body of one of the records changed, at an offset in the stream */
+static const struct damage {
+	const char *name;
+	size_t at;
+	u8 xor;
+	int err;
+} damages[] = {
+	{ "IDENT: another size", 0, 1, -EINVAL },
+	{ "IDENT: an unknown flag", 8, 2, -EINVAL },
+	{ "IDENT: not optional", 8, 1, -EINVAL },
+	{ "IDENT: another version", HEAD, 1, -EXDEV },
+	{ "IDENT: another device", HEAD + 6, 1, -EXDEV },
+	{ "IDENT: another back-end", HEAD + 8, 1, -EXDEV },
+	{ "DATA: too large", HEAD + 32 + 3, 1, -EFBIG },
+	{ "DATA: optional", HEAD + 32 + 8, 1, -EINVAL },
+	{ "DATA: unknown and not optional", HEAD + 32 + 12, 1, -EOPNOTSUPP },
+	{ "END: another count", 2 * HEAD + 32 + 5000 + HEAD, 1, -EBADMSG },
+	{ "END: another length", 2 * HEAD + 32 + 5000 + HEAD + 8, 1, -EBADMSG },
+};
+
+KUNIT_ARRAY_PARAM_DESC(damage, damages, name);
+
+static void a_damaged_stream(struct kunit *test)
+{
+	const struct damage *damage = test->param_value;
+	struct pair *p = make_pair(test);
+	int end;
+
+	save(p);
+	KUNIT_ASSERT_LT(test, damage->at, p->len);
+	p->stream[damage->at] ^= damage->xor;
+	KUNIT_EXPECT_EQ(test, load(p, 64, &end), damage->err);
+	KUNIT_EXPECT_EQ(test, end, damage->err);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	p->stream[damage->at] ^= damage->xor;
+	p->to->level = VFIO_SNAPSHOT_RUN;
+	snapshot_mig_reset_done(p->to->sdev.mig);
+	expect_loaded(p, 64);
+	/* Not one byte behind the end */
+	p->len++;
+	KUNIT_EXPECT_EQ(test, load(p, p->len, &end), p->len);
+	KUNIT_EXPECT_EQ(test, end, -ENODATA);
+	drop_pair(p);
+}
+
+static void what_is_left_to_read(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct snapshot_mig *mig = p->from->sdev.mig;
+	struct vfio_precopy_info info;
+	struct snapshot_stream *stream;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, fake_set(p->from, SNAPSHOT_PRECOPY, &file), 0);
+	stream = mig->stream;
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, 2 * HEAD + 32 + 5000);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, 1000, 100), 1000);
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, 2 * HEAD + 32 + 4000);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), -ENODEV);
+	fake_put(file);
+	drop_pair(p);
+}
+
+static void a_size_is_asked_for_once_a_while(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct vfio_device *vdev = &p->from->sdev.core.vdev;
+	unsigned long size;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size),
+				0);
+		KUNIT_EXPECT_EQ(test, size, 5000 + FRAME);
+	}
+	KUNIT_EXPECT_LE(test, p->from->calls[SNAPSHOT_CMD_ESTIMATE], 2);
+	drop_pair(p);
+}
+
+static void a_file_that_outlives_its_device(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct file *saving, *loading;
+	u8 byte = 0;
+
+	KUNIT_ASSERT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, &saving), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(p->to, SNAPSHOT_RESUMING, &loading), 0);
+	KUNIT_EXPECT_EQ(test, fake_write(loading, &byte, 1, 1), 1);
+	drop_pair(p);
+	KUNIT_EXPECT_EQ(test, fake_read(saving, &byte, 1, 1), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fake_write(loading, &byte, 1, 1), -ENODEV);
+	fake_put(saving);
+	fake_put(loading);
+}
+
+static struct kunit_case stream_cases[] = {
+	KUNIT_CASE(a_state_arrives_as_it_left),
+	KUNIT_CASE(an_image_of_several_chunks),
+	KUNIT_CASE(an_image_without_end_is_refused),
+	KUNIT_CASE(a_failed_chunk_starts_the_image_anew),
+	KUNIT_CASE(transfers_that_complete_later),
+	KUNIT_CASE(transfers_that_fail_later),
+	KUNIT_CASE(load_end_has_the_last_word),
+	KUNIT_CASE(load_end_is_not_asked_about_half_a_state),
+	KUNIT_CASE(without_optional_operations),
+	KUNIT_CASE(a_buffer_is_mapped_once),
+	KUNIT_CASE(more_room_is_offered_once),
+	KUNIT_CASE_PARAM(an_answer_that_cannot_be, answer_gen_params),
+	KUNIT_CASE_PARAM(a_damaged_stream, damage_gen_params),
+	KUNIT_CASE(what_is_left_to_read),
+	KUNIT_CASE(a_size_is_asked_for_once_a_while),
+	KUNIT_CASE(a_file_that_outlives_its_device),
+	{}
+};
+
+static struct kunit_suite stream_suite = {
+	.name = "vfio_snapshot_stream",
+	.test_cases = stream_cases,
+};
+
+kunit_test_suite(stream_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-snapshot developers");
+MODULE_DESCRIPTION("KUnit tests of the vfio-snapshot core");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
