@@ -64,6 +64,8 @@ struct vfio_snapshot_io {
 #define VFIO_SNAPSHOT_CAP_NDMA		BIT(0)
 /* An image can be taken while the device runs. */
 #define VFIO_SNAPSHOT_CAP_PRECOPY	BIT(1)
+/* It halts as a whole for NDMA: between that and STOP there is nothing to do. */
+#define VFIO_SNAPSHOT_CAP_NDMA_STOPS	BIT(2)
 
 /**
  * struct vfio_snapshot_ops - what a back-end does for the core

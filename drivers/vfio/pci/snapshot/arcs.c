@@ -211,6 +211,22 @@ enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
 	return SNAPSHOT_ERROR;
 }
 
+static bool halts(enum vfio_snapshot_level level)
+{
+	return level == VFIO_SNAPSHOT_NDMA || level == VFIO_SNAPSHOT_STOP;
+}
+
+static int reach(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+{
+	if (walker->level == want)
+		return 0;
+	if (walker->whole && halts(walker->level) && halts(want)) {
+		walker->level = want;
+		return 0;
+	}
+	return walker->quiesce(walker, want);
+}
+
 /**
  * snapshot_arc_take - take one arc
  * @arc: the arc; the walker is in its @from
@@ -224,15 +240,13 @@ enum snapshot_state snapshot_arc_take(const struct snapshot_arc *arc,
 {
 	enum vfio_snapshot_level back = states[arc->from].level;
 
-	*err = 0;
-	if (walker->level != arc->level)
-		*err = walker->quiesce(walker, arc->level);
-	if (!*err)
+	*err = reach(walker, arc->level);
+	if (!*err && arc->action != SNAPSHOT_KEEP)
 		*err = walker->act(walker, arc->action);
 
 	/* The one roll-back step: absolute, so it also answers where we are. */
-	if (*err && arc->failure == SNAPSHOT_STAYS && walker->level != back)
-		walker->quiesce(walker, back);
+	if (*err && arc->failure == SNAPSHOT_STAYS)
+		reach(walker, back);
 
 	return snapshot_arc_settle(arc, *err, walker->level);
 }

@@ -95,12 +95,14 @@ struct snapshot_arc {
 /**
  * struct snapshot_walker - what arcs are taken on: a device, or a test
  * @level: level that the device is at, kept by @quiesce
+ * @whole: the device halts as a whole, so that NDMA is STOP to it
  * @quiesce: bring the device to a level; 0 with @level set to it, or an errno
  *           with @level set to where the device really is
- * @act: do the action of an arc; 0, or an errno with nothing done
+ * @act: do the action of an arc that has one; 0, or an errno with nothing done
  */
 struct snapshot_walker {
 	enum vfio_snapshot_level level;
+	bool whole;
 	int (*quiesce)(struct snapshot_walker *walker, enum vfio_snapshot_level want);
 	int (*act)(struct snapshot_walker *walker, enum snapshot_action action);
 };

@@ -160,11 +160,6 @@ static int open_saving(struct snapshot_mig *mig, enum vfio_snapshot_phase phase)
 	return err;
 }
 
-static int act_keep(struct snapshot_mig *mig)
-{
-	return 0;
-}
-
 static int act_save_open(struct snapshot_mig *mig)
 {
 	return open_saving(mig, VFIO_SNAPSHOT_AHEAD);
@@ -196,11 +191,12 @@ static int act_load_close(struct snapshot_mig *mig)
 	int err = snapshot_stream_load_end(mig->stream);
 
 	end_stream(mig);
+	/* Not by the last arc before the guest runs, which should do the least. */
+	queue_tidy(mig, TIDY_DELAY);
 	return err;
 }
 
 static int (*const actions[SNAPSHOT_NR_ACTIONS])(struct snapshot_mig *mig) = {
-	[SNAPSHOT_KEEP] = act_keep,
 	[SNAPSHOT_SAVE_OPEN] = act_save_open,
 	[SNAPSHOT_SAVE_FINISH] = act_save_finish,
 	[SNAPSHOT_SAVE_WHOLE] = act_save_whole,
@@ -243,14 +239,14 @@ static int walk(struct snapshot_mig *mig, u32 to)
 	lockdep_assert_held(&mig->lock);
 
 	/* ERROR cannot be asked for, not even by a device that is in it. */
-	if (to == SNAPSHOT_ERROR)
+	if (to == SNAPSHOT_ERROR || to >= SNAPSHOT_NR_STATES)
 		return -EINVAL;
 
 	while (mig->state != to) {
 		const struct snapshot_arc *arc;
 		int err;
 
-		arc = snapshot_arc_next(mig->state, to, mig->features);
+		arc = mig->routes[mig->state][to];
 		if (!arc)
 			return -EINVAL;
 		err = take_arc(mig, arc);
@@ -411,7 +407,7 @@ int snapshot_mig_query_arc(struct snapshot_mig *mig,
 		return 0;
 	}
 
-	arc = snapshot_arc_next(query->from, query->to, mig->features);
+	arc = mig->routes[query->from][query->to];
 	if (!arc)
 		return 0;
 	query->next = arc->to;
@@ -420,7 +416,7 @@ int snapshot_mig_query_arc(struct snapshot_mig *mig,
 		query->flags |= VFIO_MIG_ARC_DIRECT;
 
 	for (state = query->from; state != query->to; state = next->to) {
-		next = snapshot_arc_next(state, query->to, mig->features);
+		next = mig->routes[state][query->to];
 		arc = next;
 	}
 	if (snapshot_action_opens(arc->action))
@@ -556,6 +552,17 @@ void snapshot_mig_end(struct snapshot_mig *mig)
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_end);
 
+/* So that a walk in the blackout does not have to look for its way. */
+static void find_routes(struct snapshot_mig *mig)
+{
+	unsigned int from, to;
+
+	for (from = 0; from < SNAPSHOT_NR_STATES; from++)
+		for (to = 0; to < SNAPSHOT_NR_STATES; to++)
+			mig->routes[from][to] = snapshot_arc_next(from, to,
+								  mig->features);
+}
+
 /**
  * snapshot_mig_alloc - migration side of a device whose @ops are set
  * @sdev: the device
@@ -576,8 +583,10 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 		mig->features |= SNAPSHOT_F_NDMA;
 	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_PRECOPY)
 		mig->features |= SNAPSHOT_F_PRECOPY;
+	find_routes(mig);
 	mig->state = SNAPSHOT_RUNNING;
 	mig->walker.level = VFIO_SNAPSHOT_RUN;
+	mig->walker.whole = sdev->ops->caps & VFIO_SNAPSHOT_CAP_NDMA_STOPS;
 	mig->walker.quiesce = quiesce;
 	mig->walker.act = act;
 	mutex_init(&mig->lock);
@@ -590,17 +599,6 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	return mig;
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_alloc);
-
-/**
- * snapshot_mig_name - name of the device, for traces
- * @mig: of the device
- *
- * Return: name of the PCI function.
- */
-const char *snapshot_mig_name(struct snapshot_mig *mig)
-{
-	return dev_name(mig->sdev->core.vdev.dev);
-}
 
 /**
  * snapshot_mig_free - undo snapshot_mig_alloc()

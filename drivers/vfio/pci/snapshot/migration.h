@@ -2,6 +2,7 @@
 #ifndef VFIO_SNAPSHOT_MIGRATION_H
 #define VFIO_SNAPSHOT_MIGRATION_H
 
+#include <linux/device.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
@@ -21,6 +22,7 @@ struct vfio_precopy_info;
  * struct snapshot_mig - migration side of one device
  * @sdev: the device
  * @features: SNAPSHOT_F_*
+ * @routes: first arc of the walk from one state to another, or NULL
  * @lock: serialises state changes; protects all that follows up to @fw_lock.
  *        Taken before the locks of a stream and before @fw_lock. A reset may
  *        come with locks held that a page fault needs, so it only tries.
@@ -46,6 +48,7 @@ struct vfio_precopy_info;
 struct snapshot_mig {
 	struct vfio_snapshot_device *sdev;
 	unsigned int features;
+	const struct snapshot_arc *routes[SNAPSHOT_NR_STATES][SNAPSHOT_NR_STATES];
 	struct mutex lock;	/* state changes */
 	enum snapshot_state state;
 	struct snapshot_walker walker;
@@ -64,13 +67,18 @@ struct snapshot_mig {
 	struct delayed_work tidy;
 };
 
+/* Name of the device, for traces. */
+static inline const char *snapshot_mig_name(const struct snapshot_mig *mig)
+{
+	return dev_name(mig->sdev->core.vdev.dev);
+}
+
 /* A reset came while @lock was held: it takes effect when @lock is released. */
 #define SNAPSHOT_RESET_PENDING	0
 
 extern const struct vfio_migration_ops snapshot_migration_ops;
 
 struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev);
-const char *snapshot_mig_name(struct snapshot_mig *mig);
 void snapshot_mig_free(struct snapshot_mig *mig);
 void snapshot_mig_open(struct snapshot_mig *mig);
 void snapshot_mig_stop(struct snapshot_mig *mig);

@@ -266,7 +266,8 @@ static void virtio_reset_done(struct vfio_snapshot_device *sdev)
 /* VIRTIO 1.4, "Device parts" of "Group administration commands". */
 const struct vfio_snapshot_ops virtio_snapshot_ops = {
 	.name = "virtio",
-	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_PRECOPY,
+	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_NDMA_STOPS |
+		VFIO_SNAPSHOT_CAP_PRECOPY,
 	.max_image = SZ_1G,
 	/* 1,024 descriptors, less the header, the status and set_header. */
 	.max_segs = 1020,
