@@ -73,8 +73,14 @@ kdir:
 		echo 'next step: on Debian, linux-image-amd64 and linux-headers-amd64 from backports' >&2; \
 		exit 1; }
 
-modules modules_install: kdir
+modules: kdir
 	$(KBUILD) $@
+
+# A kernel's headers, unlike its build tree, have no System.map, and Kbuild then leaves depmod out.
+modules_install: kdir
+	$(KBUILD) $@
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
+		$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 
 # No rm follows a mount out of here: the test bed mounts in namespaces of its own. The folder is
 # asked for its mark, because VFIO_SNAPSHOT_BUILD may be anything.
