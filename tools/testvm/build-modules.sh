@@ -18,11 +18,13 @@ stock)
 	base=$BUILD/stamps/root
 	kdir='/lib/modules/*/build'
 	suffix=
+	kunit=()
 	;;
 debug)
 	base=$BUILD/stamps/debug-kernel
 	kdir=$BUILD/debug-kernel.build
 	suffix=-debug
+	kunit=(CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m)
 	;;
 *)
 	die "there is no kernel $kernel" "the kernels are: stock, debug"
@@ -114,7 +116,8 @@ for what; do
 	case $what in
 	ours)
 		build modules drivers/vfio/pci/snapshot "$TOP" "drivers include" W=1 \
-			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m
+			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m \
+			"${kunit[@]}"
 		;;
 	upstream)
 		"$TOP/tools/testvm/build-source.sh"

@@ -181,7 +181,7 @@ TEST_F(trace, a_save_with_precopy_is_all_there)
 		    "arc_end", state);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_begin", level);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_end", level);
-	EXPECT_COMMANDS("session_begin(save) estimate(-) save(ahead) quiesce(ndma) quiesce(run) quiesce(ndma) quiesce(stop) save(final) quiesce(ndma) quiesce(run) ");
+	EXPECT_COMMANDS("session_begin(save) estimate(-) save(ahead) quiesce(ndma) quiesce(run) quiesce(ndma) save(final) quiesce(run) ");
 }
 
 TEST_F(trace, the_records_of_a_save_are_those_of_its_stream)
@@ -222,7 +222,7 @@ TEST_F(trace, a_load_is_all_there)
 	EXPECT_STREQ("", not_nested(&self->t));
 	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
 		    "arc_end", state);
-	EXPECT_COMMANDS("quiesce(ndma) quiesce(stop) session_begin(load) load(-) quiesce(ndma) quiesce(run) ");
+	EXPECT_COMMANDS("quiesce(ndma) session_begin(load) load(-) quiesce(run) ");
 	EXPECT_LIST("ident data end ", "record", tag);
 	EXPECT_LIST("loaded loaded loaded ", "record", what);
 }

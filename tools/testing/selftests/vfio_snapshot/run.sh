@@ -30,7 +30,7 @@ test_modules=$NIC_BUILD/test-modules$NIC_KERNEL
 export MIG_TOOL=$out/mig_tool
 core="mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test mig_fd_test mig_reset_test
 	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test mig_trace_test
-	mig_messages_test cross_driver fsm"
+	mig_messages_test cross_driver fsm kunit"
 faults="mig_fault_test mig_dead_test mig_pairs_test mig_many_test mig_mutator_test mig_ways_test
 	mig_bounds_test mig_vanish_test"
 # shellcheck disable=SC2086 # lists
@@ -152,6 +152,23 @@ run_fsm()
 	rmmod mig_fsm_test
 }
 
+# The suites of the test module, which run when it is loaded; their tests become ours, and the
+# parameters of those comments.
+run_kunit()
+{
+	local suite
+
+	if ! insmod "$NIC_BUILD/modules$NIC_KERNEL/vfio_snapshot_kunit.ko"; then
+		result "not ok" "kunit: the test module loads"
+		return
+	fi
+	for suite in stream walk; do
+		merge "kunit $suite" < <(sed -n 's/^    //; t tap; d; :tap s/^ /# /; p' \
+			"/sys/kernel/debug/kunit/vfio_snapshot_$suite/results")
+	done
+	rmmod vfio_snapshot_kunit
+}
+
 # The VIRTIO NIC that is neither our PF nor a VF of it
 plain_nic()
 {
@@ -250,6 +267,11 @@ for program; do
 	case $program in
 	fsm)
 		run_fsm
+		;;
+	kunit)
+		# Debian's kernel has no KUnit.
+		is_debug_kernel || continue
+		run_kunit
 		;;
 	mig_plain_test)
 		[ "$driver" = "$ours" ] || continue
