@@ -19,17 +19,11 @@ usage()
 
 OURS=virtio_snapshot_vfio_pci
 RUNS="1 2"
-# scenario | VFs | seconds that it may take on the host's clock | options of vm.sh
-scenarios="
-small		2	200
-arcs		2	200
-delay		16	400
-precopy		2	200
-direct		2	200
-splice		2	200
-size		2	400	-m 6144
-fragmented	2	400	-m 6144
-"
+# Options of vm.sh for a scenario, if it needs any
+declare -A options=([size]="-m 6144" [fragmented]="-m 6144")
+# Seconds on the host's clock: a machine that is shared with others may be very slow.
+limit=600
+noisy_limit=1800
 
 peer=virtio_vfio_pci
 jobs=2
@@ -46,20 +40,24 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-all=$(awk 'NF { print $1 }' <<<"$scenarios")
 partial=
 if [ $# -gt 0 ]; then
 	partial=--partial
 	noisy=
-else
-	# shellcheck disable=SC2086 # a list
-	set -- $all
 fi
+"$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
+
+# The scenarios, each with the number of VFs, as the program lists them
+declare -A vfs
+while read -r name number; do
+	vfs[$name]=$number
+	[ -n "$partial" ] || set -- "$@" "$name"
+done < <(in_root /vfio-snapshot/build/bench/bin/mig_bench 2>&1 |
+	sed -nE 's/^([a-z0-9_]+) .*\(([0-9]+) devices\)$/\1 \2/p')
 for name; do
-	grep -qx "$name" <<<"$all" || die "there is no scenario $name" "the scenarios are: ${all//$'\n'/ }"
+	[ -n "${vfs[$name]:-}" ] || die "there is no scenario $name" "the scenarios are: ${!vfs[*]}"
 done
 
-"$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
 work=$BUILD/bench
 raw=$work/raw
 locked bench-run
@@ -75,13 +73,12 @@ driver_of() # ours|upstream
 # one SCENARIO WHO RUN: the output is kept under that name, and says how it ended.
 one()
 {
-	local name=$1 who=$2 run=$3 vfs seconds options status=0 start=$SECONDS
+	local name=$1 who=$2 run=$3 status=0 start=$SECONDS
 	local file=$raw/$name.$who.$run
 
-	read -r _ vfs seconds options < <(awk -v name="$name" '$1 == name' <<<"$scenarios")
 	# shellcheck disable=SC2086 # a list
-	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-$name-$who-$run" -t "$seconds" -I -l $options -- \
-		"$bench/scenario.sh" "$name" "$(driver_of "$who")" "$vfs" >"$file.tmp" 2>"$file.err" || status=$?
+	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-$name-$who-$run" -t "$limit" -I -l ${options[$name]:-} -- \
+		"$bench/scenario.sh" "$name" "$(driver_of "$who")" "${vfs[$name]}" >"$file.tmp" 2>"$file.err" || status=$?
 	grep -q '^# end ' "$file.tmp" || {
 		tail -n 3 "$file.err" | sed 's/^/# /' >>"$file.tmp"
 		[ "$status" = 124 ] && echo "# end hung" || echo "# end $status"
@@ -97,7 +94,7 @@ one_noisy() # WHO
 	local who=$1 driver status=0 start=$SECONDS
 
 	driver=$(driver_of "$who")
-	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-noisy-$who" -t 900 -- env DRIVER="$driver" \
+	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-noisy-$who" -t "$noisy_limit" -- env DRIVER="$driver" \
 		/vfio-snapshot/src/tools/testing/migration/run.sh --plan ten \
 		>"$raw/noisy.$who.log" 2>&1 || status=$?
 	[ "$status" != 0 ] || cp "$BUILD/logs/migration-1-$driver/timeline.json" "$raw/noisy.$who.json"

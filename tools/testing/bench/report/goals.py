@@ -53,11 +53,11 @@ ROWS = (
         Goal("to_running_64m", 0.05, PEER),
     ),
     _row(
-        "write_64m", "precopy", "write() of the stream, 64 MiB",
+        "write_64m", "direct", "write() of the stream, 64 MiB",
         Goal("write_64m", 0.5, PEER),
     ),
     _row(
-        "read_64m", "precopy", "read() of the stream, 64 MiB",
+        "read_64m", "direct", "read() of the stream, 64 MiB",
         Goal("read_64m", 1.0, PEER),
         Goal("read_64m", 1.1, "read_64m/bound"),
     ),

@@ -68,8 +68,8 @@ def rst(results: Results, entries: list[Entry], spreads: list[Spread], about: di
         *_rst_table([HEAD, *lines(results, entries)]),
         "",
     ]
-    for entry in entries:
-        text += [f"- ``{entry.row.name}``: {note}." for note in entry.notes]
+    text += [f"- ``{entry.row.name}``: " + "; ".join([entry.row.what, *entry.notes]) + "."
+             for entry in entries]  # fmt: skip
     if spreads:
         text += [
             "", "Ten migrations of a guest in a row, on the ordinary clock of the same machine:", "",
