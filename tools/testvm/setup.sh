@@ -18,6 +18,7 @@ debug-kernel	testvm/build-debug-kernel.sh
 debug-modules	testvm/build-modules.sh -k debug
 kselftest	testing/selftests/vfio_snapshot/prepare.sh
 migration	testing/migration/prepare.sh
+tool		vfio-snapshot/prepare.sh
 sphinx		docs/build-sphinx.sh
 bench		testing/bench/prepare.sh
 "

@@ -323,9 +323,32 @@ static int by_begin(const void *a, const void *b)
 	return one->begin < two->begin ? -1 : one->begin > two->begin;
 }
 
+/* When the device began to be saved */
+static int64_t saved_from(const struct lane *lane)
+{
+	static const char *const set[] = { "PRECOPY", "STOP_COPY" };
+	unsigned int i;
+
+	for (i = 0; i < lane->states.nr; i++)
+		if (is(lane->states.span[i].name, set, NR(set)))
+			return lane->states.span[i].begin;
+	return INT64_MAX;
+}
+
+/* A source above its destination */
+static int by_saving(const void *a, const void *b)
+{
+	int64_t one = saved_from(a), two = saved_from(b);
+
+	return one != two ? (one < two ? -1 : 1) : strcmp(((const struct lane *)a)->device,
+							  ((const struct lane *)b)->device);
+}
+
 void history_finish(struct history *h)
 {
 	unsigned int i, k;
+
+	qsort(h->lane, h->nr_lanes, sizeof(*h->lane), by_saving);
 
 	for (i = 0; i < h->nr_lanes; i++) {
 		end_spans(&h->lane[i].states, h->end);

@@ -34,9 +34,9 @@ static bool blocked(const struct function *f)
 
 static const char *answer(const struct function *f)
 {
-	if (f->migratable)
-		return "yes";
-	return f->user && !blocked(f) ? "in use" : "no";
+	if (blocked(f))
+		return "no";
+	return f->user ? "in use" : "yes";
 }
 
 static void show(const struct function *f)

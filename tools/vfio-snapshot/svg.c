@@ -203,12 +203,12 @@ static void shares(struct view *v, const struct blackout *b)
 
 		fprintf(v->out, "<rect class=\"%s\" x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"16\"/>"
 			"<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"10\" height=\"10\"/>"
-			"<text class=\"s\" x=\"%.1f\" y=\"%d\">%s %.3f ms (%.0f %%)</text>\n",
+			"<text class=\"s\" x=\"%.1f\" y=\"%d\">%s %.3f ms (%.2f %%)</text>\n",
 			parts[i].class, x, v->y, width, parts[i].class, legend, v->y + 24, legend + 15,
 			v->y + 33, parts[i].name, parts[i].part / 1e6,
 			whole ? 100.0 * parts[i].part / whole : 0);
 		x += width;
-		legend += 265;
+		legend += i ? 215 : 260;
 	}
 	v->y += 52;
 }
@@ -258,8 +258,8 @@ static void draw(struct view *v)
 		double x = x_of(v, h->blackout[i].begin), width = x_of(v, h->blackout[i].end) - x;
 
 		fprintf(v->out, "<rect class=\"blk\" x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\">"
-			"<title>blackout</title></rect>\n", x, top - 4, width < 1 ? 1 : width,
-			v->y - top + 4);
+			"<title>blackout %u</title></rect>\n", x, top - 4, width < 1 ? 1 : width,
+			v->y - top + 4, i + 1);
 	}
 	axis(v, h->begin);
 	for (i = 0; i < h->nr_blackouts && i < MAX_PANELS; i++)

@@ -85,7 +85,7 @@ static void print_commands(const struct history *h, const struct blackout *b, in
 
 static void share(FILE *out, const char *what, int64_t part, int64_t whole)
 {
-	fprintf(out, "  %11.3f ms %5.1f %%  %s\n", ms(part), whole ? 100.0 * part / whole : 0, what);
+	fprintf(out, "  %11.3f ms %6.2f %%  %s\n", ms(part), whole ? 100.0 * part / whole : 0, what);
 }
 
 static void print_blackout(const struct history *h, const struct blackout *b, unsigned int number,

@@ -24,9 +24,8 @@ struct watched {
 	int64_t total;		/* moved in this session */
 	int64_t pending;	/* waiting to be read */
 	int64_t rate_from;	/* bytes, at rate_at */
-	int64_t rate_at;	/* ns, of the trace */
-	int64_t last;
-	double rate;		/* bytes a second */
+	int64_t rate_at;	/* ns, of the trace: when this state was entered */
+	double rate;		/* bytes a second since then */
 };
 
 struct screen {
@@ -63,13 +62,29 @@ static bool asked_for(const struct options *o, const char *device)
 	return !o->nr_args;
 }
 
-static void move(struct watched *w, const struct event *e)
+static void enter(struct watched *w, const struct event *e)
 {
-	/* A total that went back is a new session's. */
-	if (strcmp(w->dir, e->dir) || e->total < w->total || !w->rate_at) {
-		w->rate_from = 0;
+	static const char *const opening[] = { "PRECOPY", "STOP_COPY", "RESUMING" };
+	bool was_saving = !strncmp(w->state, "PRECOPY", 7);
+	size_t i;
+
+	for (i = 0; i < NR(opening); i++) {
+		if (strcmp(e->state, opening[i]))
+			continue;
+		/* The final image comes in the session of the first one. */
+		w->rate_from = was_saving ? w->total : 0;
 		w->rate_at = e->time;
 		w->rate = 0;
+	}
+	snprintf(w->state, sizeof(w->state), "%s", e->state);
+}
+
+static void move(struct watched *w, const struct event *e)
+{
+	/* The trace began in the middle of a session. */
+	if (!w->rate_at) {
+		w->rate_from = e->total - e->bytes;
+		w->rate_at = e->time;
 	}
 	snprintf(w->dir, sizeof(w->dir), "%s", e->dir);
 	w->total = e->total;
@@ -111,9 +126,9 @@ static void bar(FILE *out, const struct watched *w)
 
 static void line_of(FILE *out, const struct watched *w)
 {
-	fprintf(out, "%-12s %-13s", w->device, w->state);
+	fprintf(out, "%-12s %s", w->device, w->state);
 	if (*w->dir) {
-		fprintf(out, " %-4s ", w->dir);
+		fprintf(out, "%*s %-4s ", 13 - (int)strlen(w->state), "", w->dir);
 		amount(out, w->total, "");
 		amount(out, w->rate, "/s");
 		fputc(' ', out);
@@ -178,7 +193,7 @@ static void take(void *context, const char *line)
 		return;
 	case EVENT_ARC_END:
 	case EVENT_RESET:
-		snprintf(w->state, sizeof(w->state), "%s", e.state);
+		enter(w, &e);
 		break;
 	case EVENT_DATA:
 		move(w, &e);

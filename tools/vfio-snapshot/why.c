@@ -73,12 +73,12 @@ static bool pf_without_admin_queue(const struct function *f)
 
 static bool not_installed(const struct function *f)
 {
-	return *f->wanted && !f->installed;
+	return f->vf && *f->wanted && !f->installed;
 }
 
 static bool not_loaded(const struct function *f)
 {
-	return f->installed && !f->loaded;
+	return f->vf && f->installed && !f->loaded;
 }
 
 static bool not_bound(const struct function *f)
@@ -108,7 +108,7 @@ static bool not_permitted(const struct function *f)
 
 static bool no_way_in(const struct function *f)
 {
-	return probe_said(f, -ENOENT);
+	return probe_said(f, -ENOENT) || probe_said(f, -ENODEV);
 }
 
 static bool busy(const struct function *f)
@@ -141,80 +141,80 @@ static bool probe_failed(const struct function *f)
 const struct why whys[] = {
 	{ "no-iommu", no_iommu,
 	  "the host has no IOMMU that is turned on",
-	  "turn on VT-d or AMD-Vi in the firmware's set-up; on Intel, boot with intel_iommu=on" },
+	  "turn on VT-d or AMD-Vi in the firmware's set-up; on Intel, boot with intel_iommu=on", false },
 	{ "no-iommu-group", no_group,
 	  "the IOMMU does not cover this function",
-	  "look for DMAR or AMD-Vi in the kernel log: the firmware's tables may be wrong" },
+	  "look for DMAR or AMD-Vi in the kernel log: the firmware's tables may be wrong", false },
 	{ "iommu-group-shared", group_shared,
 	  "IOMMU group {group} is shared with {sharer}, which {sharer-driver} drives",
-	  "bind {sharer} to vfio-pci too, or use a slot that the host isolates (PCIe ACS)" },
+	  "bind {sharer} to vfio-pci too, or use a slot that the host isolates (PCIe ACS)", false },
 	{ "no-driver-known", no_driver_known,
 	  "no driver on this host is known to migrate a device {id}",
-	  "none: it can be assigned with vfio-pci, without live migration" },
+	  "none: it can be assigned with vfio-pci, without live migration", false },
 	{ "physical-function", is_pf,
 	  "this is the physical function, only its virtual functions can be migrated",
-	  "echo 4 > /sys/bus/pci/devices/{bdf}/sriov_numvfs" },
+	  "echo 4 > /sys/bus/pci/devices/{bdf}/sriov_numvfs", false },
 	{ "physical-function-with-vfs", is_pf_with_vfs,
 	  "this is the physical function, only its {vfs} virtual functions can be migrated",
-	  "vfio-snapshot list" },
+	  "vfio-snapshot list", false },
 	{ "not-a-vf", no_vf,
 	  "this is not a virtual function: nobody else could save its state",
-	  "use a virtual function of an SR-IOV NIC" },
+	  "use a virtual function of an SR-IOV NIC", false },
 	{ "kernel-too-old", kernel_too_old,
 	  "kernel {kernel} has no VIRTIO device parts, which {wanted} needs",
-	  "boot Linux 6.13 or later; on Debian 13 that of backports" },
+	  "boot Linux 6.13 or later; on Debian 13 that of backports", false },
 	{ "pf-without-driver", pf_without_driver,
 	  "the physical function {pf} has no driver, so nothing can talk to its firmware",
-	  "echo {pf} > /sys/bus/pci/drivers_probe" },
+	  "echo {pf} > /sys/bus/pci/drivers_probe", true },
 	{ "pf-wrong-driver", pf_wrong_driver,
 	  "the physical function {pf} is driven by {pf-driver}, not by virtio-pci",
-	  "give {pf} back to virtio-pci: vfio-snapshot unbind {pf}" },
+	  "give {pf} back to virtio-pci: vfio-snapshot unbind {pf}", true },
 	{ "pf-device-without-driver", pf_device_without_driver,
 	  "the virtio device of the physical function {pf} has no driver, so its administration queue is off",
-	  "modprobe virtio_net (for a block device: virtio_blk)" },
+	  "modprobe virtio_net (for a block device: virtio_blk)", true },
 	{ "pf-without-admin-queue", pf_without_admin_queue,
 	  "the physical function {pf} has no administration virtqueue, so no device parts",
-	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts" },
+	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts", false },
 	{ "module-not-installed", not_installed,
 	  "the module {wanted} is not installed for kernel {kernel}",
-	  "install the vfio-snapshot DKMS package, or run make modules modules_install in its source" },
+	  "install the vfio-snapshot DKMS package, or run make modules modules_install in its source", false },
 	{ "module-not-loaded", not_loaded,
 	  "the module {wanted} is not loaded",
-	  "vfio-snapshot bind {bdf}" },
+	  "vfio-snapshot bind {bdf}", false },
 	{ "no-driver-bound", not_bound,
 	  "no driver is bound to it",
-	  "vfio-snapshot bind {bdf}" },
+	  "vfio-snapshot bind {bdf}", false },
 	{ "wrong-driver", wrong_driver,
 	  "its driver is {driver}, which cannot migrate it",
-	  "vfio-snapshot bind {bdf}" },
+	  "vfio-snapshot bind {bdf}", false },
 	{ "in-use", in_use,
 	  "process {user} ({user-name}) uses it, so it cannot be asked",
-	  "ask that process (QEMU: query-migrate), or vfio-snapshot watch {bdf}" },
+	  "ask that process (QEMU: query-migrate), or vfio-snapshot watch {bdf}", false },
 	{ "not-permitted", not_permitted,
 	  "it may not be opened",
-	  "run this as root" },
+	  "run this as root", false },
 	{ "no-vfio-interface", no_way_in,
 	  "the kernel offers neither /dev/vfio/vfio nor /dev/iommu",
-	  "modprobe vfio_iommu_type1" },
+	  "modprobe vfio_iommu_type1", false },
 	{ "busy", busy,
 	  "somebody who cannot be seen from here has it open",
-	  "look for a container or another PID namespace that uses it" },
+	  "look for a container or another PID namespace that uses it", false },
 	{ "pf-without-device-parts", no_device_parts,
 	  "the firmware of the physical function {pf} offers no device parts for it",
-	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts" },
+	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts", false },
 	{ "no-migration", no_migration,
 	  "{driver} says that this device cannot be migrated",
-	  "look for a line of {driver} in the kernel log, and for newer firmware" },
+	  "look for a line of {driver} in the kernel log, and for newer firmware", false },
 	{ "cannot-be-opened", probe_failed,
 	  "it cannot be opened: {probe}",
-	  "look at the end of the kernel log" },
+	  "look at the end of the kernel log", false },
 };
 
 const unsigned int nr_whys = NR(whys);
 
 bool why_holds(const struct why *why, const struct function *f)
 {
-	return !f->migratable && why->holds(f);
+	return (!f->migratable || why->even_so) && why->holds(f);
 }
 
 /* What a word of a text stands for; @number is room for one */

@@ -15,6 +15,7 @@ struct why {
 	/* With {word} for what is known of the function, see why.c */
 	const char *reason;
 	const char *next;
+	bool even_so;		/* although the driver says that it can be migrated */
 };
 
 extern const struct why whys[];

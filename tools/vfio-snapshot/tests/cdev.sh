@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tests of vfio-snapshot on a kernel with iommufd, over the character devices; TAP.
+set -eu
+
+here=$(cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck source=tools/testvm/l1/nic.sh
+. "$here/../../testvm/l1/nic.sh"
+# shellcheck source=tools/vfio-snapshot/tests/tap.sh
+. "$here/tap.sh"
+export PATH=$NIC_BUILD/vfio-snapshot:$PATH VFIO_SNAPSHOT_MODE=cdev
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# what NAME ANSWER "ID ..." BDF: list's answer and reasons
+why()
+{
+	json "j[0]['migratable'] == '$1' and [w['id'] for w in j[0]['why']] == '$2'.split()" \
+		"${@:4}" vfio-snapshot list --json "$3"
+}
+
+echo "TAP version 13"
+nic_up 2 >&2
+nic_load virtio_snapshot_vfio_pci
+a=$(nic_vf 0)
+b=$(nic_vf 1)
+ok "cdev: bind" ends 0 vfio-snapshot bind "$a" "$b"
+ok "cdev: list" why yes "" "$a"
+ok "cdev: save" ends 0 vfio-snapshot save "$a" "$work/state"
+ok "cdev: restore" ends 0 vfio-snapshot restore "$b" "$work/state"
+ok "cdev: arcs" json "len(j['arcs']) == 40" vfio-snapshot arcs --json "$a"
+exec 7<>"/dev/vfio/devices/$(ls "$NIC_PCI/devices/$a/vfio-dev")"
+ok "cdev: in use" why "in use" in-use "$a"
+exec 7>&-
+# As on a kernel that has no groups: the command finds its own way.
+no_groups()
+{
+	unshare -m env -u VFIO_SNAPSHOT_MODE sh -c '
+		mkdir /dev/vfio.devices
+		mount --rbind /dev/vfio/devices /dev/vfio.devices
+		mount -t tmpfs none /dev/vfio
+		mkdir /dev/vfio/devices
+		mount --rbind /dev/vfio.devices /dev/vfio/devices
+		exec "$@"' sh "$@"
+}
+ok "cdev: found without being told" why yes "" "$a" no_groups
+tap_end

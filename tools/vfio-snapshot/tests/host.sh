@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tests of vfio-snapshot that need no device: OUTPUT holds the program, built with ASan and
+# UBSan; TAP.
+set -eu
+
+here=$(cd -- "$(dirname -- "$0")" && pwd)
+top=$(cd -- "$here/../../.." && pwd)
+export PATH="${OUTPUT:?}:$PATH" LC_ALL=C.UTF-8
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# shellcheck source=tools/vfio-snapshot/tests/tap.sh
+. "$here/tap.sh"
+# shellcheck source=tools/vfio-snapshot/tests/fake.sh
+. "$here/fake.sh"
+
+echo "TAP version 13"
+
+# info
+mkdir "$work/streams"
+while IFS='|' read -r name text; do
+	status=1
+	[ "$text" != complete ] || status=0
+	ok "info: $name" says "$status" "$text" vfio-snapshot info "$work/streams/$name"
+	ok "info: $name as JSON" json "j['complete'] == (not $status)" \
+		vfio-snapshot info --json "$work/streams/$name"
+done < <(python3 "$here/streams.py" "$work/streams")
+
+every_cut_is_incomplete()
+{
+	local size at
+
+	size=$(stat -c %s "$work/streams/good")
+	for ((at = 0; at < size; at += at < 600 || at > size - 100 ? 1 : 97)); do
+		head -c "$at" "$work/streams/good" >"$work/cut"
+		says 1 incomplete vfio-snapshot info "$work/cut" || return 1
+	done
+}
+ok "info: a stream that is cut anywhere is incomplete" every_cut_is_incomplete
+ok "info: the parts of the device are named" json \
+	"[p['name'] for p in j['record_list'][1]['parts']][:3] ==
+	 ['device features', 'driver features', 'common configuration'] and
+	 j['record_list'][1]['parts'][0]['features'] == 'MAC MQ VERSION_1 ADMIN_VQ' and
+	 j['record_list'][1]['parts'][5]['value'] == '52:54:00:77:00:02'" \
+	vfio-snapshot info --json "$work/streams/good"
+from_pipe()
+{
+	vfio-snapshot info - <"$work/streams/good" | grep -q complete
+}
+ok "info: from standard input" from_pipe
+ok "info: a file that is not there" says 1 "No such file" vfio-snapshot info "$work/none"
+
+fuzz()
+{
+	mkdir -p "$work/corpus"
+	for stream in "$work"/streams/*; do
+		{ printf '\0'; head -c 3000 "$stream"; } >"$work/corpus/${stream##*/}"
+	done
+	{ printf '\1'; head -c 12000 "$here/trace.txt"; } >"$work/corpus/trace"
+	cd "$work"
+	clang -g -O1 -Wall -Wextra -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-D_GNU_SOURCE -I"$here/.." -I"$top/drivers/vfio/pci/snapshot" -I"$top/include/uapi" \
+		-I"$top/include" -o fuzz "$here/fuzz.c" "$here"/../{reader,parts,trace,history,svg,terminal,json}.c \
+		"$top/drivers/vfio/pci/snapshot/format.c" &&
+		./fuzz -seed=1 -runs="${RUNS:-60000}" -max_len=4096 -timeout=10 corpus
+}
+ok "info, timeline: ${RUNS:-60000} hostile files" fuzz
+
+# list
+fake_list()
+{
+	VFIO_SNAPSHOT_ROOT=$work/fake vfio-snapshot list --json "$FAKE_VF"
+}
+fake_host "$work/fake"
+ok "list: a VF that can be migrated" json \
+	"j[0]['migratable'] == 'yes' and j[0]['flags'] == ['stop-copy', 'p2p', 'pre-copy'] and not j[0]['why']" \
+	fake_list
+ok "list: with exit code 0" ends 0 env "VFIO_SNAPSHOT_ROOT=$work/fake" vfio-snapshot list "$FAKE_VF"
+while IFS='|' read -r id actions; do
+	fake_row "$work/fake" "$actions"
+	state=no
+	[ "$id" != in-use ] || state="in use"
+	ok "list: $id" json "j[0]['migratable'] == '$state' and '$id' in [w['id'] for w in j[0]['why']] and
+		not any(c in w['reason'] + w['next'] for c in '?{}' for w in j[0]['why'])" fake_list
+	ok "list: $id ends with 3" ends 3 env "VFIO_SNAPSHOT_ROOT=$work/fake" vfio-snapshot list "$FAKE_VF"
+done < <(fake_rows)
+every_row_is_tested()
+{
+	diff <(sed -n 's/^\t{ "\([a-z-]*\)", [a-z_]*,$/\1/p' "$here/../why.c" | sort) \
+		<(fake_rows | cut -d'|' -f1 | sort)
+}
+ok "list: every row of the table has its test" every_row_is_tested
+in_no_other_order()
+{
+	fake_row "$work/fake" "fake_bind $FAKE_PF ''; fake_bind $FAKE_VF virtio-pci"
+	json "[w['id'] for w in j[0]['why']] == ['pf-without-driver', 'wrong-driver']" fake_list
+}
+ok "list: several reasons, in the order in which to put them right" in_no_other_order
+ok "list: no such function" says 1 "no PCI function 0000:99:00.0" vfio-snapshot list 99:00.0
+
+# timeline, watch
+same()
+{
+	diff "$1" <("${@:2}")
+}
+svg_of()
+{
+	vfio-snapshot timeline --from "$here/trace.txt" --svg "$work/timeline.svg" >/dev/null &&
+		cat "$work/timeline.svg"
+}
+ok "timeline: of a recorded migration" same "$here/timeline.txt" vfio-snapshot timeline --from "$here/trace.txt"
+ok "timeline: the picture in the documentation is what it draws" \
+	same "$top/Documentation/images/timeline.svg" svg_of
+ok "timeline: which is XML" python3 -c \
+	"import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])" "$top/Documentation/images/timeline.svg"
+ok "timeline: the parts of a blackout are its whole" json \
+	"len(j['blackouts']) == 1 and j['blackouts'][0]['destination'] and
+	 all(abs(b['firmware_ms'] + b['driver_ms'] + b['elsewhere_ms'] - b['for_ms']) < .01 and
+	     min(b['firmware_ms'], b['driver_ms'], b['elsewhere_ms']) >= 0 for b in j['blackouts'])" \
+	vfio-snapshot timeline --json --from "$here/trace.txt"
+source_only()
+{
+	local source
+
+	source=$(sed -n 's/.*device=\([^ ]*\) from=RUNNING to=PRECOPY .*/\1/p' "$here/trace.txt" | head -n 1)
+	grep -F "$source" "$here/trace.txt" >"$work/source.txt"
+	json "len(j['devices']) == 1 and j['blackouts'][0]['destination'] is None" \
+		vfio-snapshot timeline --json --from "$work/source.txt"
+}
+ok "timeline: of the source host alone" source_only
+ok "timeline: a trace without our events" says 1 "no events" vfio-snapshot timeline --from /dev/null
+ok "watch: of the same trace" same "$here/watch.txt" vfio-snapshot watch --from "$here/trace.txt"
+watch_lines()
+{
+	vfio-snapshot watch --json --from "$here/trace.txt" |
+		python3 -c 'import json, sys
+lines = [json.loads(line) for line in sys.stdin]
+assert {"arc_end", "data"} <= {line["event"] for line in lines}'
+}
+ok "watch: a JSON object a line" watch_lines
+
+# the command line
+ok "no subcommand" ends 2 vfio-snapshot
+ok "an unknown subcommand" ends 2 vfio-snapshot frobnicate
+ok "an unknown option" ends 2 vfio-snapshot list --nothing
+ok "an option of another subcommand" ends 2 vfio-snapshot list --svg x
+ok "too few arguments" ends 2 vfio-snapshot save 00:01.0
+ok "no number" ends 2 vfio-snapshot timeline --record soon
+for command in arcs bind unbind watch; do
+	ok "$command: not an address" ends 2 vfio-snapshot "$command" 1.2.3.4
+done
+output_is_full()
+{
+	ends 1 vfio-snapshot info "$work/streams/good" >/dev/full
+}
+ok "output that cannot be written" output_is_full
+
+documented()
+{
+	local word
+
+	for word in $(vfio-snapshot --help | grep -oE '^  vfio-snapshot [a-z]+|--[a-z]+' | awk '{ print $NF }' | sort -u); do
+		case $word in
+		--*) grep -q "Fl \\\\-${word#--}" "$here/../vfio-snapshot.8" ;;
+		*) grep -q "^\\.It Cm $word\$" "$here/../vfio-snapshot.8" ;;
+		esac || { echo "the manual page does not know $word"; return 1; }
+	done
+	! command -v mandoc >/dev/null || mandoc -T lint -W warning "$here/../vfio-snapshot.8"
+}
+ok "the manual page has every subcommand and option" documented
+
+# completed LINE WORD...: that is offered.
+completed()
+{
+	local want
+
+	want=$(printf '%s\n' "${@:2}" | sort)
+	diff <(echo "$want") <(
+		# shellcheck source=tools/vfio-snapshot/completion.bash
+		. "$here/../completion.bash"
+		COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=' :'
+		_vfio_snapshot
+		printf '%s\n' "${COMPREPLY[@]}" | sort
+	)
+}
+ok "completion: subcommands" completed "vfio-snapshot " list bind unbind arcs save restore info watch timeline
+ok "completion: of one" completed "vfio-snapshot un" unbind
+ok "completion: options" completed "vfio-snapshot timeline --r" --record
+ok "completion: files" completed "vfio-snapshot info $here/ho" "$here/host.sh"
+
+tap_end
