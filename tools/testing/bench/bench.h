@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the scenarios of mig_bench share: how a figure is printed, what time it
+ * is, and the words for a step that must not fail.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vfio_mig.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define LARGE (64 * MIB)	/* what the rows named ..._64m pad the state by */
+
+/* The devices that the command line names, the source and the destination first */
+struct devices {
+	char **bdf;
+	unsigned int nr;
+};
+
+struct scenario {
+	const char *name;
+	int (*run)(const struct devices *devices);
+	unsigned int devices;	/* it needs so many */
+	const char *measures;
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned int nr_scenarios;
+
+int run_small(const struct devices *devices);
+int run_arcs(const struct devices *devices);
+int run_idle(const struct devices *devices);
+int run_delay(const struct devices *devices);
+int run_parallel(const struct devices *devices);
+int run_alone(const struct devices *devices);
+int run_precopy(const struct devices *devices);
+int run_drained(const struct devices *devices);
+int run_direct(const struct devices *devices);
+int run_pages(const struct devices *devices);
+int run_memory(const struct devices *devices);
+int run_splice(const struct devices *devices);
+int run_socket(const struct devices *devices);
+int run_size(const struct devices *devices);
+int run_fragmented(const struct devices *devices);
+
+/* Figures: one line each, for the script that makes the table */
+#define FIGURE(unit, value, ...) \
+	do { \
+		printf("bench "); \
+		printf(__VA_ARGS__); \
+		printf(" %llu %s\n", (unsigned long long)(value), unit); \
+		fflush(stdout); \
+	} while (0)
+
+#define NOTE(...) \
+	do { \
+		printf("# "); \
+		printf(__VA_ARGS__); \
+		printf("\n"); \
+		fflush(stdout); \
+	} while (0)
+
+/* A step without which nothing is left to measure */
+#define TRY(call) \
+	do { \
+		int _ret = (call); \
+		if (_ret) { \
+			NOTE("%s:%d: %s: %d (%s)", __func__, __LINE__, #call, \
+			     _ret, strerror(_ret < 0 ? -_ret : _ret)); \
+			return _ret < 0 ? _ret : -_ret; \
+		} \
+	} while (0)
+
+/* clock.c */
+/* CLOCK_MONOTONIC; under icount, virtual time */
+uint64_t now_ns(void);
+/*
+ * CPU time of this process, and of all other tasks: kernel threads, above all.
+ * An interrupt that comes while the CPU is idle is in neither.
+ */
+uint64_t own_ns(void);
+uint64_t others_ns(void);
+/* Memory that has been written to: it costs no page fault any more */
+void *touched(size_t len);
+
+#endif /* BENCH_H */

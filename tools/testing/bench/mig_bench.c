@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mig_bench SCENARIO SRC_BDF DST_BDF [MORE_BDF...]: measures one thing once, on
+ * any driver with VFIO migration. What it measures is a line
+ *	bench NAME VALUE UNIT
+ * each; all else that it says begins with "# ". Only what is measured first
+ * after a boot can be compared, so a boot takes one scenario.
+ */
+#include "bench.h"
+
+const struct scenario scenarios[] = {
+	{ "small", run_small, 2, "a migration of a small state: blackout_commands, small_arcs, instructions" },
+	{ "arcs", run_arcs, 2, "small_arcs: the other arcs" },
+	{ "precopy", run_precopy, 2, "64 MiB, with pre-copy: to_stop_copy_64m, to_running_64m" },
+	{ "drained", run_drained, 2, "the same, when all was read before the stop" },
+	{ "direct", run_direct, 2, "64 MiB, without pre-copy: direct_stop_copy_64m, read_64m, write_64m" },
+	{ "pages", run_pages, 2, "64 MiB: pages taken and given back while the guest stands still" },
+	{ "memory", run_memory, 2, "64 MiB: memory_save, memory_resume" },
+};
+const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);
+
+static int usage(void)
+{
+	unsigned int i;
+
+	fprintf(stderr, "usage: mig_bench SCENARIO SRC_BDF DST_BDF [MORE_BDF...]\n");
+	for (i = 0; i < nr_scenarios; i++)
+		fprintf(stderr, "%-12s %s (%u devices)\n", scenarios[i].name,
+			scenarios[i].measures, scenarios[i].devices);
+	return 2;
+}
+
+int main(int argc, char *argv[])
+{
+	struct devices devices = { .bdf = argv + 2, .nr = argc - 2 };
+	unsigned int i;
+	char driver[64];
+
+	if (argc < 4)
+		return usage();
+	for (i = 0; i < nr_scenarios && strcmp(argv[1], scenarios[i].name); i++)
+		;
+	if (i == nr_scenarios || devices.nr < scenarios[i].devices)
+		return usage();
+	if (pci_driver_name(argv[2], driver, sizeof(driver)))
+		strcpy(driver, "none");
+	NOTE("%s: %s, driver %s", scenarios[i].name, scenarios[i].measures, driver);
+	return scenarios[i].run(&devices) ? 1 : 0;
+}
