@@ -227,7 +227,8 @@ static int sample_load(struct vfio_snapshot_device *sdev, struct vfio_snapshot_i
 
 static const struct vfio_snapshot_ops sample_ops = {
 	.name = "ivshmem",
-	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_PRECOPY,
+	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_NDMA_STOPS |
+		VFIO_SNAPSHOT_CAP_PRECOPY,
 	.max_image = sizeof(struct sample_image) + MAX_MEMORY,
 	/* The CPU copies: one entry a page is no more work than few. */
 	.max_segs = MAX_MEMORY / PAGE_SIZE + 1,
