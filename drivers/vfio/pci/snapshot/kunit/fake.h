@@ -90,6 +90,7 @@ void fake_drop(struct fake *fake);
 void fake_fail(struct fake *fake, enum snapshot_command command, unsigned int nth,
 	       int err, enum vfio_snapshot_level level);
 unsigned int fake_mapped(struct fake *fake);
+bool fake_is_at(struct fake *fake, enum vfio_snapshot_level level);
 
 int fake_set(struct fake *fake, enum snapshot_state state, struct file **file);
 enum snapshot_state fake_get(struct fake *fake);
