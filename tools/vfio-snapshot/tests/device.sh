@@ -9,7 +9,8 @@ top=$(cd -- "$here/../../.." && pwd)
 . "$top/tools/testvm/l1/nic.sh"
 # shellcheck source=tools/vfio-snapshot/tests/tap.sh
 . "$here/tap.sh"
-export PATH=$NIC_BUILD/vfio-snapshot:$PATH
+# Or another build of it, as that with the sanitizers that "make check" leaves.
+export PATH=${TOOL:-$NIC_BUILD/vfio-snapshot}:$PATH
 ours=virtio_snapshot_vfio_pci
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -138,6 +139,18 @@ ok "timeline: a picture" python3 -c "import sys, xml.dom.minidom; xml.dom.minido
 	"$work/timeline.svg"
 ok "watch" recorded vfio-snapshot watch
 ok "watch: says what was moved" grep -q "$a.*STOP_COPY .* save .*#\]$" "$work/out"
+on_a_terminal()
+{
+	script -qec "vfio-snapshot watch" "$work/typescript" </dev/null >/dev/null &
+	sleep 2
+	through_a_pipe
+	sleep 1
+	pkill -INT -x vfio-snapshot
+	wait $!
+	# Drawn over: the cursor goes up a line for each device.
+	grep -q $'\e\\[2A' "$work/typescript" && grep -q "$a.*#\]" "$work/typescript"
+}
+ok "watch: on a terminal" on_a_terminal
 ok "watch: one device" recorded vfio-snapshot watch --json --seconds 60 "$b"
 one_device()
 {
