@@ -17,12 +17,17 @@ shift 2
 # shellcheck disable=SC2046 # a list
 [ $# -gt 0 ] || set -- $(echo mig_{probe,arc_query,arcs,reset,stream,fd,precopy,roundtrip,pairs}_test)
 
+limit=300
+if is_debug_kernel; then
+	limit=900
+	export VFIO_SNAPSHOT_SLOW=6
+fi
 status=0
 kernel_log_begin
 for program; do
 	begin=$SECONDS
 	echo "# $program $first $second"
-	timeout -k 5 300 "${KSELFTEST_OUT:-$here}/$program" "$first" "$second" || status=1
+	timeout -k 5 "$limit" "${KSELFTEST_OUT:-$here}/$program" "$first" "$second" || status=1
 	echo "# $program took $((SECONDS - begin)) s"
 done
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The sample back-end on two of QEMU's ivshmem-plain devices: sample.sh [PROGRAM...]
 # boots the test VM with them, and goes on in there.
+#   KERNEL       of the VM: stock (the default) or debug
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +14,7 @@ if [ -z "${VFIO_SNAPSHOT_L1:-}" ]; then
 		devices+=" -object memory-backend-ram,id=mem$i,size=64K,share=on"
 		devices+=" -device ivshmem-plain,memdev=mem$i,bus=port$i"
 	done
-	exec "$testvm/vm.sh" -n sample -t 300 --no-nic -q "$devices" -- \
+	exec "$testvm/vm.sh" -n sample -t 900 -k "${KERNEL:-stock}" --no-nic -q "$devices" -- \
 		"/vfio-snapshot/src/tools/testing/selftests/vfio_snapshot/${0##*/}" "$@"
 fi
 
