@@ -9,7 +9,7 @@ usage()
 {
 	cat <<-EOF
 		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-k KERNEL] [-a KERNEL_ARGS] [-n NAME]
-		             [-l] [-I] [--no-nic] [--] COMMAND...
+		             [-l] [-I] [-v VFS] [--no-nic] [--] COMMAND...
 		       vm.sh [options] -i [COMMAND...]      interactive, on this terminal
 
 		Boots the L1 virtual machine (the test root, Debian's kernel, our QEMU with the SR-IOV NIC),
@@ -17,6 +17,7 @@ usage()
 		SECONDS (default 600) are over, 125 when the machine itself failed.
 		-l turns the NIC's lab block on (tools/qemu/LAB.md).
 		-I boots with an instruction count for a clock: times are repeatable, and virtual.
+		VFS is how many VFs the NIC may have (16).
 		KERNEL is stock (Debian's, the default) or debug (see build-debug-kernel.sh).
 		There the checkout is /vfio-snapshot/src (read-only), the build folder
 		/vfio-snapshot/build. The kernel's log goes to logs/vm-NAME.log in the build folder.
@@ -34,6 +35,7 @@ name=l1
 nic=1
 lab=
 icount=
+vfs=16
 interactive=
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -47,6 +49,7 @@ while [ $# -gt 0 ]; do
 	-i) interactive=1 ;;
 	-l) lab=,x-lab=on ;;
 	-I) icount=1 ;;
+	-v) vfs=$2; shift ;;
 	--no-nic) nic= ;;
 	-h | --help) usage; exit 0 ;;
 	--) shift; break ;;
@@ -87,7 +90,7 @@ esac
 if [ -n "$nic" ]; then
 	"$here/build-qemu.sh"
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
-	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=16,queue-pairs=4,mac=52:54:00:77:00:01$pf_args$lab"
+	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=$vfs,queue-pairs=4,mac=52:54:00:77:00:01$pf_args$lab"
 	# A NIC of the same kind without device parts, for what the driver makes of that.
 	nic_args+=" -netdev user,id=plain,restrict=on -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
 else

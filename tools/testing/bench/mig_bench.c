@@ -16,6 +16,12 @@ const struct scenario scenarios[] = {
 	{ "direct", run_direct, 2, "64 MiB, without pre-copy: direct_stop_copy_64m, read_64m, write_64m" },
 	{ "pages", run_pages, 2, "64 MiB: pages taken and given back while the guest stands still" },
 	{ "memory", run_memory, 2, "64 MiB: memory_save, memory_resume" },
+	{ "delay", run_delay, 2, "blackout_1ms" },
+	{ "alone", run_alone, 2, "parallel_16: one device" },
+	{ "parallel", run_parallel, 32, "parallel_16: 16 at once" },
+	{ "idle", run_idle, 2, "precopy_idle" },
+	{ "splice", run_splice, 2, "64 MiB: splice_64m" },
+	{ "size", run_size, 2, "size_max" },
 };
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);
 

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How large a state may be: up to the gigabyte that the interface is meant for,
+ * and where memory is in pieces.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "drive.h"
+
+/* One migration, the state then at home on the other device: back by a reset */
+static int migrate(const struct devices *devices, uint64_t pad)
+{
+	struct drive d;
+
+	TRY(drive_open(&d, devices));
+	drive_pad(&d, pad);
+	TRY(drive_prepare(&d));
+	TRY(drive_blackout(&d));
+	TRY(drive_finish(&d));
+	TRY(virtio_send(&d.there, 0, 1));
+	NOTE("%llu bytes in the final image's records, STOP_COPY in %llu ns",
+	     (unsigned long long)d.rest, (unsigned long long)d.lap[LAP_TO_STOP_COPY]);
+	drive_close(&d);
+	munmap(d.buf, QEMU_READ);
+	return 0;
+}
+
+#define SMALLEST MIB
+/* All of the state but its pad is smaller than this. */
+#define PARTS (64 * KIB)
+
+/*
+ * Says each size as it went through: a driver may hang in the next, and then it
+ * is for the caller to end the machine.
+ */
+int run_size(const struct devices *devices)
+{
+	uint64_t size;
+
+	for (size = SMALLEST; size <= GIB; size *= 2) {
+		TRY(migrate(devices, size == GIB ? size - PARTS : size));
+		FIGURE("bytes", size, "size_max");
+	}
+	return 0;
+}
+
+static void put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		NOTE("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static uint64_t available(void)
+{
+	unsigned long long kb = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %llu kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb * KIB;
+}
+
+#define LEAVE (96 * MIB)
+
+/*
+ * Memory in single pages: nearly all of it is taken and nailed down, then every
+ * other page of the last quarter given back.
+ */
+static uint8_t *fragment(size_t *len)
+{
+	size_t page = 4 * KIB, at, have = available() - LEAVE;
+	uint8_t *mem;
+
+	put("/proc/sys/vm/compact_unevictable_allowed", "0");
+	put("/proc/sys/vm/overcommit_memory", "1");
+	mem = mmap(NULL, have, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		return NULL;
+	madvise(mem, have, MADV_NOHUGEPAGE);
+	for (at = 0; at < have; at += page)
+		mem[at] = 1;
+	if (mlock(mem, have))
+		NOTE("mlock: %s", strerror(errno));
+	for (at = 0; at < have && at < 2 * GIB; at += 2 * page) {
+		munlock(mem + at, page);
+		if (madvise(mem + at, page, MADV_DONTNEED))
+			NOTE("MADV_DONTNEED: %s", strerror(errno));
+	}
+	*len = have;
+	return mem;
+}
+
+int run_fragmented(const struct devices *devices)
+{
+	uint8_t *mem;
+	struct drive d;
+	size_t len = 0;
+	int ret, state;
+
+	TRY(drive_open(&d, devices));
+	drive_pad(&d, LARGE);
+	TRY(mig_set(&d.src, VFIO_DEVICE_STATE_STOP, NULL));
+	mem = fragment(&len);
+	if (!mem)
+		return -ENOMEM;
+	NOTE("%zu MiB taken, %llu MiB free", len / (size_t)MIB,
+	     (unsigned long long)(available() / MIB));
+	put("/proc/sys/vm/drop_caches", "1");
+	ret = mig_set(&d.src, VFIO_DEVICE_STATE_STOP_COPY, &d.save);
+	state = mig_get(&d.src);
+	NOTE("STOP_COPY: %s, then %s, and the device is%s stopped",
+	     strerror(-ret), mig_state_name(state), lab_stopped(&d.lab) ? "" : " not");
+	FIGURE("errno", -ret, "size_max/fragmented_errno");
+	FIGURE("state", state, "size_max/fragmented_state");
+	munmap(mem, len);
+	if (d.save >= 0)
+		close(d.save);
+	TRY(mig_set(&d.src, VFIO_DEVICE_STATE_STOP, NULL));
+	TRY(mig_set(&d.src, VFIO_DEVICE_STATE_STOP_COPY, &d.save));
+	TRY(mig_set(&d.src, VFIO_DEVICE_STATE_RUNNING, NULL));
+	NOTE("with its memory back, it saves");
+	close(d.save);
+	drive_close(&d);
+	return 0;
+}
