@@ -34,7 +34,9 @@ memory_resume 24576 65536 bytes
 size_max 1073741824 8388608 bytes
 parallel_16 5000000 9000000 ns
 parallel_16/alone 4500000 8500000 ns
-precopy_idle/false_ends 0 3 count
+precopy_idle 0 20 commands
+precopy_idle/false_ends 0 3 answers
+precopy_idle/false_hopes 0 0 answers
 precopy_idle/bytes 0 4310 bytes
 instructions 300000 850000 instructions
 """

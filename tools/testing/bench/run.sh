@@ -124,7 +124,7 @@ fi
 	echo "machine $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
 	echo "host Linux $(uname -r)"
 	echo "kernel $(sed -n 's/^# kernel //p' "$raw"/* | head -n 1)"
-	in_root "/vfio-snapshot/build/qemu/qemu-system-x86_64" --version | sed -n '1s/^QEMU emulator version/QEMU/p'
+	in_root "/vfio-snapshot/build/qemu/qemu-system-x86_64" --version | sed -n '1s/^QEMU emulator version /qemu QEMU /p'
 	echo "commit $(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)"
 	echo "date $(date -u +%Y-%m-%d)"
 	echo "command make bench$([ "$peer" = virtio_vfio_pci ] || echo " DRIVER=$peer")"

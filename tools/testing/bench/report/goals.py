@@ -90,6 +90,7 @@ ROWS = (
     _row(
         "precopy_idle", "idle", "commands a second while PRECOPY is polled",
         Goal("precopy_idle/false_ends", 0),
+        Goal("precopy_idle/false_hopes", 0),
         Goal("precopy_idle/bytes", 0),
     ),
     _row(

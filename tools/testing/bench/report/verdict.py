@@ -91,6 +91,7 @@ def _entry(results: Results, row: Row) -> Entry:
     entry.figure = row.name
     if not any(results.has(side, row.name) for side in (OURS, UPSTREAM)) and entry.judged:
         entry.figure = entry.judged[0].figure
+    if entry.figure != row.name:
         entry.notes.append(f"the figures are those of {entry.figure}")
     entry.unit = results.unit(entry.figure)
     entry.ours = results.value(OURS, entry.figure)
