@@ -11,7 +11,7 @@ KERNEL_MIN := 6.13
 MODULES := $(TOP)/drivers/vfio/pci/snapshot
 KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m
 
-.PHONY: help demo bench bench-doc htmldocs check check-debug modules modules_install unit kselftest vm clean kdir
+.PHONY: help demo bench bench-doc htmldocs check check-debug modules modules_install unit kselftest deb check-kernels vm clean kdir
 
 help:
 	@echo 'As root, on Debian 12 or 13 (the first run fetches and builds what it needs, in build/):'
@@ -22,6 +22,8 @@ help:
 	@echo '  make bench-doc        put the last result into Documentation/'
 	@echo '  make kselftest        only the kselftests, in the test machine'
 	@echo '  make htmldocs         Documentation/ as HTML, in build/htmldocs'
+	@echo '  make deb              Debian packages, in build/deb: the modules by DKMS, and the command vfio-snapshot'
+	@echo '  make check-kernels    compile the modules for every kernel that Debian serves'
 	@echo '  make vm               a shell in the test machine, with the driver bound'
 	@echo 'For this machine:'
 	@echo '  make modules [KDIR=]  build the kernel modules (KDIR: kernel headers or build tree)'
@@ -57,6 +59,12 @@ kselftest:
 unit:
 	@if command -v $(CC) >/dev/null; then $(MAKE) -s -C $(TOP)/tools/testing/unit check; \
 	else $(TOP)/tools/testing/check.sh unit; fi
+
+deb:
+	@$(TOP)/tools/testing/install/build-deb.sh
+
+check-kernels:
+	@$(TOP)/tools/testing/check.sh kernels
 
 vm:
 	$(TOP)/tools/testvm/setup.sh root initramfs source qemu modules

@@ -18,6 +18,9 @@ debug-kernel	testvm/build-debug-kernel.sh
 debug-modules	testvm/build-modules.sh -k debug
 kselftest	testing/selftests/vfio_snapshot/prepare.sh
 migration	testing/migration/prepare.sh
+packaging	testing/install/prepare.sh
+newer-root	testing/install/prepare.sh newer
+installed	testing/install/build-installed.sh
 tool		vfio-snapshot/prepare.sh
 sphinx		docs/build-sphinx.sh
 bench		testing/bench/prepare.sh

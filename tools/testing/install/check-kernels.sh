@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Compile the driver against the headers of every kernel that Debian serves, as TAP: W=1, and not one
+# warning. The back-end of VIRTIO is left out where the kernel lacks what it needs.
+set -eu
+# shellcheck source=tools/testing/install/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+# ---- in a root ----
+
+# --compile RELEASE BACK_END: print what the compiler says.
+if [ "${1:-}" = --compile ]; then
+	tree=$(mktemp -d)
+	cp -r "$TOP/drivers" "$TOP/include" "$tree/"
+	find "$tree" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete
+	exec make -s -j"$(nproc)" -C "/lib/modules/$2/build" M="$tree/drivers/vfio/pci/snapshot" W=1 \
+		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI="$3" modules
+fi
+
+# ---- on the host ----
+
+# in_newer CMD...: as in_root, with another root.
+in_newer()
+{
+	(ROOT=$NEWER && exec_in_root "$@")
+}
+
+number=0
+failed=0
+
+# compile ENTER... -- SUITE RELEASE
+compile()
+{
+	local out status=0 what='core and VIRTIO back-end' back_end=m
+	local -a enter=()
+
+	while [ "$1" != -- ]; do
+		enter+=("$1")
+		shift
+	done
+	if ! printf '6.13\n%s\n' "$3" | sort -CV; then
+		what="core; without the VIRTIO back-end, which needs Linux 6.13"
+		back_end=n
+	fi
+	number=$((number + 1))
+	out=$("${enter[@]}" /vfio-snapshot/src/tools/testing/install/check-kernels.sh \
+		--compile "$3" "$back_end" 2>&1) || status=$?
+	if [ "$status" = 0 ] && [ -z "$out" ]; then
+		echo "ok $number $2: $3: $what"
+		return
+	fi
+	printf '%s\n' "$out" | sed 's/^/# /'
+	echo "not ok $number $2: $3: $what"
+	failed=$((failed + 1))
+}
+
+layer=$(new_layer kernels)
+trap 'rm -rf --one-file-system -- "$layer"' EXIT
+mapfile -t trixie < <(in_layer "$layer" cat /kernels)
+mapfile -t newer <"$NEWER/kernels"
+echo "TAP version 13"
+echo "1..$((${#trixie[@]} + ${#newer[@]}))"
+for kernel in "${trixie[@]}"; do
+	# shellcheck disable=SC2086 # suite and release
+	compile in_layer "$layer" -- $kernel
+done
+for kernel in "${newer[@]}"; do
+	# shellcheck disable=SC2086
+	compile in_newer -- $kernel
+done
+[ "$failed" = 0 ]

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# In L1, with the Debian packages installed: aliases, driverctl, libvirt, removal. As TAP.
+set -eu
+# shellcheck source=tools/testing/install/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+# shellcheck source=tools/testing/install/tap.sh
+. "$INSTALL/tap.sh"
+
+# A layer on layers, in memory.
+if [ "${1:-}" != --inside ]; then
+	layer=/tmp/layer
+	lower=$BUILD/installed/upper:$PACKAGING/upper:/
+	[ ! -e "$BUILD/installed/root/etc" ] || lower=$BUILD/installed/root
+	mkdir $layer
+	mount -t tmpfs -o size=50% tmpfs $layer
+	mkdir $layer/{upper,work,root}
+	mount -t overlay -o "lowerdir=$lower,upperdir=$layer/upper,workdir=$layer/work" overlay $layer/root
+	for dir in proc sys dev vfio-snapshot/src vfio-snapshot/build; do
+		mount --rbind "/$dir" "$layer/root/$dir"
+	done
+	for dir in tmp run; do
+		mount -t tmpfs tmpfs $layer/root/$dir
+	done
+	exec chroot $layer/root /vfio-snapshot/src/tools/testing/install/l1.sh --inside
+fi
+
+# shellcheck source=tools/testvm/l1/nic.sh
+. "$TOP/tools/testvm/l1/nic.sh"
+
+driver=virtio_snapshot_vfio_pci
+aliases=/lib/modules/$(uname -r)/modules.alias
+virsh="virsh -q -c qemu:///system"
+
+driver_of()
+{
+	basename "$(readlink "/sys/bus/pci/devices/$1/driver")"
+}
+
+# matches DEVICE MODULE
+matches()
+{
+	local got
+
+	got=$("$INSTALL/best-match.sh" "/sys/bus/pci/devices/$1" "$aliases")
+	echo "$got"
+	[ "$got" = "$2" ]
+}
+
+by_driverctl()
+{
+	modprobe $driver
+	driverctl --nosave set-override "$vf" $driver
+	[ "$(driver_of "$vf")" = $driver ]
+	driverctl --nosave unset-override "$vf" || :
+	nic_unbind "$vf"
+	modprobe -r $driver
+}
+
+# As services would have been started at boot. The daemon's defaults want a systemd for control
+# groups, and a security driver.
+start_libvirt()
+{
+	# A static device node of the module, on a machine with udev.
+	modprobe vfio
+	cat >>/etc/libvirt/qemu.conf <<-EOF
+		cgroup_controllers = []
+		namespaces = []
+		security_driver = "none"
+		stdio_handler = "file"
+		user = "root"
+		group = "root"
+	EOF
+	LIBVIRT_LOG_OUTPUTS=1:file:/tmp/libvirtd.log libvirtd --daemon
+	$virsh version
+}
+
+# Nothing in this names a driver.
+define()
+{
+	cat >/tmp/guest.xml <<-EOF
+		<domain type='qemu'>
+		  <name>guest</name>
+		  <memory unit='MiB'>64</memory>
+		  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+		  <features><acpi/></features>
+		  <devices>
+		    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+		    <controller type='usb' model='none'/>
+		    <memballoon model='none'/>
+		    <hostdev mode='subsystem' type='pci' managed='yes'>
+		      <source>
+		        <address domain='0x${vf:0:4}' bus='0x${vf:5:2}' slot='0x${vf:8:2}' function='0x${vf:11}'/>
+		      </source>
+		      <rom bar='off'/>
+		    </hostdev>
+		  </devices>
+		</domain>
+	EOF
+	$virsh define /tmp/guest.xml
+}
+
+start_guest()
+{
+	[ ! -e /sys/module/$driver ] || { echo "$driver is loaded"; return 1; }
+	$virsh start guest || { tail -n 20 /tmp/libvirtd.log; return 1; }
+	[ "$(driver_of "$vf")" = $driver ]
+	$virsh domstate guest | grep running
+	$virsh qemu-monitor-command guest --hmp info pci | grep 1af4:1041
+}
+
+stop_guest()
+{
+	$virsh destroy guest
+	! driver_of "$vf" | grep $driver
+}
+
+# depmod reads all modules of a kernel, which takes minutes under emulation: the packages are removed
+# from a kernel that has no modules but those that are loaded.
+few_modules()
+{
+	local tree=/tmp/few name file kernel
+
+	kernel=/lib/modules/$(uname -r)
+	while read -r name _; do
+		file=$(modinfo -n "$name")
+		case $file in
+		"$kernel"/kernel/*) install -D "$file" "$tree/${file#"$kernel/kernel/"}" ;;
+		esac
+	done </proc/modules
+	mount --bind "$tree" "$kernel/kernel"
+}
+
+remove()
+{
+	modprobe -r $driver
+	few_modules
+	dpkg --purge vfio-snapshot-dkms vfio-snapshot
+	! find /lib/modules /var/lib/dkms /usr/src -name '*snapshot*' ! -name 'dm-snapshot*' | grep . &&
+		! grep $driver "$aliases" &&
+		! modprobe $driver
+}
+
+begin
+t "VFs" nic_up 2
+vf=$(nic_vf 0)
+t "the best match of a VF is our driver" matches "$vf" $driver
+t "that of the PCI bridge before the NIC is vfio-pci" \
+	matches "$(basename "$(dirname "$(readlink -f "/sys/bus/pci/devices/$(nic_pf)")")")" vfio_pci
+t "driverctl binds it" by_driverctl
+t "libvirt runs" start_libvirt
+t "a guest with the VF as managed hostdev is defined" define
+t "it starts, and libvirt has loaded and chosen our driver by itself" start_guest
+t "it stops, and the VF is given back" stop_guest
+t "the packages are removed, and nothing is left" remove
+end
