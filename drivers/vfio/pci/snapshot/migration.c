@@ -39,7 +39,10 @@ TIED(SNAPSHOT_F_PRECOPY, VFIO_MIGRATION_PRE_COPY);
 /* A size that userspace polls may be this old. */
 #define ESTIMATE_MAX_AGE	HZ
 
-/* To give back megabytes takes time that the guest has better use for at first. */
+/*
+ * What a session holds is given back so long after its end: the guest may run
+ * again by then, here or elsewhere, so its blackout is no longer for that.
+ */
 #define TIDY_DELAY	(HZ / 10)
 
 static struct snapshot_mig *to_mig(struct vfio_device *vdev)
@@ -128,6 +131,7 @@ static void end_stream(struct snapshot_mig *mig)
 	snapshot_stream_kill(mig->stream);
 	WRITE_ONCE(mig->ended, mig->stream);
 	mig->stream = NULL;
+	queue_tidy(mig, TIDY_DELAY);
 }
 
 static int open_stream(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
@@ -191,8 +195,6 @@ static int act_load_close(struct snapshot_mig *mig)
 	int err = snapshot_stream_load_end(mig->stream);
 
 	end_stream(mig);
-	/* Not by the last arc before the guest runs, which should do the least. */
-	queue_tidy(mig, TIDY_DELAY);
 	return err;
 }
 
@@ -268,9 +270,6 @@ static struct file *snapshot_set_state(struct vfio_device *vdev,
 	err = walk(mig, new_state);
 	/* Only the last arc of a walk opens a stream. */
 	swap(file, mig->opened);
-	/* What the blackout had no time for can be done once the guest runs. */
-	if (mig->walker.level == VFIO_SNAPSHOT_RUN)
-		queue_tidy(mig, TIDY_DELAY);
 	snapshot_mig_unlock(mig);
 	return err ? ERR_PTR(err) : file;
 }

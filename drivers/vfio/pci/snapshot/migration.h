@@ -43,7 +43,7 @@ struct vfio_precopy_info;
  * @failures: limits how often failures are told
  * @flags: SNAPSHOT_RESET_PENDING
  * @tidy: gives back what @ended holds; sends commands and frees memory, so it
- *        is queued when no blackout is on
+ *        comes a while after the end of the session, or before the next
  */
 struct snapshot_mig {
 	struct vfio_snapshot_device *sdev;

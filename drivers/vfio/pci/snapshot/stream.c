@@ -75,7 +75,8 @@ struct snapshot_out {
  * @initial: saving: bytes that the first image and what is before it take
  * @taken: bytes that were read or written
  * @final: saving: the END record is queued
- * @spare: saving: a buffer that has been read, for the next image
+ * @spare: saving: a buffer that has been read, for the next image if there is
+ *         one
  * @parser: loading
  * @buf: loading: data of the current record
  * @err: loading: the stream is broken for this reason
@@ -472,7 +473,11 @@ static ssize_t put_data(struct sink *sink, struct snapshot_buf *buf, size_t pos,
 	return snapshot_buf_read(buf, pos, len, sink->iter) ?: -EFAULT;
 }
 
-/* Some of a record; what is not needed for the next image is given back. */
+/*
+ * Some of a record. The first half of the final image is given back as it is
+ * read, the second with the session, which is soon over then: to free memory
+ * takes a sixth of the time that it takes to copy it.
+ */
 static ssize_t read_some(struct snapshot_stream *stream, struct snapshot_out *out,
 			 struct sink *sink)
 {
@@ -486,11 +491,11 @@ static ssize_t read_some(struct snapshot_stream *stream, struct snapshot_out *ou
 	pos = out->pos - out->head_len;
 	done = put_data(sink, out->buf, pos, min(out->buf_len - pos, sink->room));
 	if (done > 0 && READ_ONCE(stream->final))
-		snapshot_buf_release(out->buf, pos + done);
+		snapshot_buf_release(out->buf, min(pos + done, out->buf_len / 2));
 	return done;
 }
 
-/* Takes from the first record; frees it once it is wholly read. */
+/* Takes from the first record, which is gone once it is wholly read. */
 static ssize_t read_out(struct snapshot_stream *stream, struct snapshot_out *out,
 			struct sink *sink)
 {
@@ -506,7 +511,7 @@ static ssize_t read_out(struct snapshot_stream *stream, struct snapshot_out *out
 		if (out->pos < out->head_len + out->buf_len)
 			return done;
 		list_del(&out->entry);
-		if (!stream->spare && !stream->final)
+		if (!stream->spare)
 			swap(stream->spare, out->buf);
 	}
 	trace_vfio_snapshot_record(snapshot_mig_name(stream->mig),

@@ -159,19 +159,29 @@ TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 		close(fd[--i]);
 }
 
-/* MemAvailable, which counts what no cgroup was charged for as well */
-static long long available(void)
+/* The sum of what is in the lines of a file that @format reads a number from */
+static long long sum_of(const char *path, const char *format)
 {
-	long long kb = -1;
+	long long sum = 0, n;
 	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
+	FILE *f = fopen(path, "re");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %lld kB", &kb) == 1)
-			break;
+		if (sscanf(line, format, &n) == 1)
+			sum += n;
 	if (f)
 		fclose(f);
-	return kb * KIB;
+	return sum;
+}
+
+/*
+ * Memory that can be had, and so what no cgroup was charged for as well. Pages
+ * that a CPU keeps for itself are free, and not in MemAvailable.
+ */
+static long long available(void)
+{
+	return sum_of("/proc/meminfo", "MemAvailable: %lld kB") * KIB +
+	       sum_of("/proc/zoneinfo", " count: %lld") * getpagesize();
 }
 
 struct figures {
@@ -250,14 +260,14 @@ TEST_F_TIMEOUT(bounds, saving_costs_the_state_and_little_beside_it, 60)
 		at += got;
 	f = meter_read(&m);
 	LOG_FIGURES("half of it read", f);
-	EXPECT_LE(f.kernel, STATE + SLACK);
+	EXPECT_LE(f.kernel, STATE * 55 / 100);
 	while ((got = read(fd, ballast(0), MIB)) > 0)
 		at += got;
 	EXPECT_EQ(0, got);
 	EXPECT_GT(at, STATE);
 	f = meter_read(&m);
 	LOG_FIGURES("all of it read", f);
-	EXPECT_LE(f.kernel, SLACK);
+	EXPECT_LE(f.kernel, STATE * 55 / 100);
 
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 	close(fd);
