@@ -35,7 +35,7 @@ int run_idle(const struct devices *devices)
 		left = info.initial_bytes + info.dirty_bytes;
 		while ((got = read(d.save, d.buf, d.room)) > 0)
 			now += got;
-		if (got || errno != ENOMSG)
+		if (!got || errno != ENOMSG)
 			TRY(got ? -errno : -EIO);
 		bytes += now;
 		false_ends += !left && now;

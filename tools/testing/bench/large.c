@@ -100,7 +100,7 @@ int run_direct(const struct devices *devices)
 	return 0;
 }
 
-/* Page allocator calls of the arc into the blackout, everybody's */
+/* Page allocator calls of the arcs into and out of the blackout */
 int run_pages(const struct devices *devices)
 {
 	struct drive d;

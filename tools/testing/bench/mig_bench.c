@@ -21,6 +21,8 @@ const struct scenario scenarios[] = {
 	{ "parallel", run_parallel, 32, "parallel_16: 16 at once" },
 	{ "idle", run_idle, 2, "precopy_idle" },
 	{ "splice", run_splice, 2, "64 MiB: splice_64m" },
+	{ "socket", run_socket, 2, "64 MiB: splice_64m/socket" },
+	{ "fragmented", run_fragmented, 2, "64 MiB where memory is in single pages: size_max/fragmented" },
 	{ "size", run_size, 2, "size_max" },
 };
 const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);

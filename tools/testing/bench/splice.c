@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,10 +19,10 @@ static int stop_and_copy(struct drive *d, const struct devices *devices)
 	return 0;
 }
 
-static int none(const char *what)
+static int none(const char *row)
 {
-	NOTE("%s: %s", what, strerror(errno));
-	printf("bench splice_64m - ns\n");
+	NOTE("splice: %s", strerror(errno));
+	printf("bench %s - ns\n", row);
 	return 0;
 }
 
@@ -54,7 +53,7 @@ int run_splice(const struct devices *devices)
 		}
 	}
 	if (got < 0 && !len)
-		return none("splice");
+		return none("splice_64m");
 	if (got < 0)
 		TRY(-errno);
 	all = now_ns() - all;
@@ -94,24 +93,33 @@ int run_socket(const struct devices *devices)
 {
 	struct sink s = { .buf = touched(MIB) };
 	uint64_t all, own, len = 0;
+	ssize_t got, gone;
 	pthread_t thread;
 	struct timespec ts;
 	struct drive d;
-	ssize_t got;
-	int fd[2];
+	int fd[2], pipefd[2];
 
 	TRY(stop_and_copy(&d, devices));
 	if (!s.buf || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
 		return -errno;
+	if (pipe2(pipefd, O_CLOEXEC))
+		return -errno;
+	fcntl(pipefd[1], F_SETPIPE_SZ, MIB);
 	s.fd = fd[1];
 	TRY(pthread_create(&thread, NULL, drink, &s));
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	own = ts.tv_sec * 1000000000ull + ts.tv_nsec;
 	all = now_ns();
-	while ((got = sendfile(fd[0], d.save, NULL, QEMU_READ)) > 0)
+	while ((got = splice(d.save, NULL, pipefd[1], NULL, QEMU_READ, 0)) > 0) {
 		len += got;
+		for (; got > 0; got -= gone) {
+			gone = splice(pipefd[0], NULL, fd[0], NULL, got, 0);
+			if (gone <= 0)
+				TRY(-errno);
+		}
+	}
 	if (got < 0 && !len)
-		return none("sendfile");
+		return none("splice_64m/socket");
 	if (got < 0)
 		TRY(-errno);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
@@ -125,6 +133,8 @@ int run_socket(const struct devices *devices)
 	     (unsigned long long)len, (unsigned long long)all,
 	     (unsigned long long)s.cpu);
 	close(fd[1]);
+	close(pipefd[0]);
+	close(pipefd[1]);
 	close(d.save);
 	drive_close(&d);
 	return 0;

@@ -32,7 +32,7 @@ core="mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test mig_fd_test 
 	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test mig_trace_test
 	mig_messages_test cross_driver fsm kunit"
 faults="mig_fault_test mig_dead_test mig_pairs_test mig_many_test mig_mutator_test mig_ways_test
-	mig_bounds_test mig_vanish_test"
+	mig_bounds_test mig_splice_test mig_large_test mig_vanish_test"
 # shellcheck disable=SC2086 # lists
 case $* in
 '') set -- $core $faults ;;

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A state of 64 MiB moves on a device that takes 1,024 pieces of memory a
+ * command, and on the way into the blackout the kernel neither takes a page nor
+ * gives one back.
+ */
+#include "lib/harness.h"
+#include "lib/pages.h"
+#include "lib/rig.h"
+
+#define MIB (1024ul * 1024)
+#define STATE (64 * MIB)
+#define WRITE (32 * 1024)
+
+FIXTURE(large) {
+	struct rig rig;
+	struct vfio_dev to;
+	struct virtio_dev there;
+	struct pages pages;
+	int save, load;
+	uint8_t *buf;
+};
+
+FIXTURE_SETUP(large)
+{
+	int ret;
+
+	self->to = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
+	self->save = -1;
+	self->load = -1;
+	NEEDS_OURS();
+	NEEDS_SECOND_DEVICE();
+	ret = rig_open(&self->rig, test_env.bdf);
+	if (ret == -ENODEV)
+		SKIP(return, "not a virtio-net device");
+	ASSERT_EQ(0, ret);
+	RIG_NEEDS_LAB(&self->rig);
+	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
+	ASSERT_EQ(0, virtio_map(&self->rig.virtio, &self->to));
+	ASSERT_EQ(0, virtio_adopt(&self->there, &self->rig.virtio, &self->to));
+	self->buf = malloc(MIB);
+	ASSERT_NE(NULL, self->buf);
+	lab_vf_set(&self->rig.lab, LAB_VF_PAD, STATE);
+}
+
+FIXTURE_TEARDOWN(large)
+{
+	if (self->save >= 0)
+		close(self->save);
+	if (self->load >= 0)
+		close(self->load);
+	vfio_dev_close(&self->to);
+	rig_close(&self->rig);
+	free(self->buf);
+}
+
+/* To the end, or to where there is no more for now: bytes, or -errno */
+static long long move(FIXTURE_DATA(large) *self)
+{
+	long long moved = 0;
+	ssize_t got;
+	int ret;
+
+	while ((got = read(self->save, self->buf, MIB)) > 0) {
+		ret = mig_write_all(self->load, self->buf, got, WRITE, NULL);
+		if (ret)
+			return ret;
+		moved += got;
+	}
+	return got && errno != ENOMSG ? -errno : moved;
+}
+
+TEST_F_TIMEOUT(large, it_moves_with_four_commands_and_no_page_into_the_blackout, 120)
+{
+	struct lab *lab = &self->rig.lab;
+	int ret, traced;
+
+	traced = pages_open(&self->pages);
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_PRE_COPY, &self->save));
+	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RESUMING, &self->load));
+	ASSERT_LT(STATE, move(self));
+
+	lab_mark(lab, true);
+	ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL));
+	if (!traced)
+		pages_begin(&self->pages);
+	ret = mig_set(&self->rig.dev, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+	if (!traced)
+		pages_end(&self->pages);
+	ASSERT_EQ(0, ret);
+	ASSERT_LT(STATE, move(self));
+	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING_P2P, NULL));
+	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL));
+	lab_mark(lab, false);
+	EXPECT_EQ(4, lab_between_all(lab) - lab_between(lab, LAB_OP_DESTROY));
+	EXPECT_EQ(0, virtio_send(&self->there, 0, 1));
+
+	if (traced) {
+		TH_LOG("the kernel shows no page events");
+	} else {
+		/* Checkers of a debug kernel take pages for themselves. */
+		if (slowness() == 1) {
+			EXPECT_EQ(0, self->pages.allocated);
+			EXPECT_EQ(0, self->pages.freed);
+		}
+		pages_close(&self->pages);
+	}
+}
+
+SNAPSHOT_TEST_MAIN
