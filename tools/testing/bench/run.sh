@@ -20,7 +20,7 @@ usage()
 OURS=virtio_snapshot_vfio_pci
 RUNS="1 2"
 # Options of vm.sh for a scenario, if it needs any
-declare -A options=([parallel]="-v 32" [size]="-m 6144" [fragmented]="-m 6144")
+declare -A options=([parallel]="-v 32" [size]="-m 6144" [fragmented]="-m 1024")
 # Seconds on the host's clock: a machine that is shared with others may be very slow.
 limit=600
 noisy_limit=1800
