@@ -15,12 +15,17 @@ PACKAGING=$BUILD/packaging
 NEWER=$BUILD/newer-root
 
 # new_layer NAME: an empty one, on PACKAGING. Used by several at a time a layer would break, so each
-# user takes one of its own.
+# process takes one of its own. Those of processes that were killed are swept up here.
 new_layer()
 {
-	rm -rf --one-file-system -- "$BUILD/layers/$1"
-	mkdir -p "$BUILD/layers/$1"
-	echo "$BUILD/layers/$1"
+	local layer
+
+	mkdir -p "$BUILD/layers"
+	for layer in "$BUILD"/layers/*.*; do
+		kill -0 "${layer##*.}" 2>/dev/null || rm -rf --one-file-system -- "$layer"
+	done
+	mkdir "$BUILD/layers/$1.$$"
+	echo "$BUILD/layers/$1.$$"
 }
 
 # in_layer LAYER CMD...: run CMD in LAYER.
