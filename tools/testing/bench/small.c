@@ -120,7 +120,7 @@ int run_arcs(const struct devices *devices)
 	}
 	for (i = 0; i < ARRAY_SIZE(tour); i++) {
 		NOTE("%llu commands:", (unsigned long long)commands[i]);
-		FIGURE("ns", ns[i], "small_arcs/%s-%s", mig_state_name(tour[i].from),
+		FIGURE("ns", ns[i], "small_arcs/tour/%s-%s", mig_state_name(tour[i].from),
 		       mig_state_name(tour[i].to));
 	}
 	NOTE("a stream of %zu bytes", stream.len);

@@ -29,6 +29,10 @@ def main() -> int:
     problems = found.unstable + found.broken
     if not args.partial:
         problems += [f"missing: {name}" for name in verdict.missing(found)]
+    # First of all: nothing that goes wrong later may hide them.
+    for problem in problems:
+        print(f"error: {problem}", flush=True)
+    if not args.partial:
         about = _about(args.raw / "about")
         spreads = noisy.load(args.raw)
         made = {
@@ -38,8 +42,6 @@ def main() -> int:
         }
         for name, content in made.items():
             (args.out / name).write_text(content, encoding="utf-8")
-    for problem in problems:
-        print(f"error: {problem}")
     missed = [entry.row.name for entry in entries if not entry.met]
     print(f"{len(entries) - len(missed)} of {len(entries)} rows meet their goals"
           + (f"; missed: {', '.join(missed)}" if missed else ""))  # fmt: skip
