@@ -154,6 +154,7 @@ def unsteady() -> None:
     set_to(files, "write_64m", "20210000", runs="2")
     outcome = report(files)
     assert outcome.status == 1 and "write_64m (ours): 20000000 ns" in outcome.said, outcome.said
+    assert list(outcome.made) == ["bench.json"], "a page was made of runs that disagree"
     files = good()
     set_to(files, "blackout_commands", "9", side="upstream", runs="2")
     outcome = report(files)
