@@ -38,6 +38,7 @@ debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/ker
 tool			check		root			300	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check
 tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
 kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
+install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
 install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/install/l1.sh
 migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
