@@ -36,6 +36,7 @@ nic=1
 lab=
 icount=
 vfs=16
+rng="-device virtio-rng-pci"
 interactive=
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -102,6 +103,10 @@ if [ -n "$icount" ]; then
 	# as an instruction.
 	accel="-accel tcg,thread=single -icount shift=1,sleep=off -cpu max,-fsrm,-erms"
 	cpus=1
+	# Nothing is left to chance, nor to the time of day.
+	accel+=" -seed 1 -rtc base=2026-01-01,clock=vm"
+	rng=
+	kernel_args="nokaslr norandmaps $kernel_args"
 else
 	accel=$("$here/probe-accel.sh" "$qemu")
 fi
@@ -156,8 +161,7 @@ set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 	-device virtio-9p-pci,fsdev=build,mount_tag=build \
 	-device virtio-serial-pci -chardev stdio,id=output,signal=off \
 	-device "$port,chardev=output" \
-	-device virtio-rng-pci \
-	$nic_args $qemu_args
+	$rng $nic_args $qemu_args
 
 # fail WHAT: the end of the kernel's log, and the reason.
 fail()

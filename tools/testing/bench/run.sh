@@ -8,11 +8,12 @@ set -eu
 usage()
 {
 	cat <<-EOF
-		usage: run.sh [-d DRIVER] [-j JOBS] [-n] [SCENARIO...]
+		usage: run.sh [-d DRIVER] [-j JOBS] [-n | -N] [SCENARIO...]
 
 		Boots a fresh machine for each scenario, driver and run, and makes bench.json, bench.rst and
 		bench.svg in the build folder. DRIVER (virtio_vfio_pci) is put beside ours; JOBS (2) machines run
-		at a time; -n leaves out the live migrations on the ordinary clock. With a SCENARIO, only that
+		at a time; -n leaves out the live migrations on the ordinary clock; -N runs only those, and
+		adds them to the figures that there are. With a SCENARIO, only that
 		is run, and what it measured only shown.
 	EOF
 }
@@ -28,11 +29,13 @@ noisy_limit=1800
 peer=virtio_vfio_pci
 jobs=2
 noisy=1
+only_noisy=
 while [ $# -gt 0 ]; do
 	case $1 in
 	-d) peer=$2; shift ;;
 	-j) jobs=$2; shift ;;
 	-n) noisy= ;;
+	-N) only_noisy=1 ;;
 	-h | --help) usage; exit 0 ;;
 	-*) usage >&2; exit 2 ;;
 	*) break ;;
@@ -61,8 +64,13 @@ done
 work=$BUILD/bench
 raw=$work/raw
 locked bench-run
-rm -rf -- "$raw"
-mkdir -p "$raw"
+if [ -n "$only_noisy" ]; then
+	[ -s "$raw/about" ] || die "there are no figures in $raw" "run make bench"
+	set --
+else
+	rm -rf -- "$raw"
+	mkdir -p "$raw"
+fi
 bench=/vfio-snapshot/src/tools/testing/bench
 
 driver_of() # ours|upstream
@@ -102,7 +110,7 @@ one_noisy() # WHO
 }
 
 trap 'kill $(jobs -pr) 2>/dev/null || true' EXIT
-say "$# scenarios, two drivers, two runs: $(($# * 4)) machines, $jobs at a time"
+[ $# = 0 ] || say "$# scenarios, two drivers, two runs: $(($# * 4)) machines, $jobs at a time"
 for name; do
 	for run in $RUNS; do
 		for who in ours upstream; do
@@ -120,7 +128,7 @@ if [ -n "$noisy" ]; then
 	one_noisy upstream
 fi
 
-{
+[ -n "$only_noisy" ] || {
 	echo "machine $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
 	echo "host Linux $(uname -r)"
 	echo "kernel $(sed -n 's/^# kernel //p' "$raw"/* | head -n 1)"
