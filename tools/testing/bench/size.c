@@ -73,33 +73,34 @@ static uint64_t available(void)
 	return kb * KIB;
 }
 
-#define LEAVE (96 * MIB)
+/* What the machine itself needs, and less than the state */
+#define LEAVE (40 * MIB)
 
 /*
  * Memory in single pages: nearly all of it is taken and nailed down, then every
- * other page of the last quarter given back.
+ * other page given back. A file's pages can be, although they are locked.
  */
 static uint8_t *fragment(size_t *len)
 {
-	size_t page = 4 * KIB, at, have = available() - LEAVE;
+	size_t page = 4 * KIB, at, have = (available() - LEAVE) & ~(MIB - 1);
+	int fd = memfd_create("ballast", MFD_CLOEXEC);
 	uint8_t *mem;
 
 	put("/proc/sys/vm/compact_unevictable_allowed", "0");
 	put("/proc/sys/vm/overcommit_memory", "1");
-	mem = mmap(NULL, have, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fd < 0 || ftruncate(fd, have))
+		return NULL;
+	mem = mmap(NULL, have, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED)
 		return NULL;
-	madvise(mem, have, MADV_NOHUGEPAGE);
-	for (at = 0; at < have; at += page)
-		mem[at] = 1;
 	if (mlock(mem, have))
 		NOTE("mlock: %s", strerror(errno));
-	for (at = 0; at < have && at < 2 * GIB; at += 2 * page) {
-		munlock(mem + at, page);
-		if (madvise(mem + at, page, MADV_DONTNEED))
-			NOTE("MADV_DONTNEED: %s", strerror(errno));
-	}
+	for (at = 0; at < have; at += 2 * page)
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, page))
+			break;
+	if (at < have)
+		NOTE("fallocate: %s", strerror(errno));
+	close(fd);
 	*len = have;
 	return mem;
 }
