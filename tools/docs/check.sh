@@ -5,6 +5,8 @@
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
+# shellcheck source=tools/testing/tap.sh
+. "$TOP/tools/testing/tap.sh"
 
 here=$TOP/tools/docs
 if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
@@ -15,26 +17,6 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-number=0
-failed=0
-
-# t NAME CMD...: passes when CMD succeeds and prints nothing.
-t()
-{
-	local name=$1 out status=0
-
-	shift
-	number=$((number + 1))
-	out=$("$@" 2>&1) || status=$?
-	if [ "$status" = 0 ] && [ -z "$out" ]; then
-		echo "ok $number $name"
-		return
-	fi
-	printf '%s\n' "$out" | sed 's/^/# /'
-	echo "not ok $number $name"
-	failed=$((failed + 1))
-}
-
 not_stale()
 {
 	local file
@@ -59,11 +41,10 @@ kernel_doc()
 	done
 }
 
-echo "TAP version 13"
-echo "1..4"
-t "what is drawn from the source is not stale" not_stale
-t "Sphinx builds all pages without a warning" "$here/html.sh" "$work/html"
-t "kernel-doc comments" kernel_doc
+tap_begin 4
+t "what is drawn from the source is not stale" quiet not_stale
+t "Sphinx builds all pages without a warning" quiet "$here/html.sh" "$work/html"
+t "kernel-doc comments" quiet kernel_doc
 t "the files, tests, events and operations that the pages name are there" \
-	python3 -B "$here/names.py" "$TOP"
-[ "$failed" = 0 ]
+	quiet python3 -B "$here/names.py" "$TOP"
+tap_end

@@ -5,6 +5,8 @@
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
+# shellcheck source=tools/testing/tap.sh
+. "$TOP/tools/testing/tap.sh"
 
 if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
 	"$TOP/tools/testvm/build-source.sh"
@@ -15,26 +17,6 @@ fi
 cd "$TOP"
 linux=$BUILD/linux-source
 work=$(mktemp -d)
-number=0
-failed=0
-
-# t NAME CMD...: one test: passes when CMD succeeds and prints nothing.
-t()
-{
-	local name=$1 out status=0
-
-	shift
-	number=$((number + 1))
-	out=$("$@" 2>&1) || status=$?
-	if [ "$status" = 0 ] && [ -z "$out" ]; then
-		echo "ok $number $name"
-		return
-	fi
-	printf '%s\n' "$out" | sed 's/^/# /'
-	echo "not ok $number $name"
-	failed=$((failed + 1))
-}
-
 sources()
 {
 	find "$@" -type f -not -path './build/*' -not -path './.git/*' | LC_ALL=C sort
@@ -106,16 +88,15 @@ mapfile -t scripts < <(sources . | while read -r file; do
 done)
 mapfile -t licensed < <(sources . | grep -E '(\.(c|h|sh|py|mak|config)|/(Makefile|Kconfig|Kbuild|config|meson\.build))$')
 
-echo "TAP version 13"
-echo "1..$((${#kernel_files[@]} + ${#scripts[@]} + 4))"
+tap_begin $((${#kernel_files[@]} + ${#scripts[@]} + 4))
 for file in "${kernel_files[@]}"; do
-	t "checkpatch ${file#./}" checkpatch "$file"
+	t "checkpatch ${file#./}" quiet checkpatch "$file"
 done
-t "build with W=1" kbuild W=1
-t "sparse" sparse
-t "kernel-doc" kernel_doc include/linux/vfio_snapshot.h
+t "build with W=1" quiet kbuild W=1
+t "sparse" quiet sparse
+t "kernel-doc" quiet kernel_doc include/linux/vfio_snapshot.h
 for file in "${scripts[@]}"; do
-	t "shellcheck ${file#./}" shellcheck -x -P SCRIPTDIR:. "$file"
+	t "shellcheck ${file#./}" quiet shellcheck -x -P SCRIPTDIR:. "$file"
 done
 spdx()
 {
@@ -125,6 +106,6 @@ spdx()
 		has_spdx "$file"
 	done
 }
-t "SPDX line in every source file" spdx
+t "SPDX line in every source file" quiet spdx
 rm -rf "$work"
-[ "$failed" = 0 ]
+tap_end

@@ -13,31 +13,8 @@ if ! grep -q vfio_snapshot.run /proc/cmdline; then
 fi
 # shellcheck source=tools/testvm/l1/nic.sh
 . "$top/tools/testvm/l1/nic.sh"
-
-number=0
-failed=0
-
-# t NAME CMD...
-t()
-{
-	local name=$1 out
-
-	shift
-	number=$((number + 1))
-	if out=$("$@" 2>&1); then
-		echo "ok $number $name"
-	else
-		printf '%s\n' "$out" | sed 's/^/# /'
-		echo "not ok $number $name"
-		failed=$((failed + 1))
-	fi
-}
-
-skip()
-{
-	number=$((number + 1))
-	echo "ok $number $1 # SKIP $2"
-}
+# shellcheck source=../../testing/tap.sh
+. "$top/tools/testing/tap.sh"
 
 # VF N in a network namespace of its own, as 10.77.0.(10 + N).
 vf_up()
@@ -105,8 +82,7 @@ quiet_log()
 	! dmesg | grep -E 'WARNING:|BUG:|DMAR:.*fault|not a head|admin command error'
 }
 
-echo "TAP version 13"
-echo 1..8
+tap_begin 8
 t "virtio_pci takes the PF and creates 16 VFs" nic_up 16
 t "virtio_net takes all VFs" vfs_up
 t "the PF reaches every VF" all_vfs_answer
@@ -121,4 +97,4 @@ t "a flood of pings from VF to VF: none lost, none twice" \
 t "connections from VF to VF are intact" transfer ip netns exec vf0
 t "connections from the PF to a VF are intact" transfer
 t "the kernel has nothing to complain about" quiet_log
-[ "$failed" = 0 ]
+tap_end

@@ -5,6 +5,8 @@
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
+# shellcheck source=tools/testing/tap.sh
+. "$TOP/tools/testing/tap.sh"
 
 # ---- in a root ----
 
@@ -25,13 +27,10 @@ in_newer()
 	(ROOT=$NEWER && exec_in_root "$@")
 }
 
-number=0
-failed=0
-
 # compile ENTER... -- SUITE RELEASE
 compile()
 {
-	local out status=0 what='core and VIRTIO back-end' back_end=m
+	local what='core and VIRTIO back-end' back_end=m
 	local -a enter=()
 
 	while [ "$1" != -- ]; do
@@ -42,24 +41,15 @@ compile()
 		what="core; without the VIRTIO back-end, which needs Linux 6.13"
 		back_end=n
 	fi
-	number=$((number + 1))
-	out=$("${enter[@]}" /vfio-snapshot/src/tools/testing/install/check-kernels.sh \
-		--compile "$3" "$back_end" 2>&1) || status=$?
-	if [ "$status" = 0 ] && [ -z "$out" ]; then
-		echo "ok $number $2: $3: $what"
-		return
-	fi
-	printf '%s\n' "$out" | sed 's/^/# /'
-	echo "not ok $number $2: $3: $what"
-	failed=$((failed + 1))
+	t "$2: $3: $what" quiet "${enter[@]}" \
+		/vfio-snapshot/src/tools/testing/install/check-kernels.sh --compile "$3" "$back_end"
 }
 
 layer=$(new_layer kernels)
 trap 'rm -rf --one-file-system -- "$layer"' EXIT
 mapfile -t trixie < <(in_layer "$layer" cat /kernels)
 mapfile -t newer <"$NEWER/kernels"
-echo "TAP version 13"
-echo "1..$((${#trixie[@]} + ${#newer[@]}))"
+tap_begin $((${#trixie[@]} + ${#newer[@]}))
 for kernel in "${trixie[@]}"; do
 	# shellcheck disable=SC2086 # suite and release
 	compile in_layer "$layer" -- $kernel
@@ -68,4 +58,4 @@ for kernel in "${newer[@]}"; do
 	# shellcheck disable=SC2086
 	compile in_newer -- $kernel
 done
-[ "$failed" = 0 ]
+tap_end

@@ -4,8 +4,8 @@
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
-# shellcheck source=tools/testing/install/tap.sh
-. "$INSTALL/tap.sh"
+# shellcheck source=tools/testing/tap.sh
+. "$TOP/tools/testing/tap.sh"
 
 # A layer on layers, in memory.
 if [ "${1:-}" != --inside ]; then
@@ -141,7 +141,7 @@ remove()
 		! modprobe $driver
 }
 
-begin
+tap_begin
 t "VFs" nic_up 2
 vf=$(nic_vf 0)
 t "the best match of a VF is our driver" matches "$vf" $driver
@@ -153,4 +153,4 @@ t "a guest with the VF as managed hostdev is defined" define
 t "it starts, and libvirt has loaded and chosen our driver by itself" start_guest
 t "it stops, and the VF is given back" stop_guest
 t "the packages are removed, and nothing is left" remove
-end
+tap_end

@@ -5,8 +5,8 @@
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
-# shellcheck source=tools/testing/install/tap.sh
-. "$INSTALL/tap.sh"
+# shellcheck source=tools/testing/tap.sh
+. "$TOP/tools/testing/tap.sh"
 
 if [ "${1:-}" != --inside ]; then
 	layer=$(new_layer install)
@@ -90,7 +90,7 @@ modules_install()
 	aliases "$new"
 }
 
-begin
+tap_begin
 build=$(readlink "/lib/modules/$new/build")
 files >/tmp/before
 rm "/lib/modules/$new/build"
@@ -108,4 +108,4 @@ t "purge: nothing is left" purge
 t "then the best match is vfio-pci" matches "$vf" vfio_pci
 t "make modules, make modules_install" modules_install
 t "the best match is our driver again" matches "$vf" virtio_snapshot_vfio_pci
-end
+tap_end

@@ -6,8 +6,8 @@ set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=tools/testvm/l1/nic.sh
 . "$here/../../testvm/l1/nic.sh"
-# shellcheck source=tools/vfio-snapshot/tests/tap.sh
-. "$here/tap.sh"
+# shellcheck source=tools/vfio-snapshot/tests/says.sh
+. "$here/says.sh"
 export PATH=$NIC_BUILD/vfio-snapshot:$PATH VFIO_SNAPSHOT_MODE=cdev
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -19,18 +19,18 @@ why()
 		"${@:4}" vfio-snapshot list --json "$3"
 }
 
-echo "TAP version 13"
+tap_begin
 nic_up 2 >&2
 nic_load virtio_snapshot_vfio_pci
 a=$(nic_vf 0)
 b=$(nic_vf 1)
-ok "cdev: bind" ends 0 vfio-snapshot bind "$a" "$b"
-ok "cdev: list" why yes "" "$a"
-ok "cdev: save" ends 0 vfio-snapshot save "$a" "$work/state"
-ok "cdev: restore" ends 0 vfio-snapshot restore "$b" "$work/state"
-ok "cdev: arcs" json "len(j['arcs']) == 40" vfio-snapshot arcs --json "$a"
+t "cdev: bind" ends 0 vfio-snapshot bind "$a" "$b"
+t "cdev: list" why yes "" "$a"
+t "cdev: save" ends 0 vfio-snapshot save "$a" "$work/state"
+t "cdev: restore" ends 0 vfio-snapshot restore "$b" "$work/state"
+t "cdev: arcs" json "len(j['arcs']) == 40" vfio-snapshot arcs --json "$a"
 exec 7<>"/dev/vfio/devices/$(ls "$NIC_PCI/devices/$a/vfio-dev")"
-ok "cdev: in use" why "in use" in-use "$a"
+t "cdev: in use" why "in use" in-use "$a"
 exec 7>&-
 # As on a kernel that has no groups: the command finds its own way.
 no_groups()
@@ -43,5 +43,5 @@ no_groups()
 		mount --rbind /dev/vfio.devices /dev/vfio/devices
 		exec "$@"' sh "$@"
 }
-ok "cdev: found without being told" why yes "" "$a" no_groups
+t "cdev: found without being told" why yes "" "$a" no_groups
 tap_end

@@ -9,20 +9,20 @@ top=$(cd -- "$here/../../.." && pwd)
 export PATH="${OUTPUT:?}:$PATH" LC_ALL=C.UTF-8
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# shellcheck source=tools/vfio-snapshot/tests/tap.sh
-. "$here/tap.sh"
+# shellcheck source=tools/vfio-snapshot/tests/says.sh
+. "$here/says.sh"
 # shellcheck source=tools/vfio-snapshot/tests/fake.sh
 . "$here/fake.sh"
 
-echo "TAP version 13"
+tap_begin
 
 # info
 mkdir "$work/streams"
 while IFS='|' read -r name text; do
 	status=1
 	[ "$text" != complete ] || status=0
-	ok "info: $name" says "$status" "$text" vfio-snapshot info "$work/streams/$name"
-	ok "info: $name as JSON" json "j['complete'] == (not $status)" \
+	t "info: $name" says "$status" "$text" vfio-snapshot info "$work/streams/$name"
+	t "info: $name as JSON" json "j['complete'] == (not $status)" \
 		vfio-snapshot info --json "$work/streams/$name"
 done < <(python3 "$here/streams.py" "$work/streams")
 
@@ -36,8 +36,8 @@ every_cut_is_incomplete()
 		says 1 incomplete vfio-snapshot info "$work/cut" || return 1
 	done
 }
-ok "info: a stream that is cut anywhere is incomplete" every_cut_is_incomplete
-ok "info: the parts of the device are named" json \
+t "info: a stream that is cut anywhere is incomplete" every_cut_is_incomplete
+t "info: the parts of the device are named" json \
 	"[p['name'] for p in j['record_list'][1]['parts']][:3] ==
 	 ['device features', 'driver features', 'common configuration'] and
 	 j['record_list'][1]['parts'][0]['features'] == 'MAC MQ VERSION_1 ADMIN_VQ' and
@@ -47,8 +47,8 @@ from_pipe()
 {
 	vfio-snapshot info - <"$work/streams/good" | grep -q complete
 }
-ok "info: from standard input" from_pipe
-ok "info: a file that is not there" says 1 "No such file" vfio-snapshot info "$work/none"
+t "info: from standard input" from_pipe
+t "info: a file that is not there" says 1 "No such file" vfio-snapshot info "$work/none"
 
 fuzz()
 {
@@ -64,7 +64,7 @@ fuzz()
 		"$top/drivers/vfio/pci/snapshot/format.c" &&
 		./fuzz -seed=1 -runs="${RUNS:-60000}" -max_len=4096 -timeout=10 corpus
 }
-ok "info, timeline: ${RUNS:-60000} hostile files" fuzz
+t "info, timeline: ${RUNS:-60000} hostile files" fuzz
 
 # list
 fake_list()
@@ -72,31 +72,31 @@ fake_list()
 	VFIO_SNAPSHOT_ROOT=$work/fake vfio-snapshot list --json "$FAKE_VF"
 }
 fake_host "$work/fake"
-ok "list: a VF that can be migrated" json \
+t "list: a VF that can be migrated" json \
 	"j[0]['migratable'] == 'yes' and j[0]['flags'] == ['stop-copy', 'p2p', 'pre-copy'] and not j[0]['why']" \
 	fake_list
-ok "list: with exit code 0" ends 0 env "VFIO_SNAPSHOT_ROOT=$work/fake" vfio-snapshot list "$FAKE_VF"
+t "list: with exit code 0" ends 0 env "VFIO_SNAPSHOT_ROOT=$work/fake" vfio-snapshot list "$FAKE_VF"
 while IFS='|' read -r id actions; do
 	fake_row "$work/fake" "$actions"
 	state=no
 	[ "$id" != in-use ] || state="in use"
-	ok "list: $id" json "j[0]['migratable'] == '$state' and '$id' in [w['id'] for w in j[0]['why']] and
+	t "list: $id" json "j[0]['migratable'] == '$state' and '$id' in [w['id'] for w in j[0]['why']] and
 		not any(c in w['reason'] + w['next'] for c in '?{}' for w in j[0]['why'])" fake_list
-	ok "list: $id ends with 3" ends 3 env "VFIO_SNAPSHOT_ROOT=$work/fake" vfio-snapshot list "$FAKE_VF"
+	t "list: $id ends with 3" ends 3 env "VFIO_SNAPSHOT_ROOT=$work/fake" vfio-snapshot list "$FAKE_VF"
 done < <(fake_rows)
 every_row_is_tested()
 {
 	diff <(sed -n 's/^\t{ "\([a-z-]*\)", [a-z_]*,$/\1/p' "$here/../why.c" | sort) \
 		<(fake_rows | cut -d'|' -f1 | sort)
 }
-ok "list: every row of the table has its test" every_row_is_tested
+t "list: every row of the table has its test" every_row_is_tested
 in_no_other_order()
 {
 	fake_row "$work/fake" "fake_bind $FAKE_PF ''; fake_bind $FAKE_VF virtio-pci"
 	json "[w['id'] for w in j[0]['why']] == ['pf-without-driver', 'wrong-driver']" fake_list
 }
-ok "list: several reasons, in the order in which to put them right" in_no_other_order
-ok "list: no such function" says 1 "no PCI function 0000:99:00.0" vfio-snapshot list 99:00.0
+t "list: several reasons, in the order in which to put them right" in_no_other_order
+t "list: no such function" says 1 "no PCI function 0000:99:00.0" vfio-snapshot list 99:00.0
 
 # timeline, watch
 same()
@@ -108,12 +108,12 @@ svg_of()
 	vfio-snapshot timeline --from "$here/trace.txt" --svg "$work/timeline.svg" >/dev/null &&
 		cat "$work/timeline.svg"
 }
-ok "timeline: of a recorded migration" same "$here/timeline.txt" vfio-snapshot timeline --from "$here/trace.txt"
-ok "timeline: the picture in the documentation is what it draws" \
+t "timeline: of a recorded migration" same "$here/timeline.txt" vfio-snapshot timeline --from "$here/trace.txt"
+t "timeline: the picture in the documentation is what it draws" \
 	same "$top/Documentation/images/timeline.svg" svg_of
-ok "timeline: which is XML" python3 -c \
+t "timeline: which is XML" python3 -c \
 	"import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])" "$top/Documentation/images/timeline.svg"
-ok "timeline: the parts of a blackout are its whole" json \
+t "timeline: the parts of a blackout are its whole" json \
 	"len(j['blackouts']) == 1 and j['blackouts'][0]['destination'] and
 	 all(abs(b['firmware_ms'] + b['driver_ms'] + b['elsewhere_ms'] - b['for_ms']) < .01 and
 	     min(b['firmware_ms'], b['driver_ms'], b['elsewhere_ms']) >= 0 for b in j['blackouts'])" \
@@ -127,9 +127,9 @@ source_only()
 	json "len(j['devices']) == 1 and j['blackouts'][0]['destination'] is None" \
 		vfio-snapshot timeline --json --from "$work/source.txt"
 }
-ok "timeline: of the source host alone" source_only
-ok "timeline: a trace without our events" says 1 "no events" vfio-snapshot timeline --from /dev/null
-ok "watch: of the same trace" same "$here/watch.txt" vfio-snapshot watch --from "$here/trace.txt"
+t "timeline: of the source host alone" source_only
+t "timeline: a trace without our events" says 1 "no events" vfio-snapshot timeline --from /dev/null
+t "watch: of the same trace" same "$here/watch.txt" vfio-snapshot watch --from "$here/trace.txt"
 watch_lines()
 {
 	vfio-snapshot watch --json --from "$here/trace.txt" |
@@ -137,23 +137,23 @@ watch_lines()
 lines = [json.loads(line) for line in sys.stdin]
 assert {"arc_end", "data"} <= {line["event"] for line in lines}'
 }
-ok "watch: a JSON object a line" watch_lines
+t "watch: a JSON object a line" watch_lines
 
 # the command line
-ok "no subcommand" ends 2 vfio-snapshot
-ok "an unknown subcommand" ends 2 vfio-snapshot frobnicate
-ok "an unknown option" ends 2 vfio-snapshot list --nothing
-ok "an option of another subcommand" ends 2 vfio-snapshot list --svg x
-ok "too few arguments" ends 2 vfio-snapshot save 00:01.0
-ok "no number" ends 2 vfio-snapshot timeline --record soon
+t "no subcommand" ends 2 vfio-snapshot
+t "an unknown subcommand" ends 2 vfio-snapshot frobnicate
+t "an unknown option" ends 2 vfio-snapshot list --nothing
+t "an option of another subcommand" ends 2 vfio-snapshot list --svg x
+t "too few arguments" ends 2 vfio-snapshot save 00:01.0
+t "no number" ends 2 vfio-snapshot timeline --record soon
 for command in arcs bind unbind watch; do
-	ok "$command: not an address" ends 2 vfio-snapshot "$command" 1.2.3.4
+	t "$command: not an address" ends 2 vfio-snapshot "$command" 1.2.3.4
 done
 output_is_full()
 {
 	ends 1 vfio-snapshot info "$work/streams/good" >/dev/full
 }
-ok "output that cannot be written" output_is_full
+t "output that cannot be written" output_is_full
 
 documented()
 {
@@ -167,7 +167,7 @@ documented()
 	done
 	! command -v mandoc >/dev/null || mandoc -T lint -W warning "$here/../vfio-snapshot.8"
 }
-ok "the manual page has every subcommand and option" documented
+t "the manual page has every subcommand and option" documented
 
 # completed LINE WORD...: that is offered.
 completed()
@@ -183,9 +183,9 @@ completed()
 		printf '%s\n' "${COMPREPLY[@]}" | sort
 	)
 }
-ok "completion: subcommands" completed "vfio-snapshot " list bind unbind arcs save restore info watch timeline
-ok "completion: of one" completed "vfio-snapshot un" unbind
-ok "completion: options" completed "vfio-snapshot timeline --r" --record
-ok "completion: files" completed "vfio-snapshot info $here/ho" "$here/host.sh"
+t "completion: subcommands" completed "vfio-snapshot " list bind unbind arcs save restore info watch timeline
+t "completion: of one" completed "vfio-snapshot un" unbind
+t "completion: options" completed "vfio-snapshot timeline --r" --record
+t "completion: files" completed "vfio-snapshot info $here/ho" "$here/host.sh"
 
 tap_end

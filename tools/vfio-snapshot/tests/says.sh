@@ -1,26 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# TAP for the tests of the command.
+# Sourced: what the tests of the command ask about it.
 
-tap_number=0
-tap_failed=0
-
-# ok NAME CMD...: one test, which passes when CMD does. What CMD prints is shown if it does not.
-ok()
-{
-	local name=$1 output status=0
-
-	shift
-	tap_number=$((tap_number + 1))
-	output=$("$@" 2>&1) || status=$?
-	if [ "$status" = 0 ]; then
-		echo "ok $tap_number $name"
-		return
-	fi
-	printf '%s\n' "$output" | head -n 60 | sed 's/^/# /'
-	echo "not ok $tap_number $name"
-	tap_failed=$((tap_failed + 1))
-}
+# shellcheck source=tools/testing/tap.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../../testing/tap.sh"
 
 # ends STATUS CMD...: it ends with that exit code.
 ends()
@@ -55,10 +38,4 @@ json()
 j = json.loads(sys.argv[2])
 if not eval("(" + sys.argv[1] + ")"):
     sys.exit(sys.argv[1] + " is not so of\n" + sys.argv[2])' "$expression" "$output"
-}
-
-tap_end()
-{
-	echo "1..$tap_number"
-	[ "$tap_failed" = 0 ]
 }
