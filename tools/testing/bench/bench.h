@@ -83,11 +83,15 @@ int run_fragmented(const struct devices *devices);
 /* CLOCK_MONOTONIC; under icount, virtual time */
 uint64_t now_ns(void);
 /*
- * CPU time of this process, and of all other tasks: kernel threads, above all.
- * An interrupt that comes while the CPU is idle is in neither.
+ * CPU time of this process. An interrupt that comes while the CPU is idle is
+ * not in it.
  */
 uint64_t own_ns(void);
-uint64_t others_ns(void);
+/*
+ * Sleeps until the kernel's timer tick has just been: it comes each 4 ms, at
+ * multiples of that, and takes time that nobody measures here.
+ */
+void past_tick(void);
 /* Memory that has been written to: it costs no page fault any more */
 void *touched(size_t len);
 

@@ -52,6 +52,7 @@ int drive_open(struct drive *d, const struct devices *devices)
 	TRY(virtio_adopt(&d->there, &d->driver, &d->dst));
 	TRY(warm_pf(&d->dst));
 	usleep(SETTLE_US);
+	d->objects = lab_get(&d->lab, LAB_OBJECTS);
 	return 0;
 }
 
@@ -77,11 +78,33 @@ int timed_arc(struct vfio_dev *dev, uint32_t to, int *fd, uint64_t *ns)
 	return ret;
 }
 
+/* What a step is made of happens between these two. */
+static void step_begin(struct drive *d)
+{
+	if (d->aligned)
+		past_tick();
+	d->cpu -= own_ns();
+}
+
+static int step_end(struct drive *d, int ret)
+{
+	d->cpu += own_ns();
+	return ret;
+}
+
+static int arc(struct drive *d, struct vfio_dev *dev, uint32_t to, int *fd,
+	       enum lap lap)
+{
+	step_begin(d);
+	return step_end(d, timed_arc(dev, to, fd, &d->lap[lap]));
+}
+
 int drive_read_size(struct drive *d)
 {
 	uint64_t size;
 
-	TRY(mig_data_size(&d->src, &size));
+	step_begin(d);
+	TRY(step_end(d, mig_data_size(&d->src, &size)));
 	d->room = size && size < QEMU_READ ? size : QEMU_READ;
 	return 0;
 }
@@ -95,8 +118,8 @@ static int write_out(struct drive *d, size_t len, uint64_t *ns)
 	return ret;
 }
 
-int drive_move(struct drive *d, enum lap read_lap, enum lap write_lap,
-	       uint64_t *bytes)
+static int move(struct drive *d, enum lap read_lap, enum lap write_lap,
+		uint64_t *bytes)
 {
 	for (;;) {
 		uint64_t begin = now_ns();
@@ -113,48 +136,60 @@ int drive_move(struct drive *d, enum lap read_lap, enum lap write_lap,
 	}
 }
 
-int drive_ask_pending(struct drive *d)
+int drive_move(struct drive *d, enum lap read_lap, enum lap write_lap,
+	       uint64_t *bytes)
+{
+	step_begin(d);
+	return step_end(d, move(d, read_lap, write_lap, bytes));
+}
+
+static int ask_info(struct drive *d)
 {
 	struct vfio_precopy_info info;
+
+	step_begin(d);
+	return step_end(d, mig_precopy_info(d->save, &info));
+}
+
+int drive_ask_pending(struct drive *d)
+{
 	uint64_t size;
 
-	TRY(mig_data_size(&d->src, &size));
-	TRY(mig_precopy_info(d->save, &info));
-	return 0;
+	step_begin(d);
+	TRY(step_end(d, mig_data_size(&d->src, &size)));
+	return ask_info(d);
 }
 
 int drive_prepare(struct drive *d)
 {
-	struct vfio_precopy_info info;
-
 	TRY(drive_read_size(d));
-	TRY(timed_arc(&d->src, VFIO_DEVICE_STATE_PRE_COPY, &d->save,
-		      &d->lap[LAP_TO_PRECOPY]));
-	TRY(mig_precopy_info(d->save, &info));
-	TRY(timed_arc(&d->dst, VFIO_DEVICE_STATE_RESUMING, &d->load,
-		      &d->lap[LAP_TO_RESUMING]));
+	TRY(arc(d, &d->src, VFIO_DEVICE_STATE_PRE_COPY, &d->save,
+		LAP_TO_PRECOPY));
+	TRY(ask_info(d));
+	TRY(arc(d, &d->dst, VFIO_DEVICE_STATE_RESUMING, &d->load,
+		LAP_TO_RESUMING));
 	TRY(drive_move(d, LAP_READ_AHEAD, LAP_WRITE_AHEAD, &d->ahead));
 	return 0;
 }
 
 int drive_blackout(struct drive *d)
 {
-	TRY(timed_arc(&d->src, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL,
-		      &d->lap[LAP_TO_NDMA]));
-	TRY(timed_arc(&d->src, VFIO_DEVICE_STATE_STOP_COPY, NULL,
-		      &d->lap[LAP_TO_STOP_COPY]));
+	TRY(arc(d, &d->src, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL,
+		LAP_TO_NDMA));
+	TRY(arc(d, &d->src, VFIO_DEVICE_STATE_STOP_COPY, NULL,
+		LAP_TO_STOP_COPY));
 	TRY(drive_move(d, LAP_READ, LAP_WRITE, &d->rest));
-	TRY(timed_arc(&d->dst, VFIO_DEVICE_STATE_RUNNING_P2P, NULL,
-		      &d->lap[LAP_TO_RESUMING_NDMA]));
-	TRY(timed_arc(&d->dst, VFIO_DEVICE_STATE_RUNNING, NULL,
-		      &d->lap[LAP_TO_RUNNING]));
+	TRY(arc(d, &d->dst, VFIO_DEVICE_STATE_RUNNING_P2P, NULL,
+		LAP_TO_RESUMING_NDMA));
+	TRY(arc(d, &d->dst, VFIO_DEVICE_STATE_RUNNING, NULL,
+		LAP_TO_RUNNING));
 	return 0;
 }
 
 int drive_finish(struct drive *d)
 {
-	TRY(timed_arc(&d->src, VFIO_DEVICE_STATE_STOP, NULL,
-		      &d->lap[LAP_TO_STOP]));
+	TRY(arc(d, &d->src, VFIO_DEVICE_STATE_STOP, NULL,
+		LAP_TO_STOP));
 	close(d->save);
 	close(d->load);
 	d->save = -1;

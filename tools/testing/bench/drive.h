@@ -46,7 +46,10 @@ struct drive {
 	uint8_t *buf;
 	size_t room;			/* what QEMU would read at once */
 	size_t chunk;			/* and write */
+	bool aligned;			/* each step begins just after a timer tick */
+	uint64_t cpu;			/* of this process, in all steps */
 	uint64_t lap[NR_LAPS];
+	uint64_t objects;		/* of the firmware, before */
 	uint64_t ahead, rest;		/* bytes that were moved before and after the stop */
 };
 

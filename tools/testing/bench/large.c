@@ -14,6 +14,7 @@ static int migrate(const struct devices *devices, struct drive *d, bool drained)
 {
 	TRY(drive_open(d, devices));
 	drive_pad(d, LARGE);
+	d->aligned = true;
 	TRY(drive_prepare(d));
 	usleep(MEMORY_US);
 	TRY(drive_ask_pending(d));
@@ -77,11 +78,14 @@ int run_direct(const struct devices *devices)
 	TRY(drive_open(&d, devices));
 	drive_pad(&d, LARGE);
 	d.room = QEMU_READ;
+	d.aligned = true;
 	TRY(mig_set(&d.src, VFIO_DEVICE_STATE_STOP, NULL));
 	TRY(mig_set(&d.dst, VFIO_DEVICE_STATE_RESUMING, &d.load));
 	usleep(SETTLE_US);
+	past_tick();
 	TRY(timed_arc(&d.src, VFIO_DEVICE_STATE_STOP_COPY, &d.save, &to_stop_copy));
 	TRY(drive_move(&d, LAP_READ, LAP_WRITE, &d.rest));
+	past_tick();
 	TRY(timed_arc(&d.dst, VFIO_DEVICE_STATE_RUNNING, NULL, &to_running));
 	FIGURE("ns", to_stop_copy, "direct_stop_copy_64m");
 	FIGURE("ns", d.lap[LAP_READ], "read_64m");

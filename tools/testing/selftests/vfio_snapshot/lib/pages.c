@@ -8,22 +8,49 @@
 
 #include "pages.h"
 
-#define TRACEFS "/sys/kernel/tracing/"
 #define SHOWN 20	/* events that are printed */
 
-static int put(const char *file, const char *value)
+int tracefs_put(const char *file, const char *value)
 {
+	size_t left = strlen(value);
 	char path[128];
-	int fd, ret = 0;
+	ssize_t put;
+	int fd;
 
 	snprintf(path, sizeof(path), TRACEFS "%s", file);
 	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
+	/* Of a list it takes one word a call. */
+	do {
+		put = write(fd, value, left);
+		if (put > 0) {
+			value += put;
+			left -= put;
+		}
+	} while (put > 0 && left);
 	close(fd);
-	return ret;
+	return put < 0 ? -EINVAL : 0;
+}
+
+int tracefs_open(bool *mounted)
+{
+	*mounted = false;
+	if (!access(TRACEFS "events", F_OK))
+		return 0;
+	if (mount("none", TRACEFS, "tracefs", 0, NULL))
+		return -ENODEV;
+	*mounted = true;
+	return 0;
+}
+
+void tracefs_close(bool mounted)
+{
+	tracefs_put("set_event", "");
+	tracefs_put("set_event_pid", "");
+	tracefs_put("tracing_on", "1");
+	if (mounted)
+		umount(TRACEFS);
 }
 
 int pages_open(struct pages *p)
@@ -32,23 +59,21 @@ int pages_open(struct pages *p)
 	int ret;
 
 	memset(p, 0, sizeof(*p));
-	if (access(TRACEFS "events", F_OK)) {
-		if (mount("none", TRACEFS, "tracefs", 0, NULL))
-			return -ENODEV;
-		p->mounted = true;
-	}
+	ret = tracefs_open(&p->mounted);
+	if (ret)
+		return ret;
 	if (access(TRACEFS "events/kmem/mm_page_alloc", F_OK)) {
 		pages_close(p);
 		return -ENODEV;
 	}
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	ret = put("tracing_on", "0");
+	ret = tracefs_put("tracing_on", "0");
 	if (!ret)
-		ret = put("buffer_size_kb", "8192");
+		ret = tracefs_put("buffer_size_kb", "8192");
 	if (!ret)
-		ret = put("set_event_pid", pid);
+		ret = tracefs_put("set_event_pid", pid);
 	if (!ret)
-		ret = put("set_event", "kmem:mm_page_alloc kmem:mm_page_free");
+		ret = tracefs_put("set_event", "kmem:mm_page_alloc kmem:mm_page_free");
 	if (ret)
 		pages_close(p);
 	return ret;
@@ -58,8 +83,8 @@ void pages_begin(struct pages *p)
 {
 	p->allocated = 0;
 	p->freed = 0;
-	put("trace", "");
-	put("tracing_on", "1");
+	tracefs_put("trace", "");
+	tracefs_put("tracing_on", "1");
 }
 
 void pages_end(struct pages *p)
@@ -67,7 +92,7 @@ void pages_end(struct pages *p)
 	char line[512];
 	FILE *f;
 
-	put("tracing_on", "0");
+	tracefs_put("tracing_on", "0");
 	f = fopen(TRACEFS "trace", "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		if (strstr(line, " mm_page_alloc: "))
@@ -85,10 +110,6 @@ void pages_end(struct pages *p)
 
 void pages_close(struct pages *p)
 {
-	put("set_event", "");
-	put("set_event_pid", "");
-	put("tracing_on", "1");
-	if (p->mounted)
-		umount(TRACEFS);
+	tracefs_close(p->mounted);
 	p->mounted = false;
 }

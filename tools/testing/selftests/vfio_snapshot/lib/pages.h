@@ -8,6 +8,14 @@
 
 #include <stdbool.h>
 
+#define TRACEFS "/sys/kernel/tracing/"
+
+/* The kernel's recorder: 0, or -ENODEV where it has none */
+int tracefs_open(bool *mounted);
+int tracefs_put(const char *file, const char *value);
+/* Everything in it off */
+void tracefs_close(bool mounted);
+
 struct pages {
 	unsigned long long allocated;	/* calls, whatever the order */
 	unsigned long long freed;

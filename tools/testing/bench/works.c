@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
+#include "bench.h"
+#include "pages.h"
+#include "works.h"
+
+int works_begin(struct works *w)
+{
+	TRY(tracefs_open(&w->mounted));
+	TRY(tracefs_put("tracing_on", "0"));
+	TRY(tracefs_put("trace", ""));
+	TRY(tracefs_put("set_event", "workqueue:workqueue_execute_start workqueue:workqueue_execute_end"));
+	return tracefs_put("tracing_on", "1");
+}
+
+/* Work of a module: the kernel's own has no module's name behind its function's. */
+static bool begins(const char *line, unsigned long long *work)
+{
+	const char *what = strstr(line, " workqueue_execute_start: ");
+
+	return what && strchr(what, '[') &&
+	       sscanf(what, " workqueue_execute_start: work struct %llx", work) == 1;
+}
+
+static bool ends(const char *line, unsigned long long work)
+{
+	const char *what = strstr(line, " workqueue_execute_end: ");
+	unsigned long long other;
+
+	return what && sscanf(what, " workqueue_execute_end: work struct %llx",
+			      &other) == 1 && other == work;
+}
+
+/* It stands before the event's name, in seconds. */
+static double stamp(const char *line)
+{
+	const char *at = strstr(line, ": workqueue_execute_");
+
+	while (at && at > line && at[-1] != ' ')
+		at--;
+	return at ? atof(at) : 0;
+}
+
+uint64_t works_end(struct works *w)
+{
+	unsigned long long work = 0;
+	double began = 0, sum = 0;
+	char line[512];
+	FILE *f;
+
+	tracefs_put("tracing_on", "0");
+	f = fopen(TRACEFS "trace", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!work && begins(line, &work)) {
+			began = stamp(line);
+			printf("# %s", line);
+		} else if (work && ends(line, work)) {
+			sum += stamp(line) - began;
+			work = 0;
+		}
+	}
+	if (f)
+		fclose(f);
+	tracefs_close(w->mounted);
+	return sum * 1e9 + 0.5;
+}
