@@ -5,20 +5,32 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drive.h"
 
 #define DELAY_US 1000
 #define PAIRS 16
+#define START_NS 200000000	/* whole ticks: time enough for all threads to sleep */
 
 struct one {
 	struct drive d;
 	pthread_t thread;
-	pthread_barrier_t *start;
+	const uint64_t *start;	/* when all begin */
 	uint64_t ns;		/* of its blackout */
 	int ret;
 };
+
+static void sleep_until(uint64_t ns)
+{
+	struct timespec ts = {
+		.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000,
+	};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL))
+		;
+}
 
 static int timed_blackout(struct one *one)
 {
@@ -33,13 +45,14 @@ static void *thread(void *arg)
 {
 	struct one *one = arg;
 
-	pthread_barrier_wait(one->start);
+	sleep_until(*one->start);
 	one->ret = timed_blackout(one);
 	return NULL;
 }
 
 static int run_blackout(struct one *one)
 {
+	past_tick();
 	lab_delay(&one->d.lab, DELAY_US);
 	TRY(timed_blackout(one));
 	lab_delay(&one->d.lab, 0);
@@ -96,25 +109,37 @@ static int in_turn(struct one *all, unsigned int pairs)
 	return 0;
 }
 
+/* They are many: each gets the processor when it is due, and keeps it until it waits. */
+static int create(struct one *one)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	pthread_attr_t attr;
+	int ret;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &param);
+	ret = pthread_create(&one->thread, &attr, thread, one);
+	pthread_attr_destroy(&attr);
+	return -ret;
+}
+
 static int at_once(struct one *all, unsigned int pairs)
 {
-	pthread_barrier_t start;
+	uint64_t start;
 	unsigned int i;
 
-	pthread_barrier_init(&start, NULL, pairs + 1);
+	past_tick();
+	start = now_ns() + START_NS;
+	lab_delay(&all[0].d.lab, DELAY_US);	/* one register of the PF */
 	for (i = 0; i < pairs; i++) {
 		all[i].start = &start;
-		if (pthread_create(&all[i].thread, NULL, thread, &all[i]))
-			return -EAGAIN;
+		TRY(create(&all[i]));
 	}
-	/* They all sleep at the barrier. The delay is one register of the PF. */
-	usleep(SETTLE_US);
-	lab_delay(&all[0].d.lab, DELAY_US);
-	pthread_barrier_wait(&start);
 	for (i = 0; i < pairs; i++)
 		pthread_join(all[i].thread, NULL);
 	lab_delay(&all[0].d.lab, 0);
-	pthread_barrier_destroy(&start);
 	return 0;
 }
 

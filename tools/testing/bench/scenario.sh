@@ -12,6 +12,8 @@ scenario=$1 driver=$2 vfs=$3
 # Seconds of the virtual clock: next to nothing when nobody does anything.
 limit=600
 
+# The PF would send packets of its own whenever it likes.
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 nic_up "$vfs" >&2
 bdfs=()
 for ((n = 0; n < vfs; n++)); do

@@ -11,19 +11,19 @@
 #include "drive.h"
 
 /* One migration, the state then at home on the other device: back by a reset */
-static int migrate(const struct devices *devices, uint64_t pad, uint64_t *len)
+static int migrate(const struct devices *devices, uint64_t pad, uint64_t *state)
 {
 	struct drive d;
 
 	TRY(drive_open(&d, devices));
 	drive_pad(&d, pad);
+	TRY(mig_data_size(&d.src, state));
 	TRY(drive_prepare(&d));
 	TRY(drive_blackout(&d));
 	TRY(drive_finish(&d));
 	TRY(virtio_send(&d.there, 0, 1));
 	NOTE("%llu bytes in the final image's records, STOP_COPY in %llu ns",
 	     (unsigned long long)d.rest, (unsigned long long)d.lap[LAP_TO_STOP_COPY]);
-	*len = d.rest;
 	drive_close(&d);
 	munmap(d.buf, QEMU_READ);
 	return 0;
@@ -37,14 +37,14 @@ static int migrate(const struct devices *devices, uint64_t pad, uint64_t *len)
  */
 int run_size(const struct devices *devices)
 {
-	uint64_t size, len, others;
+	uint64_t pad, others, state;
 
-	/* What a final image has beside the pad: both together are to be the size, exactly. */
-	TRY(migrate(devices, SMALLEST, &len));
-	others = len - SMALLEST;
-	for (size = 2 * SMALLEST; size <= GIB; size *= 2) {
-		TRY(migrate(devices, size - others, &len));
-		FIGURE("bytes", len, "size_max");
+	/* What the state has beside the pad: both together are to be the size, exactly. */
+	TRY(migrate(devices, SMALLEST, &state));
+	others = state - SMALLEST;
+	for (pad = 2 * SMALLEST; pad <= GIB; pad *= 2) {
+		TRY(migrate(devices, pad - others, &state));
+		FIGURE("bytes", state, "size_max");
 	}
 	return 0;
 }
@@ -86,6 +86,7 @@ static uint8_t *fragment(size_t *len)
 	int fd = memfd_create("ballast", MFD_CLOEXEC);
 	uint8_t *mem;
 
+	put("/proc/sys/vm/min_free_kbytes", "4096");	/* far less than LEAVE */
 	put("/proc/sys/vm/compact_unevictable_allowed", "0");
 	put("/proc/sys/vm/overcommit_memory", "1");
 	if (fd < 0 || ftruncate(fd, have))

@@ -17,11 +17,16 @@ def _about(path: Path) -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="report")
     parser.add_argument("--partial", action="store_true", help="only show what was measured")
+    parser.add_argument("--again", action="store_true", help="only list what must be run again")
     parser.add_argument("raw", type=Path, help="folder with a file for each machine")
     parser.add_argument("out", type=Path, help="folder for what is made")
     args = parser.parse_args()
 
-    found = results.load(args.raw)
+    runs = results.read(args.raw)
+    if args.again:
+        print("\n".join(results.again(runs)))
+        return 0
+    found = results.load(runs)
     entries = verdict.judge(found)
     if args.partial:
         entries = [entry for entry in entries if any(j.value is not None for j in entry.judged)]

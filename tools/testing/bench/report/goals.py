@@ -88,9 +88,9 @@ ROWS = (
         Goal("parallel_16", 1.2, "parallel_16/alone"),
     ),
     _row(
-        "precopy_idle", "idle", "commands a second while PRECOPY is polled",
+        "precopy_idle", "idle", "false answers, and bytes a second, while PRECOPY is polled",
         Goal("precopy_idle/false_ends", 0),
-        Goal("precopy_idle/false_hopes", 0),
+        Goal("precopy_idle/false_more", 0),
         Goal("precopy_idle/bytes", 0),
     ),
     _row(

@@ -2,10 +2,14 @@
 """What the runs printed, and whether they agree."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 SIDES = ("ours", "upstream")
+RUNS = 2  # that must agree
+MOST_RUNS = 4  # after which it is over
 # Figures of these units may differ between two runs by that much; all others must be equal.
 MAY_DIFFER = {"ns": 0.01, "instructions": 0.01}
 HUNG = "hung"
@@ -60,6 +64,28 @@ def difference(one: Figure, other: Figure) -> float:
     return high / low - 1
 
 
+def differences(first: Run, second: Run) -> Iterator[tuple[str, str]]:
+    for name in dict.fromkeys([*first.figures, *second.figures]):
+        one, other = first.figures.get(name), second.figures.get(name)
+        if not one or not other:
+            yield name, "in one of two runs only"
+            continue
+        apart = difference(one, other)
+        if apart > MAY_DIFFER.get(one.unit, 0):
+            by = f"{100 * apart:.1f} % apart" if apart < float("inf") else "not the same"
+            yield name, f"{one.value} {one.unit} and {other.value} {other.unit}, {by}"
+    if first.end != second.end:
+        yield "the end", f"{first.end} and {second.end}"
+
+
+def agreeing(runs: list[Run]) -> list[Run]:
+    """The first two that agree; without such, all."""
+    for pair in combinations(runs, RUNS):
+        if not any(differences(*pair)):
+            return list(pair)
+    return runs
+
+
 @dataclass
 class Results:
     """By side, all scenarios taken together: the figures of the first run."""
@@ -69,6 +95,7 @@ class Results:
     ends: dict[tuple[str, str], str] = field(default_factory=dict)  # (scenario, side)
     unstable: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)  # scenarios with more than two runs
 
     def value(self, side: str, name: str) -> float | None:
         figure = self.figures[side].get(name)
@@ -91,26 +118,12 @@ class Results:
         names = [n for side in SIDES for n in self.figures[side] if n.startswith(f"{name}/")]
         return list(dict.fromkeys(names))
 
-    def _compare(self, scenario: str, side: str, first: Run, second: Run) -> None:
-        for name in dict.fromkeys([*first.figures, *second.figures]):
-            one, other = first.figures.get(name), second.figures.get(name)
-            if not one or not other:
-                self.unstable.append(f"{name} ({side}): in one of two runs only")
-                continue
-            apart = difference(one, other)
-            if apart > MAY_DIFFER.get(one.unit, 0):
-                by = f"{100 * apart:.1f} % apart" if apart < float("inf") else "not the same"
-                self.unstable.append(
-                    f"{name} ({side}): {one.value} {one.unit} and {other.value} {other.unit}, {by}"
-                )
-        if first.end != second.end:
-            self.unstable.append(f"{scenario} ({side}): ended with {first.end} and {second.end}")
-
     def _take(self, scenario: str, side: str, runs: list[Run]) -> None:
-        if len(runs) == 2:
-            self._compare(scenario, side, *runs)
-        else:
-            self.broken.append(f"{scenario} ({side}): {len(runs)} of 2 runs")
+        if len(runs) < RUNS:
+            self.broken.append(f"{scenario} ({side}): {len(runs)} of {RUNS} runs")
+        runs = agreeing(runs)
+        if len(runs) > 1:
+            self.unstable += [f"{name} ({side}): {why}" for name, why in differences(*runs[:2])]
         if not runs:
             return
         for name, figure in runs[0].figures.items():
@@ -123,15 +136,36 @@ class Results:
             self.broken.append(f"{scenario} ({side}): ended with {runs[0].end}")
 
 
-def load(raw: Path) -> Results:
-    """Of files named SCENARIO.SIDE.RUN."""
-    results = Results()
-    runs: dict[tuple[str, str], list[Run]] = {}
+Runs = dict[tuple[str, str], list[Run]]  # by scenario and side
+
+
+def read(raw: Path) -> Runs:
+    """Files named SCENARIO.SIDE.RUN."""
+    runs: Runs = {}
     for path in sorted(raw.glob("*.*.[0-9]")):
         scenario, side, _ = path.name.split(".")
         if side in SIDES:
             runs.setdefault((scenario, side), []).append(parse(path.read_text(errors="replace")))
+    return runs
+
+
+def again(runs: Runs) -> list[str]:
+    """What has to be run once more: SCENARIO SIDE RUN."""
+    return [
+        f"{scenario} {side} {len(all_of) + 1}"
+        for (scenario, side), all_of in runs.items()
+        if RUNS <= len(all_of) < MOST_RUNS and len(agreeing(all_of)) == len(all_of)
+        and any(differences(*all_of[:2]))
+    ]  # fmt: skip
+
+
+def load(runs: Runs) -> Results:
+    """The two of each that agree."""
+    results = Results()
     for scenario in sorted({scenario for scenario, _ in runs}):
         for side in SIDES:
-            results._take(scenario, side, runs.get((scenario, side), []))
+            all_of = runs.get((scenario, side), [])
+            if len(all_of) > RUNS:
+                results.repeated.append(f"{scenario} ({side}): {len(all_of)}")
+            results._take(scenario, side, all_of)
     return results

@@ -46,6 +46,7 @@ def terminal(results: Results, entries: list[Entry]) -> str:
     table = [HEAD, *lines(results, entries)]
     widths = _widths(table)
     text = [_padded(line, widths) for line in table]
+    text += [f"run until two runs agreed: {what} runs" for what in results.repeated]
     text += [f"{entry.row.name}: {note}" for entry in entries for note in entry.notes]
     return "\n".join(text)
 
@@ -70,6 +71,9 @@ def rst(results: Results, entries: list[Entry], spreads: list[Spread], about: di
     ]
     text += [f"- ``{entry.row.name}``: " + "; ".join([entry.row.what, *entry.notes]) + "."
              for entry in entries]  # fmt: skip
+    if results.repeated:
+        text += ["", "Run more than twice, until two runs agreed:", ""]
+        text += [f"- {what} runs" for what in results.repeated]
     if spreads:
         text += [
             "", "Ten migrations of a guest in a row, on the ordinary clock of the same machine:", "",
