@@ -27,6 +27,7 @@ proof			check		root			300	root	$src/tools/testing/proof/run.sh
 fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
 nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
+migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
 kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
 sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
 debug-core		check		$debug_needs		900	vm,-l,-k,debug	$cdev core
@@ -42,7 +43,6 @@ install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
 install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/install/l1.sh
 migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
-migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
 migration-mixed		check		$vm_needs,migration	400	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
 "
 
@@ -164,15 +164,30 @@ start()
 	pid_of[$1]=$!
 }
 
+# start_more [READER]: suites, as long as fewer than JOBS run; READER is a child that is none.
+start_more()
+{
+	while [ "$started" -lt ${#chosen[@]} ] &&
+		[ "$(jobs -pr | grep -cvx "${1:-none}")" -lt "$jobs" ]; do
+		start "${chosen[started]}"
+		started=$((started + 1))
+	done
+}
+
 # What it has printed and goes on to print, and its results. It ended with its last line, which may
 # have been a while ago.
 finish()
 {
-	local log=$BUILD/logs/check-$1.log status=0
+	local log=$BUILD/logs/check-$1.log status=0 reader
 
 	echo
 	echo "=== $1"
-	tail -n +1 -f -s 0.2 --pid="${pid_of[$1]}" "$log"
+	tail -n +1 -f -s 0.2 --pid="${pid_of[$1]}" "$log" &
+	reader=$!
+	while kill -0 "$reader" 2>/dev/null; do
+		start_more "$reader"
+		sleep 0.2
+	done
 	wait "${pid_of[$1]}" || status=$?
 	# shellcheck disable=SC2046 # three numbers
 	account "$1" $(($(stat -c %Y "$log") - start_of[$1])) $(tap_sum "$status" <"$log")
@@ -184,10 +199,7 @@ if "$TOP/tools/testvm/setup.sh" $all_needs; then
 	mkdir -p "$BUILD/logs"
 	started=0
 	for name; do
-		while [ "$started" -lt $# ] && [ "$(jobs -pr | wc -l)" -lt "$jobs" ]; do
-			started=$((started + 1))
-			start "${!started}"
-		done
+		start_more
 		finish "$name"
 	done
 else
