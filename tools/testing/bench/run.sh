@@ -27,6 +27,10 @@ limit=600
 noisy_limit=1800
 
 peer=virtio_vfio_pci
+# What is in the checkout now, not when it is over
+commit=$(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)
+asked="make bench"
+case $* in *-[jnN]*) asked="tools/testing/bench/run.sh $*" ;; *-d*) asked+=" DRIVER=${*##*-d }" ;; esac
 jobs=2
 noisy=1
 only_noisy=
@@ -145,9 +149,9 @@ fi
 	echo "host Linux $(uname -r)"
 	echo "kernel $(sed -n 's/^# kernel //p' "$raw"/* | head -n 1)"
 	in_root "/vfio-snapshot/build/qemu/qemu-system-x86_64" --version | sed -n '1s/^QEMU emulator version /qemu QEMU /p'
-	echo "commit $(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)"
+	echo "commit $commit"
 	echo "date $(date -u +%Y-%m-%d)"
-	echo "command make bench$([ "$peer" = virtio_vfio_pci ] || echo " DRIVER=$peer")"
+	echo "command $asked"
 	echo "ours $OURS"
 	echo "peer $peer"
 } >"$raw/about"
