@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Build trixie's QEMU with our device (tools/qemu) added, into $BUILD/qemu. No existing source is
-# patched: the device is a folder of its own, with a line each in two build files. A change of the
-# device alone rebuilds in seconds.
+# Build trixie's QEMU with our devices (tools/qemu) added, into $BUILD/qemu. No existing source is
+# patched: each device, and what they share, is a folder of its own, with a line each in two build files. A change of the
+# devices alone rebuilds in seconds.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 UPSTREAM=10.0
-device=virtio-net-parts
+devices=(lab virtio-net-parts mlx5-vhca)
 tree=$BUILD/qemu.build
-from=$TOP/tools/qemu/$device
+from=("${devices[@]/#/$TOP/tools/qemu/}")
 log=$BUILD/logs/build-qemu.log
 
 # ---- in the root ----
@@ -40,12 +40,14 @@ unpack()
 # when it finds bzip2. Hiding it is seen here only: the mounts end with the step.
 configure()
 {
-	local net=$tree/source/hw/net
+	local net=$tree/source/hw/net device
 
-	echo "source $device/Kconfig" >>"$net/Kconfig"
-	echo "subdir('$device')" >>"$net/meson.build"
+	for device in "${devices[@]}"; do
+		echo "source $device/Kconfig" >>"$net/Kconfig"
+		echo "subdir('$device')" >>"$net/meson.build"
+	done
 	printf 'CONFIG_%s=y\n' Q35 VTD PCIE_PORT VIRTIO_PCI VIRTIO_NET VIRTIO_9P FSDEV_9P VIRTIO_RNG \
-		VIRTIO_SERIAL VIRTIO_NET_PARTS >"$tree/source/configs/devices/x86_64-softmmu/parts.mak"
+		VIRTIO_SERIAL VIRTIO_NET_PARTS MLX5_VHCA >"$tree/source/configs/devices/x86_64-softmmu/parts.mak"
 	[ ! -e /usr/bin/bzip2 ] || mount --bind /dev/null /usr/bin/bzip2
 	mkdir -p "$tree/build"
 	cd "$tree/build"
@@ -91,16 +93,19 @@ step()
 }
 
 # Same content, same time stamp: ninja compiles what changed, no more.
-sync_device()
+sync_devices()
 {
-	local to=$tree/source/hw/net/$device file
+	local folder to file
 
-	mkdir -p "$to"
-	for file in "$from"/*; do
-		cmp -s "$file" "$to/${file##*/}" || cp "$file" "$to/${file##*/}"
-	done
-	for file in "$to"/*; do
-		[ -e "$from/${file##*/}" ] || rm -f -- "$file"
+	for folder in "${from[@]}"; do
+		to=$tree/source/hw/net/${folder##*/}
+		mkdir -p "$to"
+		for file in "$folder"/*; do
+			cmp -s "$file" "$to/${file##*/}" || cp "$file" "$to/${file##*/}"
+		done
+		for file in "$to"/*; do
+			[ -e "$folder/${file##*/}" ] || rm -f -- "$file"
+		done
 	done
 }
 
@@ -108,7 +113,7 @@ need_root
 "$TOP/tools/testvm/build-root.sh"
 locked qemu
 mkdir -p "$BUILD/logs"
-if fresh qemu "$TOP/tools/testvm/build-qemu.sh" "$BUILD/stamps/root" "$from" &&
+if fresh qemu "$TOP/tools/testvm/build-qemu.sh" "$BUILD/stamps/root" "${from[@]}" &&
    [ -x "$BUILD/qemu/qemu-system-x86_64" ]; then
 	exit 0
 fi
@@ -120,14 +125,14 @@ if ! fresh qemu-tree "$TOP/tools/testvm/build-qemu.sh" "$BUILD/stamps/root" ||
 	say "QEMU's source package from the mirror (log: $log)"
 	step fetch "check the network; trixie's qemu has to be $UPSTREAM.x"
 	step unpack "the device is written for QEMU $UPSTREAM: see tools/qemu/README.md"
-	sync_device
+	sync_devices
 	say "configuring QEMU"
 	step configure "see the messages above"
 	stamp qemu-tree
-	say "compiling QEMU with our device (1,300 files, 3 minutes on 2 cores)"
+	say "compiling QEMU with our devices (1,300 files, 3 minutes on 2 cores)"
 else
-	sync_device
-	say "compiling what changed in our device"
+	sync_devices
+	say "compiling what changed in our devices"
 fi
 step compile "see the messages above"
 mkdir -p "$BUILD/qemu"

@@ -18,7 +18,7 @@ MODE_STOP, MODE_RUN = struct.pack("<B7x", 1), struct.pack("<B7x", 0)
 def registers():
     """The plain numbers of lab-regs.h."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                        "../virtio-net-parts/lab-regs.h")
+                        "../lab/lab-regs.h")
     with open(path, encoding="ascii") as header:
         return {name: int(val, 0) for name, val in
                 re.findall(r"^#define (LAB_\w+)\s+(0x[0-9a-f]+|\d+)(?:ull)?\b", header.read(), re.M)}

@@ -11,9 +11,10 @@ ECAM = 0xB0000000
 
 
 class Machine:
-    """A q35 with the NIC behind one root port; its PCI configuration space is mapped."""
+    """A q35 with the device behind one root port; its PCI configuration space is mapped."""
 
-    def __init__(self, qemu, options, extra=()):
+    def __init__(self, qemu, options, extra=(),
+                 device="virtio-net-parts-pf,mac=52:54:00:77:00:01"):
         self.tmp = tempfile.TemporaryDirectory(prefix="nic-test-")
         paths = {n: os.path.join(self.tmp.name, n) for n in ("qtest", "qmp")}
         listeners = {}
@@ -29,8 +30,7 @@ class Machine:
             "-qtest", f"unix:{paths['qtest']}", "-qtest-log", "none",
             "-qmp", f"unix:{paths['qmp']}",
             "-device", "pcie-root-port,id=nicport",
-            *extra, "-device", "virtio-net-parts-pf,id=nic,bus=nicport,mac=52:54:00:77:00:01,"
-                               + options.rstrip(",")])
+            *extra, "-device", f"{device},id=nic,bus=nicport,{options}".rstrip(",")])
         try:
             files = {}
             for name, listener in listeners.items():

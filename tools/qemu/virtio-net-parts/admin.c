@@ -257,7 +257,7 @@ static void corrupt(const VirtQueueElement *elem, size_t off, uint8_t mask)
 }
 
 size_t parts_admin_run(PartsPF *pf, const VirtQueueElement *elem,
-                       const AdminFault *fault)
+                       const LabFault *fault)
 {
     size_t out_len = iov_size(elem->out_sg, elem->out_num);
     size_t in_len = iov_size(elem->in_sg, elem->in_num);
@@ -309,7 +309,7 @@ void parts_admin_complete(PartsPF *pf, VirtQueueElement *elem, size_t used)
 
 static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
 {
-    static const AdminFault no_fault;
+    static const LabFault no_fault;
     BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
     PartsPF *pf = VIRTIO_NET_PARTS_PF(bus->parent);
     VirtQueueElement *elem;

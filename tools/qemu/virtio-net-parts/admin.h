@@ -3,6 +3,7 @@
 #ifndef HW_NET_VIRTIO_NET_PARTS_ADMIN_H
 #define HW_NET_VIRTIO_NET_PARTS_ADMIN_H
 
+#include "../lab/lab.h"
 #include "virtio-net-parts.h"
 
 /* status in the low half, status_qualifier in the high half */
@@ -75,18 +76,9 @@ AdminResult admin_obj_destroy(AdminCmd *cmd);
 #define OBJ_HDR_SIZE    8
 PartsObject *admin_find_obj(AdminCmd *cmd);
 
-/* What the lab block does to a command. */
-typedef struct AdminFault {
-    bool fail;
-    bool after;                 /* after it was carried out */
-    AdminResult status;
-    size_t corrupt_offset;      /* in the result */
-    uint8_t corrupt_mask;
-} AdminFault;
-
 /* Carries out the command; returns how much was written to its buffers. */
 size_t parts_admin_run(PartsPF *pf, const VirtQueueElement *elem,
-                       const AdminFault *fault);
+                       const LabFault *fault);
 /* Takes @elem over. */
 void parts_admin_complete(PartsPF *pf, VirtQueueElement *elem, size_t used);
 unsigned parts_admin_count_objs(const PartsPF *pf);

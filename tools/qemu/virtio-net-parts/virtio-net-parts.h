@@ -232,8 +232,6 @@ typedef struct PartsObject {
     uint8_t type;
 } PartsObject;
 
-typedef struct PartsLab PartsLab;
-
 typedef struct PartsAdmin {
     uint16_t index;             /* of its virtqueue */
     bool chosen[2];             /* by group: LIST_USE was received */
@@ -246,7 +244,7 @@ struct PartsPF {
     PartsFunction fn;
     PartsSwitch sw;
     PartsAdmin admin;
-    PartsLab *lab;              /* NULL without x-lab=on */
+    struct Lab *lab;            /* NULL without x-lab=on */
     uint16_t sriov_vfs;
     uint16_t queue_pairs;
     bool x_lab;

@@ -28,11 +28,12 @@ nic_wait()
 	done
 }
 
-# The PF is the one network device that can have VFs.
+# The PF is the one network device of its vendor that can have VFs.
 nic_pf()
 {
 	for _dev in "$NIC_PCI"/devices/*; do
 		[ -e "$_dev/sriov_totalvfs" ] || continue
+		[ "$(cat "$_dev/vendor")" = "${NIC_VENDOR:-0x1af4}" ] || continue
 		echo "${_dev##*/}"
 		return
 	done
@@ -85,6 +86,7 @@ nic_load()
 	case $1 in
 	virtio-pci) _kos= ;;
 	virtio_vfio_pci) _kos="upstream$NIC_KERNEL/virtio_vfio_pci.ko" ;;
+	mlx5_vfio_pci) _kos="upstream-mlx5$NIC_KERNEL/mlx5_vfio_pci.ko" ;;
 	virtio_snapshot_vfio_pci)
 		_kos="modules$NIC_KERNEL/vfio_snapshot.ko modules$NIC_KERNEL/virtio_snapshot_vfio_pci.ko"
 		;;

@@ -214,7 +214,7 @@ vfio-snapshot unbind "$a" "$b" >/dev/null
 # Its firmware answers the question for capabilities with an error: lab-regs.h.
 firmware_without_device_parts()
 {
-	python3 - "$NIC_PCI/devices/$pf/resource2" "$top/tools/qemu/virtio-net-parts/lab-regs.h" <<-'PYTHON'
+	python3 - "$NIC_PCI/devices/$pf/resource2" "$top/tools/qemu/lab/lab-regs.h" <<-'PYTHON'
 		import ctypes, mmap, re, sys
 		text = open(sys.argv[2]).read()
 		at = {m[1]: int(m[2], 0) for m in re.finditer(r"#define\s+LAB_(\w+)\s+(0x[0-9a-fA-F]+|\d+)", text)}

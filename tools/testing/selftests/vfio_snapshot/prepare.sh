@@ -15,7 +15,7 @@ fi
 "$TOP/tools/testvm/build-root.sh"
 "$TOP/tools/testvm/build-source.sh"
 locked kselftest
-if fresh kselftest "$TOP/$here" "$TOP/include" "$TOP/tools/qemu/virtio-net-parts/lab-regs.h" \
+if fresh kselftest "$TOP/$here" "$TOP/include" "$TOP/tools/qemu/lab/lab-regs.h" "$TOP/tools/qemu/mlx5-vhca/engine-regs.h" \
 	"$BUILD/stamps/root" && [ -e "$BUILD/kselftest/mig_tool" ]; then
 	exit
 fi

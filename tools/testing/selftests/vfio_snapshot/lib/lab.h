@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "../../../../qemu/virtio-net-parts/lab-regs.h"
+#include "../../../../qemu/lab/lab-regs.h"
 
 /* Opcodes that matter here, VIRTIO 1.4 "Group administration commands" */
 enum lab_opcode {

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the lab block has to know of this NIC. */
+#include "qemu/osdep.h"
+#include "../lab/lab-regs.h"
+#include "mlx5-vhca.h"
+
+static Mlx5VF *nth_vf(void *pf, unsigned n)
+{
+    return mlx5_vf(pf, n + 1);
+}
+
+static bool has_opcode(unsigned opcode)
+{
+    return mlx5_cmd_op(opcode);
+}
+
+static uint64_t objects(void *pf)
+{
+    return mlx5_mkey_count(pf);
+}
+
+static PCIDevice *vf_device(void *pf, unsigned n)
+{
+    return PCI_DEVICE(nth_vf(pf, n));
+}
+
+static uint64_t vf_status(void *pf, unsigned n)
+{
+    Mlx5VF *vf = nth_vf(pf, n);
+
+    return (vf->suspended & MLX5_RESPONDER ? LAB_VF_STOPPED : 0) |
+           (vf->suspended & MLX5_INITIATOR ? LAB_VF_QUIET : 0) |
+           (vf->load.phase != LOAD_NONE ? LAB_VF_STAGED : 0) |
+           (mlx5_vf_master(vf) ? LAB_VF_MASTER : 0);
+}
+
+static uint64_t vf_pad(void *pf, unsigned n)
+{
+    return nth_vf(pf, n)->s.pad;
+}
+
+static void vf_set_pad(void *pf, unsigned n, uint64_t pad)
+{
+    mlx5_vf_set_pad(nth_vf(pf, n), pad);
+}
+
+static bool vf_may_write(void *pf, unsigned n)
+{
+    Mlx5VF *vf = nth_vf(pf, n);
+
+    return !vf->suspended && mlx5_vf_master(vf);
+}
+
+static void vf_wrote(void *pf, unsigned n, uint64_t addr, unsigned len)
+{
+    mlx5_track_write(nth_vf(pf, n), addr, len);
+}
+
+static void run(void *pf, void *cmd, const LabFault *fault)
+{
+    mlx5_cmd_run(cmd, fault);
+}
+
+static void complete(void *pf, void *cmd)
+{
+    mlx5_cmd_complete(cmd);
+}
+
+static void drop(void *pf, void *cmd)
+{
+    mlx5_cmd_free(cmd);
+}
+
+static const LabDevice lab_device = {
+    .max_vfs = MLX5_MAX_VFS,
+    .max_pad = MLX5_MAX_PAD,
+    .has_opcode = has_opcode,
+    .objects = objects,
+    .vf = vf_device,
+    .vf_status = vf_status,
+    .vf_pad = vf_pad,
+    .vf_set_pad = vf_set_pad,
+    .vf_may_write = vf_may_write,
+    .vf_wrote = vf_wrote,
+    .run = run,
+    .complete = complete,
+    .drop = drop,
+};
+
+void mlx5_lab_init(Mlx5PF *pf)
+{
+    pf->lab = lab_new(&lab_device, PCI_DEVICE(pf), pf->sriov_vfs);
+}

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The emulated ConnectX under code that is not ours: Linux's own mlx5_core drives the PF and makes all
+# VFs, the upstream mlx5_vfio_pci migrates them, as our kselftests tell it to. TAP. Runs in L1;
+# elsewhere it boots L1 first. Arguments, if any, are the kselftests to run.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../../.." && pwd)
+if ! grep -q vfio_snapshot.run /proc/cmdline; then
+	"$top/tools/testvm/build-modules.sh" upstream-mlx5
+	"$top/tools/testing/selftests/vfio_snapshot/prepare.sh"
+	exec "$top/tools/testvm/vm.sh" -n connectx -t 600 -x -- \
+		/vfio-snapshot/src/tools/qemu/tests/connectx.sh "$@"
+fi
+NIC_VENDOR=0x15b3
+# shellcheck source=tools/testvm/l1/nic.sh
+. "$top/tools/testvm/l1/nic.sh"
+out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
+export MIG_TOOL=$out/mig_tool VFIO_SNAPSHOT_PEER=1
+[ $# -gt 0 ] || set -- mig_engine_test mig_arcs_test mig_precopy_test mig_fd_test mig_reset_test mig_roundtrip_test
+
+number=0
+failed=0
+
+result() # STATUS NAME
+{
+	number=$((number + 1))
+	[ "$1" = ok ] || failed=$((failed + 1))
+	echo "$1 $number $2"
+}
+
+t() # NAME CMD...
+{
+	local name=$1 text status=ok
+
+	shift
+	text=$("$@" 2>&1) || status="not ok"
+	[ "$status" = ok ] || printf '%s\n' "$text" | sed 's/^/# /'
+	result "$status" "$name"
+}
+
+driver_is()
+{
+	[ "$(basename "$(readlink "$NIC_PCI/devices/$pf/driver")")" = "$1" ]
+}
+
+core_up()
+{
+	modprobe mlx5_core && driver_is mlx5_core
+}
+
+vfs_up() # COUNT
+{
+	echo 0 >"$NIC_PCI/devices/$pf/sriov_drivers_autoprobe" &&
+	echo "$1" >"$NIC_PCI/devices/$pf/sriov_numvfs" &&
+	[ "$(cat "$NIC_PCI/devices/$pf/sriov_numvfs")" = "$1" ]
+}
+
+core_again()
+{
+	echo 0 >"$NIC_PCI/devices/$pf/sriov_numvfs" && rmmod mlx5_core && core_up
+}
+
+bind_two()
+{
+	nic_bind "$(nic_vf 0)" mlx5_vfio_pci && nic_bind "$(nic_vf 1)" mlx5_vfio_pci
+}
+
+# What mlx5_core and others print at the level of an error, or worse. Tests reset a VF while the driver
+# has a SAVE on its way, which then finds a VF that runs: that refusal is due.
+log()
+{
+	dmesg "$@" | grep -v 'SAVE_VHCA_STATE(0x118) .*syndrome (0x5afe02)'
+}
+
+no_errors()
+{
+	! log --level=emerg,alert,crit,err | grep -E 'mlx5|vfio|DMAR' &&
+	! log | grep -E 'WARNING:|BUG:|DMAR:.*fault|mlx5_core.*(failed|timeout|compromised)'
+}
+
+kselftest() # PROGRAM
+{
+	local line plan=0 seen=0
+
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) result ok "$1: ${line#ok * }"; seen=$((seen + 1)) ;;
+		"not ok "*) result "not ok" "$1: ${line#not ok * }"; seen=$((seen + 1)) ;;
+		1..*) plan=${line#1..} plan=${plan%% *} ;;
+		"TAP version"*) ;;
+		*) echo "# ${line#"# "}" ;;
+		esac
+	done < <(timeout 300 "$out/$1" "$(nic_vf 0)" "$(nic_vf 1)" 2>&1 </dev/null)
+	if [ "$plan" != "$seen" ] || [ "$seen" = 0 ]; then
+		result "not ok" "$1: ended after $seen of $plan tests"
+	fi
+}
+
+echo "TAP version 13"
+pf=$(nic_pf)
+t "mlx5_core takes the PF" core_up
+t "mlx5_core makes 16 VFs" vfs_up 16
+t "mlx5_core can be unloaded and loaded again" core_again
+t "and makes 16 VFs again" vfs_up 16
+t "the kernel has nothing to complain about" no_errors
+t "mlx5_vfio_pci takes two VFs" bind_two
+for program; do
+	kselftest "$program"
+done
+t "the kernel has still nothing to complain about" no_errors
+echo "1..$number"
+[ "$failed" = 0 ]
