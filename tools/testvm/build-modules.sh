@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# build-modules.sh [-k KERNEL] [ours] [upstream] [tests]: build the kernel modules: ours into
-# $BUILD/modules, the upstream virtio driver, our peer, into $BUILD/upstream, those that the
-# kselftests load into $BUILD/test-modules. For KERNEL debug, the folders are modules-debug etc.
+# build-modules.sh [-k KERNEL] [ours] [upstream] [upstream-mlx5] [tests]: build the kernel modules: ours
+# into $BUILD/modules, the upstream virtio driver, our peer, into $BUILD/upstream, the upstream mlx5
+# driver into $BUILD/upstream-mlx5, those that the kselftests load into $BUILD/test-modules. For
+# KERNEL debug, the folders are modules-debug etc.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -107,7 +108,11 @@ build_tests()
 	stamp "$name"
 }
 
-[ $# -gt 0 ] || set -- ours upstream tests
+if [ $# = 0 ]; then
+	set -- ours upstream tests
+	# The debug kernel has no mlx5_core.
+	[ "$kernel" != stock ] || set -- "$@" upstream-mlx5
+fi
 "$TOP/tools/testvm/build-root.sh"
 [ "$kernel" = stock ] || "$TOP/tools/testvm/build-$kernel-kernel.sh"
 locked modules
@@ -124,11 +129,16 @@ for what; do
 		build upstream drivers/vfio/pci/virtio "$BUILD/linux-source" drivers/vfio/pci/virtio \
 			CONFIG_VIRTIO_VFIO_PCI=m
 		;;
+	upstream-mlx5)
+		"$TOP/tools/testvm/build-source.sh"
+		build upstream-mlx5 drivers/vfio/pci/mlx5 "$BUILD/linux-source" drivers/vfio/pci/mlx5 \
+			CONFIG_MLX5_VFIO_PCI=m
+		;;
 	tests)
 		build_tests
 		;;
 	*)
-		die "unknown set of modules: $what" "the sets are: ours, upstream, tests"
+		die "unknown set of modules: $what" "the sets are: ours, upstream, upstream-mlx5, tests"
 		;;
 	esac
 done

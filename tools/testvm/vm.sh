@@ -9,13 +9,14 @@ usage()
 {
 	cat <<-EOF
 		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-k KERNEL] [-a KERNEL_ARGS] [-n NAME]
-		             [-l] [-I] [-v VFS] [--no-nic] [--] COMMAND...
+		             [-l] [-x] [-I] [-v VFS] [--no-nic] [--] COMMAND...
 		       vm.sh [options] -i [COMMAND...]      interactive, on this terminal
 
 		Boots the L1 virtual machine (the test root, Debian's kernel, our QEMU with the SR-IOV NIC),
 		runs COMMAND as root there, streams what it prints, and exits with its status; 124 when
 		SECONDS (default 600) are over, 125 when the machine itself failed.
-		-l turns the NIC's lab block on (tools/qemu/LAB.md).
+		-l turns the NIC's lab block on (tools/qemu/LAB.md), and that of the ConnectX.
+		-x adds the emulated ConnectX, with 16 VFs (tools/qemu/MLX5.md).
 		-I boots with an instruction count for a clock: times are repeatable, and virtual.
 		VFS is how many VFs the NIC may have (16).
 		KERNEL is stock (Debian's, the default) or debug (see build-debug-kernel.sh).
@@ -34,6 +35,7 @@ kernel_args=
 name=l1
 nic=1
 lab=
+connectx=
 icount=
 vfs=16
 rng="-device virtio-rng-pci"
@@ -49,6 +51,7 @@ while [ $# -gt 0 ]; do
 	-n) name=$2; shift ;;
 	-i) interactive=1 ;;
 	-l) lab=,x-lab=on ;;
+	-x) connectx=1 ;;
 	-I) icount=1 ;;
 	-v) vfs=$2; shift ;;
 	--no-nic) nic= ;;
@@ -94,6 +97,9 @@ if [ -n "$nic" ]; then
 	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=$vfs,queue-pairs=4,mac=52:54:00:77:00:01$pf_args$lab"
 	# A NIC of the same kind without device parts, for what the driver makes of that.
 	nic_args+=" -netdev user,id=plain,restrict=on -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
+	if [ -n "$connectx" ]; then
+		nic_args+=" -device pcie-root-port,id=cxport,chassis=1,slot=1 -device mlx5-vhca-pf,id=connectx,bus=cxport,sriov-vfs=16$lab"
+	fi
 else
 	qemu=/usr/bin/qemu-system-x86_64
 	nic_args=
