@@ -40,6 +40,28 @@ enum vfio_snapshot_phase {
 };
 
 /**
+ * enum vfio_snapshot_extent - of what an estimate is asked
+ * @VFIO_SNAPSHOT_WHOLE: of an image of the whole state
+ * @VFIO_SNAPSHOT_CHANGED: of what changed since the last image of the session
+ */
+enum vfio_snapshot_extent {
+	VFIO_SNAPSHOT_WHOLE,
+	VFIO_SNAPSHOT_CHANGED,
+};
+
+/**
+ * struct vfio_snapshot_estimate - how much there is to save
+ * @bytes: largest size that an image taken now can have; 0 only for
+ *         VFIO_SNAPSHOT_CHANGED: nothing changed
+ * @renewed: the state was set up anew since the last image, so that it is worth
+ *           to take it before the device is stopped; never with @bytes 0
+ */
+struct vfio_snapshot_estimate {
+	u64 bytes;
+	bool renewed;
+};
+
+/**
  * struct vfio_snapshot_io - one transfer between memory and firmware
  * @sgl: the memory, terminated, exactly @size bytes; pages of it may be of any
  *       order, and offsets and lengths are multiples of a page but for the end
@@ -47,7 +69,8 @@ enum vfio_snapshot_phase {
  * @key: what buf_map() made of this memory, NULL without buf_map()
  * @size: save: bytes of room; load: bytes of state
  * @done: save, set by the back-end: bytes of state that the firmware wrote
- * @more: save, set by the back-end: the image goes on in a further call
+ * @more: save, set by the back-end that has a window: the image goes on in a
+ *        further call
  * @private: for the core
  */
 struct vfio_snapshot_io {
@@ -66,14 +89,17 @@ struct vfio_snapshot_io {
 #define VFIO_SNAPSHOT_CAP_PRECOPY	BIT(1)
 /* It halts as a whole for NDMA: between that and STOP there is nothing to do. */
 #define VFIO_SNAPSHOT_CAP_NDMA_STOPS	BIT(2)
+/* Of the images of a session, each has what changed since the one before. */
+#define VFIO_SNAPSHOT_CAP_INCREMENT	BIT(3)
 
 /**
  * struct vfio_snapshot_ops - what a back-end does for the core
  *
  * Operations of one device are never called at the same time, but for
- * @reset_done. They may sleep. They are called under a lock of the core that is
- * held for nothing but firmware operations of this device, so waiting for the
- * firmware holds up no other device and no access to user memory.
+ * @reset_done; a transfer is over when it is complete. They may sleep. They are
+ * called under a lock of the core that is held for nothing but firmware
+ * operations of this device, so waiting for the firmware holds up no other
+ * device and no access to user memory.
  *
  * Errors are negative errnos, and go to userspace as they are.
  *
@@ -100,6 +126,14 @@ struct vfio_snapshot_ops {
 
 	/** @max_segs: most scatterlist entries that one firmware command takes */
 	unsigned int max_segs;
+
+	/**
+	 * @window: most bytes that one @save is offered, a multiple of a page,
+	 * or 0: an image has to fit into one transfer. With it, an image may
+	 * come in chunks, and no more than a few windows of memory are used,
+	 * however large it is.
+	 */
+	size_t window;
 
 	/**
 	 * @quiesce: bring the device to level @want
@@ -139,13 +173,17 @@ struct vfio_snapshot_ops {
 			    enum vfio_snapshot_dir dir);
 
 	/**
-	 * @estimate: largest size in bytes that an image taken now can have
+	 * @estimate: how much there is to save
 	 *
-	 * Called with and without a session, at every level.
+	 * VFIO_SNAPSHOT_WHOLE: called with and without a session, at every
+	 * level. VFIO_SNAPSHOT_CHANGED: only with VFIO_SNAPSHOT_CAP_INCREMENT,
+	 * at level RUN, in a session in which an image was taken.
 	 *
-	 * Return: 0 with @bytes set, or an errno.
+	 * Return: 0 with @est set (it was all 0), or an errno.
 	 */
-	int (*estimate)(struct vfio_snapshot_device *sdev, u64 *bytes);
+	int (*estimate)(struct vfio_snapshot_device *sdev,
+			enum vfio_snapshot_extent extent,
+			struct vfio_snapshot_estimate *est);
 
 	/**
 	 * @buf_map: optional: make memory known to the firmware, once for all
@@ -162,9 +200,11 @@ struct vfio_snapshot_ops {
 	/**
 	 * @save: take an image of the device, or its next chunk
 	 *
-	 * Sets @io->done, 1 to @io->size, and @io->more. An image of several
-	 * chunks becomes several records, loaded one by one. After a failure
-	 * the next call starts a new image.
+	 * Sets @io->done, 1 to @io->size, and @io->more: of an image that is
+	 * FINAL, the next call brings the next chunk. Of one taken ahead, what
+	 * has no room is left to the next image. Each chunk becomes a record,
+	 * loaded one by one. After a failure the next call starts a new image,
+	 * of the whole state.
 	 *
 	 * Return: 0, -EINPROGRESS if vfio_snapshot_io_complete() follows, or an
 	 * errno; -ENOMEM or -ENOSPC if @io->size is too small: the core asks
@@ -233,6 +273,8 @@ struct vfio_snapshot_device {
 extern const struct vfio_device_ops vfio_snapshot_device_ops;
 extern const struct pci_error_handlers vfio_snapshot_err_handlers;
 
+void vfio_snapshot_detached(struct vfio_snapshot_device *sdev);
+void vfio_snapshot_attached(struct vfio_snapshot_device *sdev);
 int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
 			   const struct vfio_snapshot_ops *ops);
 void vfio_snapshot_unregister(struct vfio_snapshot_device *sdev);

@@ -116,6 +116,34 @@ const struct pci_error_handlers vfio_snapshot_err_handlers = {
 EXPORT_SYMBOL_GPL(vfio_snapshot_err_handlers);
 
 /**
+ * vfio_snapshot_detached - the firmware of a device cannot be reached any more
+ * @sdev: the device
+ *
+ * Its migration ends, its state is ERROR until vfio_snapshot_attached(); a reset
+ * does not change that. Operations that are called all the same must fail. Waits
+ * for nothing; to be called where that is allowed to take a mutex.
+ */
+void vfio_snapshot_detached(struct vfio_snapshot_device *sdev)
+{
+	if (sdev->mig)
+		snapshot_mig_detached(sdev->mig);
+}
+EXPORT_SYMBOL_GPL(vfio_snapshot_detached);
+
+/**
+ * vfio_snapshot_attached - the firmware is back, the device runs as after a reset
+ * @sdev: the device
+ *
+ * Calls reset_done(), at once or when a state change that is under way is over.
+ */
+void vfio_snapshot_attached(struct vfio_snapshot_device *sdev)
+{
+	if (sdev->mig)
+		snapshot_mig_attached(sdev->mig);
+}
+EXPORT_SYMBOL_GPL(vfio_snapshot_attached);
+
+/**
  * vfio_snapshot_register - make a probed device available to userspace
  * @sdev: from vfio_snapshot_alloc()
  * @ops: of the back-end, or NULL for a device that cannot migrate: it then is

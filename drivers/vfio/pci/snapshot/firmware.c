@@ -16,7 +16,7 @@ static const struct {
 	[SNAPSHOT_CMD_QUIESCE] = { "quiesce", { "run", "ndma", "stop" } },
 	[SNAPSHOT_CMD_SESSION_BEGIN] = { "session_begin", { "save", "load" } },
 	[SNAPSHOT_CMD_SESSION_END] = { "session_end", { "save", "load" } },
-	[SNAPSHOT_CMD_ESTIMATE] = { "estimate" },
+	[SNAPSHOT_CMD_ESTIMATE] = { "estimate", { "whole", "changed" } },
 	[SNAPSHOT_CMD_BUF_MAP] = { "buf_map", { "save", "load" } },
 	[SNAPSHOT_CMD_BUF_UNMAP] = { "buf_unmap" },
 	[SNAPSHOT_CMD_SAVE] = { "save", { "ahead", "final" } },
@@ -122,18 +122,22 @@ void snapshot_fw_session_end(struct snapshot_mig *mig, enum vfio_snapshot_dir di
 }
 
 /**
- * snapshot_fw_estimate - ask for the size of an image
+ * snapshot_fw_estimate - ask how much there is to save
  * @mig: of the device, with @mig->fw_lock held
- * @bytes: set, unless an errno is returned
+ * @extent: of the whole state, or of what changed
+ * @est: set, unless an errno is returned
  *
  * Return: 0 or an errno of the back-end.
  */
-int snapshot_fw_estimate(struct snapshot_mig *mig, u64 *bytes)
+int snapshot_fw_estimate(struct snapshot_mig *mig, enum vfio_snapshot_extent extent,
+			 struct vfio_snapshot_estimate *est)
 {
-	u64 began = begin_command(mig, SNAPSHOT_CMD_ESTIMATE, 0, 0);
-	int err = mig->sdev->ops->estimate(mig->sdev, bytes);
+	u64 began = begin_command(mig, SNAPSHOT_CMD_ESTIMATE, extent, 0);
+	int err;
 
-	end_command(mig, SNAPSHOT_CMD_ESTIMATE, 0, err ? 0 : *bytes, err, began);
+	*est = (struct vfio_snapshot_estimate){};
+	err = mig->sdev->ops->estimate(mig->sdev, extent, est);
+	end_command(mig, SNAPSHOT_CMD_ESTIMATE, extent, err ? 0 : est->bytes, err, began);
 	return err;
 }
 

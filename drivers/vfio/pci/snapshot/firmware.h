@@ -15,7 +15,7 @@ struct snapshot_mig;
  * @SNAPSHOT_CMD_QUIESCE: quiesce(), its argument is an enum vfio_snapshot_level
  * @SNAPSHOT_CMD_SESSION_BEGIN: session_begin(), enum vfio_snapshot_dir
  * @SNAPSHOT_CMD_SESSION_END: session_end(), enum vfio_snapshot_dir
- * @SNAPSHOT_CMD_ESTIMATE: estimate(), 0
+ * @SNAPSHOT_CMD_ESTIMATE: estimate(), enum vfio_snapshot_extent
  * @SNAPSHOT_CMD_BUF_MAP: buf_map(), enum vfio_snapshot_dir
  * @SNAPSHOT_CMD_BUF_UNMAP: buf_unmap(), 0
  * @SNAPSHOT_CMD_SAVE: save(), enum vfio_snapshot_phase
@@ -56,7 +56,8 @@ int snapshot_fw_quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now);
 int snapshot_fw_session_begin(struct snapshot_mig *mig, enum vfio_snapshot_dir dir);
 void snapshot_fw_session_end(struct snapshot_mig *mig, enum vfio_snapshot_dir dir);
-int snapshot_fw_estimate(struct snapshot_mig *mig, u64 *bytes);
+int snapshot_fw_estimate(struct snapshot_mig *mig, enum vfio_snapshot_extent extent,
+			 struct vfio_snapshot_estimate *est);
 void *snapshot_fw_buf_map(struct snapshot_mig *mig, struct vfio_snapshot_io *io,
 			  enum vfio_snapshot_dir dir);
 void snapshot_fw_buf_unmap(struct snapshot_mig *mig, void *key);

@@ -113,6 +113,17 @@ void snapshot_say_not_running(struct snapshot_mig *mig)
 }
 
 /**
+ * snapshot_say_detached - nobody answers for the device any more
+ * @mig: of the device
+ */
+void snapshot_say_detached(struct snapshot_mig *mig)
+{
+	if (__ratelimit(&mig->failures))
+		dev_warn(mig->sdev->core.vdev.dev,
+			 "migration: the firmware is gone, the device is in ERROR; look after the physical function\n");
+}
+
+/**
  * snapshot_say_able - what a device that was probed supports
  * @mig: of the device
  */

@@ -9,6 +9,7 @@
 struct snapshot_arc;
 struct snapshot_mig;
 
+void snapshot_say_detached(struct snapshot_mig *mig);
 void snapshot_say_able(struct snapshot_mig *mig);
 void snapshot_say_arc_failed(struct snapshot_mig *mig, const struct snapshot_arc *arc,
 			     int err);

@@ -280,7 +280,9 @@ static int snapshot_get_state(struct vfio_device *vdev,
 	struct snapshot_mig *mig = to_mig(vdev);
 
 	/* Not even a command that never returns may keep this from answering. */
-	if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+	if (test_bit(SNAPSHOT_DETACHED, &mig->flags))
+		*state = VFIO_DEVICE_STATE_ERROR;
+	else if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
 		*state = VFIO_DEVICE_STATE_RUNNING;
 	else
 		*state = (enum vfio_device_mig_state)READ_ONCE(mig->state);
@@ -328,7 +330,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_migration_ops);
  */
 int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *bytes)
 {
-	u64 estimate;
+	struct vfio_snapshot_estimate est;
 	int err;
 
 	lockdep_assert_held(&mig->lock);
@@ -337,15 +339,15 @@ int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *
 		err = mutex_lock_killable(&mig->fw_lock);
 		if (err)
 			return err;
-		err = snapshot_fw_estimate(mig, &estimate);
+		err = snapshot_fw_estimate(mig, VFIO_SNAPSHOT_WHOLE, &est);
 		mutex_unlock(&mig->fw_lock);
 		if (err)
 			return err;
-		if (!estimate)
+		if (!est.bytes)
 			return -EIO;
-		if (estimate > mig->sdev->ops->max_image)
+		if (est.bytes > mig->sdev->ops->max_image)
 			return -EFBIG;
-		mig->estimate = estimate;
+		mig->estimate = est.bytes;
 		mig->estimated = jiffies ?: 1;
 	}
 	*bytes = mig->estimate;
@@ -435,14 +437,18 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 	lockdep_assert_held(&mig->lock);
 
 	sdev->ops->reset_done(sdev);
-	mig->walker.level = VFIO_SNAPSHOT_RUN;
 	mig->estimated = 0;
 	end_stream(mig);
-	if (raced)
-		make_run(mig);
+	if (test_bit(SNAPSHOT_DETACHED, &mig->flags)) {
+		mig->walker.level = VFIO_SNAPSHOT_UNKNOWN;
+	} else {
+		mig->walker.level = VFIO_SNAPSHOT_RUN;
+		if (raced)
+			make_run(mig);
+	}
 	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
 							 SNAPSHOT_ERROR);
-	if (mig->state == SNAPSHOT_ERROR)
+	if (mig->state == SNAPSHOT_ERROR && !test_bit(SNAPSHOT_DETACHED, &mig->flags))
 		snapshot_say_not_running(mig);
 	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
 	queue_tidy(mig, 0);
@@ -452,7 +458,7 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
  * snapshot_mig_unlock - release @mig->lock
  * @mig: of the device, with @mig->lock held
  *
- * A reset that came in the meantime takes effect here.
+ * A reset that came in the meantime takes effect here, and so does a detach.
  */
 void snapshot_mig_unlock(struct snapshot_mig *mig)
 {
@@ -460,22 +466,14 @@ void snapshot_mig_unlock(struct snapshot_mig *mig)
 		if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
 			apply_reset(mig, true);
 		mutex_unlock(&mig->lock);
-		/* Pairs with the barrier in snapshot_mig_reset_done(). */
+		/* Pairs with the barrier in request_reset(). */
 		smp_mb();
 	} while (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags) &&
 		 mutex_trylock(&mig->lock));
 }
 
-/**
- * snapshot_mig_reset_done - the device was reset
- * @mig: of the device
- *
- * vfio-pci-core may hold its memory_lock here, which a page fault on a BAR
- * takes, while a holder of @mig->lock may wait for the lock of a stream whose
- * owner is in such a page fault. So this never waits for @mig->lock: whoever
- * holds it sees the bit when releasing it, or this sees it free.
- */
-void snapshot_mig_reset_done(struct snapshot_mig *mig)
+/* Whoever holds @lock sees the bit when releasing it, or this sees it free. */
+static void request_reset(struct snapshot_mig *mig)
 {
 	set_bit(SNAPSHOT_RESET_PENDING, &mig->flags);
 	/* Pairs with the barrier in snapshot_mig_unlock(). */
@@ -486,7 +484,45 @@ void snapshot_mig_reset_done(struct snapshot_mig *mig)
 		apply_reset(mig, false);
 	snapshot_mig_unlock(mig);
 }
+
+/**
+ * snapshot_mig_reset_done - the device was reset
+ * @mig: of the device
+ *
+ * vfio-pci-core may hold its memory_lock here, which a page fault on a BAR
+ * takes, while a holder of @mig->lock may wait for the lock of a stream whose
+ * owner is in such a page fault. So this never waits for @mig->lock.
+ */
+void snapshot_mig_reset_done(struct snapshot_mig *mig)
+{
+	request_reset(mig);
+}
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_reset_done);
+
+/**
+ * snapshot_mig_detached - the firmware cannot be reached any more
+ * @mig: of the device
+ *
+ * As a reset, this waits for nothing.
+ */
+void snapshot_mig_detached(struct snapshot_mig *mig)
+{
+	if (!test_and_set_bit(SNAPSHOT_DETACHED, &mig->flags))
+		snapshot_say_detached(mig);
+	request_reset(mig);
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_detached);
+
+/**
+ * snapshot_mig_attached - the firmware is back, and has started the device anew
+ * @mig: of the device
+ */
+void snapshot_mig_attached(struct snapshot_mig *mig)
+{
+	clear_bit(SNAPSHOT_DETACHED, &mig->flags);
+	request_reset(mig);
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_attached);
 
 /**
  * snapshot_mig_open - userspace opened the device

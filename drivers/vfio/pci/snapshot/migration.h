@@ -41,7 +41,7 @@ struct vfio_precopy_info;
  * @failed: the operation that failed last, for messages; protected by @fw_lock
  * @told: it is known from a message why the stream cannot be loaded
  * @failures: limits how often failures are told
- * @flags: SNAPSHOT_RESET_PENDING
+ * @flags: SNAPSHOT_RESET_PENDING and SNAPSHOT_DETACHED, bits
  * @tidy: gives back what @ended holds; sends commands and frees memory, so it
  *        comes a while after the end of the session, or before the next
  */
@@ -75,6 +75,8 @@ static inline const char *snapshot_mig_name(const struct snapshot_mig *mig)
 
 /* A reset came while @lock was held: it takes effect when @lock is released. */
 #define SNAPSHOT_RESET_PENDING	0
+/* Nobody answers for the device: it is in ERROR. */
+#define SNAPSHOT_DETACHED	1
 
 extern const struct vfio_migration_ops snapshot_migration_ops;
 
@@ -85,6 +87,8 @@ void snapshot_mig_stop(struct snapshot_mig *mig);
 void snapshot_mig_close(struct snapshot_mig *mig);
 void snapshot_mig_end(struct snapshot_mig *mig);
 void snapshot_mig_reset_done(struct snapshot_mig *mig);
+void snapshot_mig_detached(struct snapshot_mig *mig);
+void snapshot_mig_attached(struct snapshot_mig *mig);
 void snapshot_mig_unlock(struct snapshot_mig *mig);
 int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age,
 			  u64 *bytes);

@@ -99,12 +99,14 @@ static void fake_session_end(struct vfio_snapshot_device *sdev,
 	leave(fake, 0);
 }
 
-static int fake_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
+static int fake_estimate(struct vfio_snapshot_device *sdev,
+			 enum vfio_snapshot_extent extent,
+			 struct vfio_snapshot_estimate *est)
 {
 	struct fake *fake = to_fake(sdev);
 	int err = enter(fake, SNAPSHOT_CMD_ESTIMATE);
 
-	*bytes = fake->estimate;
+	est->bytes = fake->estimate;
 	if (fake->grows_to)
 		fake->estimate = fake->grows_to;
 	return leave(fake, err);

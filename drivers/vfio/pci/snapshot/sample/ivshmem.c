@@ -147,9 +147,11 @@ static void sample_session_end(struct vfio_snapshot_device *sdev,
 	pm_runtime_put(&sdev->core.pdev->dev);
 }
 
-static int sample_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
+static int sample_estimate(struct vfio_snapshot_device *sdev,
+			   enum vfio_snapshot_extent extent,
+			   struct vfio_snapshot_estimate *est)
 {
-	*bytes = sizeof(struct sample_image) + to_sample(sdev)->size;
+	est->bytes = sizeof(struct sample_image) + to_sample(sdev)->size;
 	return 0;
 }
 

@@ -198,7 +198,9 @@ static int get_size(struct vfio_snapshot_device *sdev, u32 object, u32 *size)
 							      object, what, size));
 }
 
-static int virtio_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
+static int virtio_estimate(struct vfio_snapshot_device *sdev,
+			   enum vfio_snapshot_extent extent,
+			   struct vfio_snapshot_estimate *est)
 {
 	struct virtio_snapshot_device *virtio = to_virtio(sdev);
 	bool borrow = virtio->has_object && virtio->dir == VFIO_SNAPSHOT_SAVE;
@@ -215,7 +217,7 @@ static int virtio_estimate(struct vfio_snapshot_device *sdev, u64 *bytes)
 	if (!borrow)
 		destroy_object(virtio, object);
 	if (!err)
-		*bytes = size;
+		est->bytes = size;
 	return err;
 }
 
