@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# The NIC in L1, sourced by tests: its address, its VFs, their drivers.
+# The NIC in L1, sourced by tests: its address, its VFs, their drivers. With NIC=connectx, the emulated
+# ConnectX (vm.sh -x).
 
+[ "${NIC:-}" != connectx ] || NIC_VENDOR=0x15b3
 NIC_BUILD=${VFIO_SNAPSHOT_BUILD:-/vfio-snapshot/build}
 NIC_PCI=/sys/bus/pci
 # The modules of the running kernel are in build/modules, build/upstream, build/test-modules, those of
@@ -56,15 +58,35 @@ nic_netdev()
 	return 1
 }
 
-# nic_up NVFS: the PF as 10.77.0.1/24, and NVFS VFs with no driver. virtio_net must have the PF
-# running first: creating VFs needs its admin queue.
+nic_has_driver()
+{
+	[ -e "$NIC_PCI/devices/$1/driver" ]
+}
+
+# The PF as 10.77.0.1/24. virtio_net must have it running before there are VFs: creating them needs
+# its admin queue.
+nic_up_virtio() # PF
+{
+	modprobe virtio_net || return 1
+	nic_wait 20 nic_has_netdev "$1" || nic_die "virtio_net did not take $1" || return 1
+	_nic_if=$(nic_netdev "$1")
+	ip addr replace 10.77.0.1/24 dev "$_nic_if" && ip link set "$_nic_if" up
+}
+
+nic_up_connectx() # PF
+{
+	modprobe mlx5_core || return 1
+	nic_wait 20 nic_has_driver "$1" || nic_die "mlx5_core did not take $1"
+}
+
+# nic_up NVFS: a PF that works, and NVFS VFs with no driver.
 nic_up()
 {
 	_nic_pf=$(nic_pf) || return 1
-	modprobe virtio_net || return 1
-	nic_wait 20 nic_has_netdev "$_nic_pf" || nic_die "virtio_net did not take $_nic_pf" || return 1
-	_nic_if=$(nic_netdev "$_nic_pf")
-	ip addr replace 10.77.0.1/24 dev "$_nic_if" && ip link set "$_nic_if" up || return 1
+	case ${NIC_VENDOR:-} in
+	0x15b3) nic_up_connectx "$_nic_pf" || return 1 ;;
+	*) nic_up_virtio "$_nic_pf" || return 1 ;;
+	esac
 
 	[ "$(cat "$NIC_PCI/devices/$_nic_pf/sriov_numvfs")" != "$1" ] || return 0
 	echo 0 >"$NIC_PCI/devices/$_nic_pf/sriov_numvfs"
@@ -89,6 +111,9 @@ nic_load()
 	mlx5_vfio_pci) _kos="upstream-mlx5$NIC_KERNEL/mlx5_vfio_pci.ko" ;;
 	virtio_snapshot_vfio_pci)
 		_kos="modules$NIC_KERNEL/vfio_snapshot.ko modules$NIC_KERNEL/virtio_snapshot_vfio_pci.ko"
+		;;
+	mlx5_snapshot_vfio_pci)
+		_kos="modules$NIC_KERNEL/vfio_snapshot.ko modules$NIC_KERNEL/mlx5_snapshot_vfio_pci.ko"
 		;;
 	vfio-pci) modprobe vfio-pci; return ;;
 	*)
