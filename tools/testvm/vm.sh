@@ -19,7 +19,8 @@ usage()
 		-x adds the emulated ConnectX, with 16 VFs (tools/qemu/MLX5.md).
 		-I boots with an instruction count for a clock: times are repeatable, and virtual.
 		VFS is how many VFs the NIC may have (16).
-		KERNEL is stock (Debian's, the default) or debug (see build-debug-kernel.sh).
+		KERNEL is stock (that of backports, the default), trixie (Debian 13's own, see
+		build-trixie-kernel.sh) or debug (see build-debug-kernel.sh).
 		There the checkout is /vfio-snapshot/src (read-only), the build folder
 		/vfio-snapshot/build. The kernel's log goes to logs/vm-NAME.log in the build folder.
 	EOF
@@ -69,9 +70,16 @@ here=$TOP/tools/testvm
 "$here/build-root.sh"
 "$here/build-initramfs.sh"
 pf_args=
+initramfs=l1/initramfs
 case $kernel in
 stock)
 	vmlinuz=l1/vmlinuz
+	memory=${memory:-4096}
+	;;
+trixie)
+	"$here/build-trixie-kernel.sh"
+	vmlinuz=trixie-kernel/vmlinuz
+	initramfs=trixie-kernel/initramfs
 	memory=${memory:-4096}
 	;;
 debug)
@@ -88,7 +96,7 @@ debug)
 	pf_args=,indirect_desc=off
 	;;
 *)
-	die "there is no kernel $kernel" "the kernels are: stock, debug"
+	die "there is no kernel $kernel" "the kernels are: stock, trixie, debug"
 	;;
 esac
 if [ -n "$nic" ]; then
@@ -155,7 +163,7 @@ set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 	-L /usr/share/seabios -L /usr/share/qemu \
 	-M q35,kernel-irqchip=split $accel -smp "$cpus" -m "$memory" \
 	-device intel-iommu,intremap=on \
-	-kernel "/vfio-snapshot/build/$vmlinuz" -initrd /vfio-snapshot/build/l1/initramfs \
+	-kernel "/vfio-snapshot/build/$vmlinuz" -initrd "/vfio-snapshot/build/$initramfs" \
 	-append "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on pci=realloc tsc=reliable no_timer_check vfio_snapshot.run=${run##*/} $kernel_args" \
 	-chardev "file,id=console,path=/vfio-snapshot/build/run/${run##*/}/console" \
 	-serial chardev:console \

@@ -22,9 +22,14 @@ port()
 }
 
 cd /
-# modprobe asks there what is built into the debug kernel.
+# The kernels beside the root's own have their modules in the build folder. Of the debug kernel, modprobe
+# asks there what is built in.
 modules=/lib/modules/$(uname -r)
-[ -e "$modules" ] || ln -s /vfio-snapshot/build/debug-kernel/modules "$modules"
+case $modules in
+*-debug) kernel=debug-kernel ;;
+*) kernel=trixie-kernel ;;
+esac
+[ -e "$modules" ] || ln -s "/vfio-snapshot/build/$kernel/modules" "$modules"
 : >"$run/booted"
 if [ -e "$run/interactive" ]; then
 	TERM=$(cat "$run/interactive")
