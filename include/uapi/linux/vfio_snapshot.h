@@ -17,9 +17,10 @@
  * padding. A receiver skips a record that it does not know if the record is
  * marked optional, and refuses the stream if it is not.
  *
- * A stream of this driver is: one IDENT record, one or more DEVICE_DATA
- * records, one END record. A stream of DEVICE_DATA records alone, which is what
- * the virtio_vfio_pci driver writes, is accepted as well.
+ * A stream of this driver is: one IDENT record, of some devices one
+ * STOP_COPY_SIZE record, one or more DEVICE_DATA records, one END record. A
+ * stream of DEVICE_DATA records alone, which is what the virtio_vfio_pci driver
+ * writes, is accepted as well, with a STOP_COPY_SIZE record among them.
  */
 struct vfio_snapshot_record {
 	__le64 size;
@@ -32,6 +33,8 @@ struct vfio_snapshot_record {
 
 /* State made by the firmware of the device, opaque to the driver; mandatory. */
 #define VFIO_SNAPSHOT_TAG_DEVICE_DATA	0x00000000U
+/* struct vfio_snapshot_stop_copy_size; optional. */
+#define VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE	0x00000001U
 /* struct vfio_snapshot_ident, the first record of a stream; optional. */
 #define VFIO_SNAPSHOT_TAG_IDENT		0x44494e53U
 /* struct vfio_snapshot_end, the last record of a stream; optional. */
@@ -57,6 +60,18 @@ struct vfio_snapshot_ident {
 	__le16 vendor;
 	__le16 device;
 	__u8 backend[VFIO_SNAPSHOT_BACKEND_LEN];
+};
+
+/**
+ * struct vfio_snapshot_stop_copy_size - what the final image will need
+ * @bytes: of one record of it, at most, as far as that is known
+ *
+ * Little-endian. In front of the first image of devices that save in increments,
+ * so that a receiver can have its memory ready; the mlx5_vfio_pci driver writes
+ * and reads it as well. It may be wrong: nothing but time depends on it.
+ */
+struct vfio_snapshot_stop_copy_size {
+	__le64 bytes;
 };
 
 /**

@@ -110,9 +110,10 @@ static void unmap(struct snapshot_buf *buf)
 static void forget_table(struct snapshot_buf *buf)
 {
 	if (!list_empty_careful(&buf->mapped)) {
-		guard(mutex)(&buf->sdev->mig->fw_lock);
+		snapshot_fw_lock(buf->sdev->mig);
 		if (!list_empty(&buf->mapped))
 			unmap(buf);
+		snapshot_fw_unlock(buf->sdev->mig);
 	}
 	sg_free_table(&buf->table);
 }
@@ -178,8 +179,9 @@ struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
 		return ERR_PTR(-ENOMEM);
 	buf->sdev = sdev;
 	buf->dir = dir;
-	buf->max_segs = sdev->ops->max_segs;
+	buf->max_segs = sdev->mig->max_segs;
 	INIT_LIST_HEAD(&buf->mapped);
+	INIT_LIST_HEAD(&buf->entry);
 
 	err = snapshot_buf_grow(buf, size);
 	if (!err && buf->nr)
@@ -209,6 +211,61 @@ void snapshot_buf_free(struct snapshot_buf *buf)
 }
 
 /**
+ * snapshot_buf_map - make a buffer known to the firmware, where that is needed
+ * @buf: the buffer, with a size
+ *
+ * Called with @fw_lock held. Costs nothing if that was done before.
+ *
+ * Return: 0, or an errno.
+ */
+int snapshot_buf_map(struct snapshot_buf *buf)
+{
+	struct vfio_snapshot_io io;
+	int err;
+
+	lockdep_assert_held(&buf->sdev->mig->fw_lock);
+	if (!buf->table.sgl) {
+		err = make_table(buf);
+		if (err)
+			return err;
+	}
+	if (!buf->sdev->ops->buf_map || !list_empty(&buf->mapped))
+		return 0;
+
+	io = (struct vfio_snapshot_io){
+		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
+	};
+	buf->key = snapshot_fw_buf_map(buf->sdev->mig, &io, buf->dir);
+	if (IS_ERR(buf->key))
+		return PTR_ERR(buf->key);
+	list_add(&buf->mapped, &buf->sdev->mig->mapped);
+	return 0;
+}
+
+/**
+ * snapshot_buf_ready - whether a transfer can begin with no more ado
+ * @buf: the buffer
+ * @size: bytes that it is to have
+ *
+ * Called with @fw_lock held.
+ *
+ * Return: true if it has that size, is mapped, and is nobody else's.
+ */
+bool snapshot_buf_ready(struct snapshot_buf *buf, size_t size)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&buf->sdev->mig->fw_lock);
+	if (buf->size < size || buf->gone || !buf->table.sgl ||
+	    (buf->sdev->ops->buf_map && list_empty(&buf->mapped)))
+		return false;
+	for (i = 0; i < buf->nr; i++)
+		if (folio_ref_count(buf->folios[i]) > 1)
+			return false;
+	return true;
+}
+
+/**
  * snapshot_buf_io - describe the beginning of a buffer to the firmware
  * @buf: the buffer
  * @size: bytes, from 1 to the size of the buffer
@@ -229,22 +286,12 @@ int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 	lockdep_assert_held(&buf->sdev->mig->fw_lock);
 	if (WARN_ON_ONCE(buf->gone))
 		return -EIO;
-	if (!buf->table.sgl) {
-		err = make_table(buf);
-		if (err)
-			return err;
-	}
-
+	err = snapshot_buf_map(buf);
+	if (err)
+		return err;
 	*io = (struct vfio_snapshot_io){
-		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
+		.sgl = buf->table.sgl, .key = buf->key,
 	};
-	if (buf->sdev->ops->buf_map && list_empty(&buf->mapped)) {
-		buf->key = snapshot_fw_buf_map(buf->sdev->mig, io, buf->dir);
-		if (IS_ERR(buf->key))
-			return PTR_ERR(buf->key);
-		list_add(&buf->mapped, &buf->sdev->mig->mapped);
-	}
-	io->key = buf->key;
 
 	for_each_sgtable_sg(&buf->table, sg, i) {
 		if (left <= sg->length)

@@ -29,6 +29,7 @@ struct snapshot_mig;
  * @trimmed_last: it ended @table before
  * @mapped: in the device's list of buffers with a valid @key, or empty;
  *          protected by the device's fw_lock
+ * @entry: in a list of buffers that are not in use
  * @key: from the back-end's buf_map(), for all of @table
  */
 struct snapshot_buf {
@@ -48,6 +49,7 @@ struct snapshot_buf {
 	unsigned int trimmed_len;
 	bool trimmed_last;
 	struct list_head mapped;
+	struct list_head entry;
 	void *key;
 };
 
@@ -55,6 +57,8 @@ struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
 					enum vfio_snapshot_dir dir, size_t size);
 int snapshot_buf_grow(struct snapshot_buf *buf, size_t size);
 void snapshot_buf_free(struct snapshot_buf *buf);
+int snapshot_buf_map(struct snapshot_buf *buf);
+bool snapshot_buf_ready(struct snapshot_buf *buf, size_t size);
 int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 		    struct vfio_snapshot_io *io);
 void snapshot_buf_io_end(struct snapshot_buf *buf);

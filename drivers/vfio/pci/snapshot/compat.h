@@ -7,6 +7,7 @@
 #ifndef VFIO_SNAPSHOT_COMPAT_H
 #define VFIO_SNAPSHOT_COMPAT_H
 
+#include <linux/bits.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
@@ -32,6 +33,14 @@ static inline int snapshot_compat_precopy_ioctl(unsigned int cmd, unsigned long 
 
 #define vfio_check_precopy_ioctl(vdev, cmd, arg, info) \
 	((void)(vdev), snapshot_compat_precopy_ioctl(cmd, arg, info))
+#endif
+
+/* Whether userspace wants flags in struct vfio_precopy_info: since Linux 7.1. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#define SNAPSHOT_PRECOPY_V2(vdev) ((vdev)->precopy_info_v2)
+#else
+#define SNAPSHOT_PRECOPY_V2(vdev) ((void)(vdev), false)
+#define VFIO_PRECOPY_INFO_REINIT BIT(0)
 #endif
 
 /*

@@ -73,6 +73,50 @@ static void end_command(struct snapshot_mig *mig, enum snapshot_command command,
 }
 
 /**
+ * snapshot_fw_lock_killable - wait until the firmware can be used, and hold it
+ * @mig: of the device
+ *
+ * Takes @fw_lock when no transfer is under way.
+ *
+ * Return: 0, or -EINTR when the caller is killed.
+ */
+int snapshot_fw_lock_killable(struct snapshot_mig *mig)
+{
+	do {
+		if (mutex_lock_killable(&mig->fw_lock))
+			return -EINTR;
+		if (!mig->transfer)
+			return 0;
+		mutex_unlock(&mig->fw_lock);
+	} while (!wait_event_killable(mig->idle, !READ_ONCE(mig->transfer)));
+	return -EINTR;
+}
+
+/**
+ * snapshot_fw_lock - as snapshot_fw_lock_killable(), for what cannot be given up
+ * @mig: of the device
+ */
+void snapshot_fw_lock(struct snapshot_mig *mig)
+{
+	for (;;) {
+		mutex_lock(&mig->fw_lock);
+		if (!mig->transfer)
+			return;
+		mutex_unlock(&mig->fw_lock);
+		wait_event(mig->idle, !READ_ONCE(mig->transfer));
+	}
+}
+
+/**
+ * snapshot_fw_unlock - release @fw_lock
+ * @mig: of the device
+ */
+void snapshot_fw_unlock(struct snapshot_mig *mig)
+{
+	mutex_unlock(&mig->fw_lock);
+}
+
+/**
  * snapshot_fw_quiesce - bring the device to a level
  * @mig: of the device, with @mig->fw_lock held
  * @want: the level
@@ -179,54 +223,73 @@ void snapshot_fw_buf_unmap(struct snapshot_mig *mig, void *key)
 	end_command(mig, SNAPSHOT_CMD_BUF_UNMAP, 0, 0, 0, began);
 }
 
-static int wait_for_io(struct vfio_snapshot_io *io, int err)
+static void end_transfer(struct snapshot_transfer *transfer, int err)
 {
-	struct completion *done = io->private;
+	struct snapshot_mig *mig = transfer->mig;
+	bool saving = transfer->dir == VFIO_SNAPSHOT_SAVE;
+	u64 bytes = saving ? transfer->io.done : transfer->io.size;
 
-	if (err != -EINPROGRESS)
-		return err;
-	wait_for_completion(done);
-	/* vfio_snapshot_io_complete() put the result here. */
-	return PTR_ERR(io->private);
+	lockdep_assert_held(&mig->fw_lock);
+	WRITE_ONCE(mig->transfer, NULL);
+	end_command(mig, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
+		    saving ? transfer->phase : 0, err ? 0 : bytes, err, transfer->began);
 }
 
 /**
- * snapshot_fw_save - take an image, or its next chunk; waits until it is there
- * @mig: of the device, with @mig->fw_lock held
- * @phase: why
- * @io: where to
- *
- * Return: 0 or an errno of the back-end.
+ * snapshot_fw_transfer_work - end of a transfer that nobody waits for
+ * @work: @transfer_work of a struct snapshot_mig
  */
-int snapshot_fw_save(struct snapshot_mig *mig, enum vfio_snapshot_phase phase,
-		     struct vfio_snapshot_io *io)
+void snapshot_fw_transfer_work(struct work_struct *work)
 {
-	DECLARE_COMPLETION_ONSTACK(done);
-	u64 began = begin_command(mig, SNAPSHOT_CMD_SAVE, phase, io->size);
-	int err;
+	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, transfer_work);
 
-	io->private = &done;
-	err = wait_for_io(io, mig->sdev->ops->save(mig->sdev, phase, io));
-	end_command(mig, SNAPSHOT_CMD_SAVE, phase, err ? 0 : io->done, err, began);
-	return err;
+	scoped_guard(mutex, &mig->fw_lock) {
+		struct snapshot_transfer *transfer = mig->transfer;
+
+		end_transfer(transfer, transfer->err);
+		transfer->done(transfer, transfer->err);
+	}
+	wake_up_all(&mig->idle);
 }
 
 /**
- * snapshot_fw_load - give a record to the device; waits until it took it
- * @mig: of the device, with @mig->fw_lock held
- * @io: the record
+ * snapshot_fw_transfer - take an image or a chunk of it, or give a record
+ * @transfer: what; @io, @mig, @dir, @phase and @done are set
  *
- * Return: 0 or an errno of the back-end.
+ * Called with @fw_lock of the device held. It may be released while the transfer
+ * is under way; snapshot_fw_lock() waits for its end.
+ *
+ * Return: -EINPROGRESS when @done will be called. If not, or without @done, the
+ * transfer is over: 0, or an errno of the back-end.
  */
-int snapshot_fw_load(struct snapshot_mig *mig, struct vfio_snapshot_io *io)
+int snapshot_fw_transfer(struct snapshot_transfer *transfer)
 {
-	DECLARE_COMPLETION_ONSTACK(done);
-	u64 began = begin_command(mig, SNAPSHOT_CMD_LOAD, 0, io->size);
+	struct snapshot_mig *mig = transfer->mig;
+	const struct vfio_snapshot_ops *ops = mig->sdev->ops;
+	struct vfio_snapshot_io *io = &transfer->io;
 	int err;
 
-	io->private = &done;
-	err = wait_for_io(io, mig->sdev->ops->load(mig->sdev, io));
-	end_command(mig, SNAPSHOT_CMD_LOAD, 0, err ? 0 : io->size, err, began);
+	WARN_ON_ONCE(mig->transfer);
+	io->private = transfer;
+	if (!transfer->done)
+		init_completion(&transfer->over);
+	WRITE_ONCE(mig->transfer, transfer);
+
+	if (transfer->dir == VFIO_SNAPSHOT_SAVE) {
+		transfer->began = begin_command(mig, SNAPSHOT_CMD_SAVE, transfer->phase,
+						io->size);
+		err = ops->save(mig->sdev, transfer->phase, io);
+	} else {
+		transfer->began = begin_command(mig, SNAPSHOT_CMD_LOAD, 0, io->size);
+		err = ops->load(mig->sdev, io);
+	}
+	if (err == -EINPROGRESS) {
+		if (transfer->done)
+			return err;
+		wait_for_completion(&transfer->over);
+		err = transfer->err;
+	}
+	end_transfer(transfer, err);
 	return err;
 }
 
@@ -240,10 +303,13 @@ int snapshot_fw_load(struct snapshot_mig *mig, struct vfio_snapshot_io *io)
  */
 void vfio_snapshot_io_complete(struct vfio_snapshot_io *io, int err)
 {
-	struct completion *done = io->private;
+	struct snapshot_transfer *transfer = io->private;
 
-	io->private = ERR_PTR(err);
-	complete(done);
+	transfer->err = err;
+	if (transfer->done)
+		queue_work(system_highpri_wq, &transfer->mig->transfer_work);
+	else
+		complete(&transfer->over);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_io_complete);
 

@@ -6,7 +6,9 @@
 #ifndef VFIO_SNAPSHOT_FIRMWARE_H
 #define VFIO_SNAPSHOT_FIRMWARE_H
 
+#include <linux/completion.h>
 #include <linux/vfio_snapshot.h>
+#include <linux/workqueue.h>
 
 struct snapshot_mig;
 
@@ -50,6 +52,32 @@ struct snapshot_failed {
 	int status;
 };
 
+/**
+ * struct snapshot_transfer - one save() or load()
+ * @io: the memory
+ * @mig: of the device
+ * @dir: save or load
+ * @phase: for save()
+ * @done: called when it is over, with the device's fw_lock held, so that it may
+ *        begin the next one; NULL: whoever begins it waits for it
+ * @err: what it ended with
+ * @over: without @done
+ * @began: ns, for traces
+ */
+struct snapshot_transfer {
+	struct vfio_snapshot_io io;
+	struct snapshot_mig *mig;
+	enum vfio_snapshot_dir dir;
+	enum vfio_snapshot_phase phase;
+	void (*done)(struct snapshot_transfer *transfer, int err);
+	int err;
+	struct completion over;
+	u64 began;
+};
+
+int snapshot_fw_lock_killable(struct snapshot_mig *mig);
+void snapshot_fw_lock(struct snapshot_mig *mig);
+void snapshot_fw_unlock(struct snapshot_mig *mig);
 const char *snapshot_command_name(enum snapshot_command command);
 const char *snapshot_command_arg(enum snapshot_command command, unsigned int arg);
 int snapshot_fw_quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want,
@@ -61,9 +89,8 @@ int snapshot_fw_estimate(struct snapshot_mig *mig, enum vfio_snapshot_extent ext
 void *snapshot_fw_buf_map(struct snapshot_mig *mig, struct vfio_snapshot_io *io,
 			  enum vfio_snapshot_dir dir);
 void snapshot_fw_buf_unmap(struct snapshot_mig *mig, void *key);
-int snapshot_fw_save(struct snapshot_mig *mig, enum vfio_snapshot_phase phase,
-		     struct vfio_snapshot_io *io);
-int snapshot_fw_load(struct snapshot_mig *mig, struct vfio_snapshot_io *io);
+int snapshot_fw_transfer(struct snapshot_transfer *transfer);
+void snapshot_fw_transfer_work(struct work_struct *work);
 int snapshot_fw_load_end(struct snapshot_mig *mig);
 
 #endif /* VFIO_SNAPSHOT_FIRMWARE_H */

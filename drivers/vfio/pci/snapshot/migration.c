@@ -66,20 +66,21 @@ static int quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want
 	struct snapshot_mig *mig = container_of(walker, struct snapshot_mig, walker);
 	int err;
 
-	err = mutex_lock_killable(&mig->fw_lock);
+	err = snapshot_fw_lock_killable(mig);
 	if (err)
 		return err;
 	err = quiesce_locked(mig, want);
-	mutex_unlock(&mig->fw_lock);
+	snapshot_fw_unlock(mig);
 	return err;
 }
 
 /* For a device that nobody may take for stopped, or who knows what, any more. */
 static void make_run(struct snapshot_mig *mig)
 {
-	guard(mutex)(&mig->fw_lock);
+	snapshot_fw_lock(mig);
 	mig->failed.err = 0;
 	quiesce_locked(mig, VFIO_SNAPSHOT_RUN);
+	snapshot_fw_unlock(mig);
 }
 
 static void set_state(struct snapshot_mig *mig, enum snapshot_state state)
@@ -154,7 +155,7 @@ static int open_saving(struct snapshot_mig *mig, enum vfio_snapshot_phase phase)
 
 	if (err)
 		return err;
-	err = snapshot_stream_save(mig->stream, phase);
+	err = snapshot_save_image(mig->stream, phase);
 	if (err) {
 		end_stream(mig);
 		queue_tidy(mig, 0);
@@ -176,7 +177,7 @@ static int act_save_whole(struct snapshot_mig *mig)
 
 static int act_save_finish(struct snapshot_mig *mig)
 {
-	return snapshot_stream_save(mig->stream, VFIO_SNAPSHOT_FINAL);
+	return snapshot_save_image(mig->stream, VFIO_SNAPSHOT_FINAL);
 }
 
 static int act_save_close(struct snapshot_mig *mig)
@@ -192,7 +193,7 @@ static int act_load_open(struct snapshot_mig *mig)
 
 static int act_load_close(struct snapshot_mig *mig)
 {
-	int err = snapshot_stream_load_end(mig->stream);
+	int err = snapshot_load_finish(mig->stream);
 
 	end_stream(mig);
 	return err;
@@ -298,15 +299,13 @@ static int snapshot_get_data_size(struct vfio_device *vdev, unsigned long *lengt
 	if (mutex_lock_killable(&mig->lock))
 		return -EINTR;
 	if (mig->state == SNAPSHOT_STOP_COPY) {
-		*length = snapshot_stream_pending(mig->stream);
+		*length = snapshot_save_pending(mig->stream);
 	} else {
 		err = snapshot_mig_estimate(mig, ESTIMATE_MAX_AGE, &bytes);
 		if (!err && mig->state == SNAPSHOT_PRECOPY)
-			snapshot_stream_reserve(mig->stream, bytes);
+			snapshot_save_reserve(mig->stream, bytes);
 		if (!err)
-			*length = bytes + 3 * sizeof(struct vfio_snapshot_record) +
-				  sizeof(struct vfio_snapshot_ident) +
-				  sizeof(struct vfio_snapshot_end);
+			*length = snapshot_save_length(mig, bytes);
 	}
 	snapshot_mig_unlock(mig);
 	return err;
@@ -318,6 +317,21 @@ const struct vfio_migration_ops snapshot_migration_ops = {
 	.migration_get_data_size = snapshot_get_data_size,
 };
 EXPORT_SYMBOL_IF_KUNIT(snapshot_migration_ops);
+
+static int estimate(struct snapshot_mig *mig, enum vfio_snapshot_extent extent,
+		    struct vfio_snapshot_estimate *est)
+{
+	int err;
+
+	err = snapshot_fw_lock_killable(mig);
+	if (err)
+		return err;
+	err = snapshot_fw_estimate(mig, extent, est);
+	snapshot_fw_unlock(mig);
+	if (!err && est->bytes > mig->sdev->ops->max_image)
+		return -EFBIG;
+	return err;
+}
 
 /**
  * snapshot_mig_estimate - size of an image
@@ -336,22 +350,30 @@ int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *
 	lockdep_assert_held(&mig->lock);
 
 	if (!mig->estimated || time_after_eq(jiffies, mig->estimated + max_age)) {
-		err = mutex_lock_killable(&mig->fw_lock);
-		if (err)
-			return err;
-		err = snapshot_fw_estimate(mig, VFIO_SNAPSHOT_WHOLE, &est);
-		mutex_unlock(&mig->fw_lock);
+		err = estimate(mig, VFIO_SNAPSHOT_WHOLE, &est);
 		if (err)
 			return err;
 		if (!est.bytes)
 			return -EIO;
-		if (est.bytes > mig->sdev->ops->max_image)
-			return -EFBIG;
 		mig->estimate = est.bytes;
 		mig->estimated = jiffies ?: 1;
 	}
 	*bytes = mig->estimate;
 	return 0;
+}
+
+/**
+ * snapshot_mig_changed - how much changed since the last image
+ * @mig: of a device with VFIO_SNAPSHOT_CAP_INCREMENT that runs and saves, with
+ *       @mig->lock held
+ * @est: set, unless an errno is returned
+ *
+ * Return: 0, an errno of the back-end, -EFBIG for an answer that cannot be.
+ */
+int snapshot_mig_changed(struct snapshot_mig *mig, struct vfio_snapshot_estimate *est)
+{
+	lockdep_assert_held(&mig->lock);
+	return estimate(mig, VFIO_SNAPSHOT_CHANGED, est);
 }
 
 /**
@@ -361,7 +383,8 @@ int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age, u64 *
  * @info: to be filled
  *
  * Return: 0, -ENODEV when the session of @stream is over, -EINVAL when the
- * device is not in PRECOPY or PRECOPY_NDMA.
+ * device is not in PRECOPY or PRECOPY_NDMA, or what the back-end's estimate
+ * failed with.
  */
 int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 			      struct snapshot_stream *stream,
@@ -376,7 +399,8 @@ int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 	else if (mig->state != SNAPSHOT_PRECOPY && mig->state != SNAPSHOT_PRECOPY_NDMA)
 		err = -EINVAL;
 	else
-		snapshot_stream_precopy_info(stream, info);
+		err = snapshot_save_precopy_info(stream, mig->state == SNAPSHOT_PRECOPY,
+						 info);
 	snapshot_mig_unlock(mig);
 	return err;
 }
@@ -584,6 +608,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_close);
 void snapshot_mig_end(struct snapshot_mig *mig)
 {
 	flush_delayed_work(&mig->tidy);
+	flush_work(&mig->transfer_work);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_end);
 
@@ -631,6 +656,8 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 			     DEFAULT_RATELIMIT_BURST);
 	init_waitqueue_head(&mig->tidied);
 	INIT_DELAYED_WORK(&mig->tidy, tidy_work);
+	init_waitqueue_head(&mig->idle);
+	INIT_WORK(&mig->transfer_work, snapshot_fw_transfer_work);
 	return mig;
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_alloc);

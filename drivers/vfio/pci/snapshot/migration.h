@@ -36,7 +36,14 @@ struct vfio_precopy_info;
  * @tidied: woken then
  * @estimate: last size in bytes that the back-end named
  * @estimated: jiffies of that, 0 if never
- * @fw_lock: held for one back-end operation; innermost
+ * @window: of the back-end, which may be gone before its data fds are
+ * @max_segs: likewise
+ * @fw_lock: held for one back-end operation; innermost; taken with
+ *           snapshot_fw_lock()
+ * @transfer: one that is under way, and no other operation may begin, or NULL;
+ *            protected by @fw_lock
+ * @idle: woken when it is over
+ * @transfer_work: does what is to be done then
  * @mapped: buffers that the back-end has mapped; protected by @fw_lock
  * @failed: the operation that failed last, for messages; protected by @fw_lock
  * @told: it is known from a message why the stream cannot be loaded
@@ -58,7 +65,12 @@ struct snapshot_mig {
 	wait_queue_head_t tidied;
 	u64 estimate;
 	unsigned long estimated;
+	size_t window;
+	unsigned int max_segs;
 	struct mutex fw_lock;	/* back-end operations */
+	struct snapshot_transfer *transfer;
+	wait_queue_head_t idle;
+	struct work_struct transfer_work;
 	struct list_head mapped;
 	struct snapshot_failed failed;
 	bool told;
@@ -92,6 +104,8 @@ void snapshot_mig_attached(struct snapshot_mig *mig);
 void snapshot_mig_unlock(struct snapshot_mig *mig);
 int snapshot_mig_estimate(struct snapshot_mig *mig, unsigned long max_age,
 			  u64 *bytes);
+int snapshot_mig_changed(struct snapshot_mig *mig,
+			 struct vfio_snapshot_estimate *est);
 int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 			      struct snapshot_stream *stream,
 			      struct vfio_precopy_info *info);

@@ -84,6 +84,7 @@ static int fake_session_begin(struct vfio_snapshot_device *sdev,
 	fake->in_session = !err;
 	fake->dir = dir;
 	fake->state_at = 0;
+	fake->ahead = 0;
 	return leave(fake, err);
 }
 
@@ -106,6 +107,14 @@ static int fake_estimate(struct vfio_snapshot_device *sdev,
 	struct fake *fake = to_fake(sdev);
 	int err = enter(fake, SNAPSHOT_CMD_ESTIMATE);
 
+	if (extent == VFIO_SNAPSHOT_CHANGED) {
+		KUNIT_EXPECT_GT(fake->test, fake->ahead, 0);
+		KUNIT_EXPECT_EQ(fake->test, fake->level, VFIO_SNAPSHOT_RUN);
+		KUNIT_EXPECT_TRUE(fake->test, fake->in_session);
+		est->bytes = fake->changed;
+		est->renewed = fake->renewed;
+		return leave(fake, err);
+	}
 	est->bytes = fake->estimate;
 	if (fake->grows_to)
 		fake->estimate = fake->grows_to;
@@ -180,7 +189,7 @@ static int end_io(struct fake *fake, struct vfio_snapshot_io *io, int err)
 	if (!fake->later || err)
 		return leave(fake, err);
 	fake->io = io;
-	mod_timer(&fake->timer, jiffies + 2);
+	mod_timer(&fake->timer, jiffies + (fake->delay ?: 2));
 	return -EINPROGRESS;
 }
 
@@ -198,6 +207,15 @@ static int fake_save_op(struct vfio_snapshot_device *sdev,
 	if (err) {
 		fake->state_at = 0;
 		return leave(fake, err);
+	}
+	if (phase == VFIO_SNAPSHOT_AHEAD) {
+		len = min(fake->ahead++ ? fake->changed : fake->state_len, io->size);
+		fake->changed = 0;
+		fake->renewed = false;
+		io->done = len;
+		io->more = false;
+		sg_copy_from_buffer(io->sgl, io->nents, fake->state, len);
+		return end_io(fake, io, 0);
 	}
 	len = fake->state_len - fake->state_at;
 	if (fake->chunk)

@@ -37,7 +37,10 @@
  * @state: what save() takes
  * @state_len: bytes of it
  * @state_at: bytes of it that were taken
- * @chunk: bytes that one save() takes at most, 0: all
+ * @chunk: bytes that one save() of the final image takes at most, 0: all
+ * @ahead: images taken ahead in the session
+ * @changed: bytes that changed since the last of them
+ * @renewed: they were set up anew
  * @estimate: what estimate() answers
  * @grows_to: what it answers from the second time on, 0: the same
  * @lie: added to the bytes that save() says were written
@@ -46,6 +49,7 @@
  * @records: load()s
  * @later: save() and load() complete after they returned
  * @later_err: with this
+ * @delay: jiffies after that, 0: two
  * @timer: which does that
  * @io: what it completes
  * @keys: of the mapped buffers, NULL: free
@@ -70,6 +74,9 @@ struct fake {
 	size_t state_len;
 	size_t state_at;
 	size_t chunk;
+	unsigned int ahead;
+	size_t changed;
+	bool renewed;
 	u64 estimate;
 	u64 grows_to;
 	ssize_t lie;
@@ -78,6 +85,7 @@ struct fake {
 	unsigned int records;
 	bool later;
 	int later_err;
+	unsigned long delay;
 	struct timer_list timer;
 	struct vfio_snapshot_io *io;
 	void *keys[FAKE_MAX_KEYS];

@@ -4,12 +4,15 @@
  * userspace would have.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "fake.h"
+#include "../stream.h"
 
 #define CAP_PRECOPY	VFIO_SNAPSHOT_CAP_PRECOPY
 #define HEAD		sizeof(struct vfio_snapshot_record)
@@ -100,11 +103,17 @@ static void a_state_arrives_as_it_left(struct kunit *test)
 	drop_pair(p);
 }
 
+static void use_chunks(struct fake *fake, size_t bytes)
+{
+	fake->chunk = bytes;
+	fake->ops.window = PAGE_SIZE;
+}
+
 static void an_image_of_several_chunks(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
 
-	p->from->chunk = 2000;
+	use_chunks(p->from, 2000);
 	save(p);
 	KUNIT_EXPECT_EQ(test, p->len, 5000 + FRAME + 2 * HEAD);
 	KUNIT_EXPECT_EQ(test, p->from->calls[SNAPSHOT_CMD_SAVE], 3);
@@ -118,26 +127,152 @@ static void an_image_without_end_is_refused(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
 	struct fake *fake = p->from;
+	struct file *file;
 
-	fake->chunk = 4000;
+	use_chunks(fake, 4000);
 	fake->state_len = FAKE_MAX_IMAGE;
-	/* The estimate is of a chunk. */
 	fake->ops.max_image = 12000;
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), -EFBIG);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 700), -EFBIG);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 4);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_STOP);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_STOP_COPY);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
 	drop_pair(p);
 }
 
-static void a_failed_chunk_starts_the_image_anew(struct kunit *test)
+static void behind_a_failed_chunk_nothing_follows(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
+	struct file *file;
 
-	p->from->chunk = 2000;
+	use_chunks(p->from, 2000);
 	fake_fail(p->from, SNAPSHOT_CMD_SAVE, 2, -EIO, 0);
-	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, NULL), -EIO);
+	KUNIT_ASSERT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 700), -EIO);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, 1, 1), -EIO);
+	KUNIT_EXPECT_EQ(test, p->from->calls[SNAPSHOT_CMD_SAVE], 2);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
 	save(p);
 	expect_loaded(p, 4096);
+	drop_pair(p);
+}
+
+/* However much there is, no more than two windows of it are held. */
+static void memory_of_a_few_windows(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct vfio_device *vdev = &fake->sdev.core.vdev;
+	unsigned long size;
+	struct file *file;
+
+	use_chunks(fake, PAGE_SIZE);
+	use_chunks(p->to, PAGE_SIZE);
+	fake->later = true;
+	p->to->later = true;
+	fake->state_len = FAKE_MAX_IMAGE - 3;
+	fake->estimate = FAKE_MAX_IMAGE;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096),
+			PAGE_SIZE + 2 * HEAD + 32);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 3);
+	KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size), 0);
+	KUNIT_EXPECT_GE(test, size, fake->state_len);
+	p->len = fake_read(file, p->stream, 2 * FAKE_MAX_IMAGE, 700);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 1 + FAKE_MAX_IMAGE / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
+
+	save(p);
+	expect_loaded(p, 4096);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
+	drop_pair(p);
+}
+
+/* The arc does not wait for it, whoever wants its data does. */
+static void an_image_that_is_taken_meanwhile(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct vfio_precopy_info info;
+	struct file *file;
+	u8 byte;
+
+	fake->later = true;
+	fake->delay = HZ / 5;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_EXPECT_TRUE(test, fake->busy);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, HEAD + 32, 4096), HEAD + 32);
+	file->f_flags |= O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, fake_read(file, &byte, 1, 1), -EAGAIN);
+	file->f_flags &= ~O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(fake->sdev.mig,
+							fake->sdev.mig->stream, &info), 0);
+	KUNIT_EXPECT_GE(test, info.initial_bytes, HEAD + 5000);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 5000);
+	KUNIT_EXPECT_FALSE(test, fake->busy);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
+
+	/* A quiesce comes behind it; what fails is told to the reader. */
+	fake->later_err = -EREMOTEIO;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY_NDMA, NULL), 0);
+	KUNIT_EXPECT_FALSE(test, fake->busy);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), -EREMOTEIO);
+	fake->later_err = 0;
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096),
+			5000 + HEAD + HEAD + 16);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
+	drop_pair(p);
+}
+
+static void what_changed_is_taken_when_all_was_read(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct snapshot_mig *mig = fake->sdev.mig;
+	const size_t first = 3 * HEAD + 32 + 8 + 5000;
+	struct vfio_precopy_info info;
+	struct file *file;
+
+	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	fake->changed = 300;
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, first);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, HEAD + 300);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 1);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), first);
+
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, HEAD + 300);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 300);
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
+
+	/* Set up anew: to be read before the device is stopped, if that is wanted. */
+	fake->sdev.core.vdev.precopy_info_v2 = 1;
+	fake->changed = 200;
+	fake->renewed = true;
+	info.flags = 0;
+	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.flags, VFIO_PRECOPY_INFO_REINIT);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, HEAD + 200);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
 	drop_pair(p);
 }
 
@@ -146,7 +281,7 @@ static void transfers_that_complete_later(struct kunit *test)
 	struct pair *p = make_pair(test);
 
 	p->from->later = true;
-	p->from->chunk = 2000;
+	use_chunks(p->from, 2000);
 	p->to->later = true;
 	save(p);
 	expect_loaded(p, 4096);
@@ -402,7 +537,10 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(a_state_arrives_as_it_left),
 	KUNIT_CASE(an_image_of_several_chunks),
 	KUNIT_CASE(an_image_without_end_is_refused),
-	KUNIT_CASE(a_failed_chunk_starts_the_image_anew),
+	KUNIT_CASE(behind_a_failed_chunk_nothing_follows),
+	KUNIT_CASE(memory_of_a_few_windows),
+	KUNIT_CASE(an_image_that_is_taken_meanwhile),
+	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
 	KUNIT_CASE(transfers_that_complete_later),
 	KUNIT_CASE(transfers_that_fail_later),
 	KUNIT_CASE(load_end_has_the_last_word),

@@ -358,6 +358,34 @@ static void a_reset_within_a_save(struct kunit *test)
 	end(w);
 }
 
+/* In every state; and only its return ends that, no reset does. */
+static void a_device_whose_firmware_goes_away(struct kunit *test)
+{
+	struct walks *w = begin(test, CAP_PRECOPY);
+	struct fake *fake = w->fake;
+	unsigned int state;
+
+	for (state = 0; state < SNAPSHOT_NR_STATES; state++) {
+		unsigned int calls;
+
+		if (fake_set(fake, state, NULL))
+			continue;
+		snapshot_mig_detached(fake->sdev.mig);
+		calls = fake->calls[SNAPSHOT_CMD_QUIESCE];
+		KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_ERROR);
+		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), -EINVAL);
+		snapshot_mig_reset_done(fake->sdev.mig);
+		KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_ERROR);
+		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), -EINVAL);
+		KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_QUIESCE], calls);
+		snapshot_mig_attached(fake->sdev.mig);
+		KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), 0);
+		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	}
+	end(w);
+}
+
 static void a_device_that_does_not_run_is_made_to(struct kunit *test)
 {
 	struct fake *fake = fake_make(test, 0);
@@ -382,6 +410,7 @@ static struct kunit_case walk_cases[] = {
 	KUNIT_CASE(a_reset_within_a_command),
 	KUNIT_CASE(a_reset_after_which_the_device_does_not_run),
 	KUNIT_CASE(a_reset_within_a_save),
+	KUNIT_CASE(a_device_whose_firmware_goes_away),
 	KUNIT_CASE(a_device_that_does_not_run_is_made_to),
 	{}
 };
