@@ -5,8 +5,8 @@
  * for answers whatever does not need the firmware, can be reset, and is well
  * afterwards; another device of the same PF migrates in the meantime.
  *
- * Whoever sent the command waits for it in Linux's virtio driver, where nothing
- * interrupts it: vp_modern_admin_cmd_exec() waits for the completion.
+ * Whoever sent the command waits for it in the driver of the PF, where nothing
+ * interrupts it.
  */
 #include <poll.h>
 #include <signal.h>
@@ -17,8 +17,7 @@
 #include "lib/call.h"
 #include "lib/harness.h"
 #include "lib/lab.h"
-
-#define WAITS_IN "vp_modern_admin_cmd_exec"
+#include "lib/nic.h"
 
 /* For what needs no dead command: long for a slow machine, short for a wait */
 #define ANSWER_MS 5000
@@ -41,6 +40,8 @@ struct change {
 FIXTURE(dead) {
 	struct vfio_dev dev;
 	struct vfio_dev other;
+	const struct nic *nic;
+	unsigned int opcode;
 	struct lab lab;
 	struct blob saved;
 	uint64_t objects;
@@ -52,9 +53,9 @@ FIXTURE(dead) {
 	bool barked;
 };
 
-/* A change that sends a command with this opcode */
+/* A change that sends this command */
 FIXTURE_VARIANT(dead) {
-	unsigned int opcode;
+	enum nic_command command;
 	uint32_t from;
 	uint32_t to;
 	bool write;		/* a stream is loaded, in @from */
@@ -63,58 +64,58 @@ FIXTURE_VARIANT(dead) {
 };
 
 FIXTURE_VARIANT_ADD(dead, create_at_the_begin_of_saving) {
-	.opcode = LAB_OP_CREATE,
+	.command = NIC_BEGIN,
 	.from = VFIO_DEVICE_STATE_RUNNING,
 	.to = VFIO_DEVICE_STATE_PRE_COPY,
 };
 
 FIXTURE_VARIANT_ADD(dead, metadata_get) {
-	.opcode = LAB_OP_METADATA_GET,
+	.command = NIC_ESTIMATE,
 	.from = VFIO_DEVICE_STATE_RUNNING,
 	.to = VFIO_DEVICE_STATE_PRE_COPY,
 };
 
 FIXTURE_VARIANT_ADD(dead, parts_get_of_the_first_image) {
-	.opcode = LAB_OP_PARTS_GET,
+	.command = NIC_SAVE,
 	.from = VFIO_DEVICE_STATE_RUNNING,
 	.to = VFIO_DEVICE_STATE_PRE_COPY,
 };
 
 FIXTURE_VARIANT_ADD(dead, mode_set_that_stops) {
-	.opcode = LAB_OP_MODE_SET,
+	.command = NIC_HALT,
 	.from = VFIO_DEVICE_STATE_PRE_COPY,
 	.to = VFIO_DEVICE_STATE_PRE_COPY_P2P,
 	.reads = true,
 };
 
 FIXTURE_VARIANT_ADD(dead, parts_get_of_the_last_image) {
-	.opcode = LAB_OP_PARTS_GET,
+	.command = NIC_SAVE,
 	.from = VFIO_DEVICE_STATE_PRE_COPY_P2P,
 	.to = VFIO_DEVICE_STATE_STOP_COPY,
 	.reads = true,
 };
 
 FIXTURE_VARIANT_ADD(dead, create_at_the_begin_of_loading) {
-	.opcode = LAB_OP_CREATE,
+	.command = NIC_BEGIN,
 	.from = VFIO_DEVICE_STATE_STOP,
 	.to = VFIO_DEVICE_STATE_RESUMING,
 };
 
 FIXTURE_VARIANT_ADD(dead, parts_set) {
-	.opcode = LAB_OP_PARTS_SET,
+	.command = NIC_LOAD,
 	.from = VFIO_DEVICE_STATE_RESUMING,
 	.to = VFIO_DEVICE_STATE_RESUMING,
 	.write = true,
 };
 
 FIXTURE_VARIANT_ADD(dead, mode_set_that_resumes) {
-	.opcode = LAB_OP_MODE_SET,
+	.command = NIC_RUN,
 	.from = VFIO_DEVICE_STATE_RUNNING_P2P,
 	.to = VFIO_DEVICE_STATE_RUNNING,
 };
 
 FIXTURE_VARIANT_ADD(dead, destroy) {
-	.opcode = LAB_OP_DESTROY,
+	.command = NIC_END,
 	.from = VFIO_DEVICE_STATE_STOP_COPY,
 	.to = VFIO_DEVICE_STATE_RUNNING,
 	.behind = true,
@@ -142,6 +143,9 @@ FIXTURE_SETUP(dead)
 	NEEDS_OURS();
 	NEEDS_SECOND_DEVICE();
 	NEEDS_LAB(&self->lab, test_env.bdf);
+	self->nic = nic_of(test_env.bdf);
+	ASSERT_NE(NULL, self->nic);
+	self->opcode = self->nic->op[variant->command];
 	self->fd = -1;
 	self->other.fd = self->other.group = self->other.container = -1;
 	ASSERT_EQ(0, call_start(&self->watchdog, watchdog, self));
@@ -151,7 +155,7 @@ FIXTURE_SETUP(dead)
 		ASSERT_EQ(0, mig_save(&self->dev, 65536, &self->saved));
 		ASSERT_EQ(0, lab_wait_objects(&self->lab, self->objects));
 	}
-	lab_only_this_vf(&self->lab, true);
+	lab_only_this_vf(&self->lab, self->nic->own_objects);
 }
 
 FIXTURE_TEARDOWN(dead)
@@ -208,7 +212,7 @@ static bool wait_for(struct lab *lab, unsigned int reg, uint64_t value)
 #define START() \
 	do { \
 		ASSERT_EQ(0, mig_enter(&self->dev, variant->from, &self->fd)); \
-		lab_drop(&self->lab, variant->opcode, 1); \
+		lab_drop(&self->lab, self->opcode, 1); \
 		self->change = CHANGE(); \
 		ASSERT_EQ(0, call_start(&self->call, make_change, \
 					&self->change)); \
@@ -374,7 +378,7 @@ TEST_F_TIMEOUT(dead, what_does_not_need_it_answers, SECONDS)
 	ASSERT_EQ(0, vfio_dev_open(&self->other, test_env.bdf2));
 	START();
 	EXPECT_EQ(variant->behind, call_over(&self->call, WAIT_MS));
-	EXPECT_TRUE(find_waiting(WAITS_IN, line, sizeof(line), &blind) || blind);
+	EXPECT_TRUE(find_waiting(self->nic->waits_in, line, sizeof(line), &blind) || blind);
 	TH_LOG("waits in %s", line);
 
 	EXPECT_EQ(variant->behind ? variant->to : variant->from,
@@ -416,11 +420,11 @@ TEST_F_TIMEOUT(dead, a_reset_holds_when_a_slow_command_comes_after_it, SECONDS)
 	uint64_t count;
 
 	ASSERT_EQ(0, mig_enter(&self->dev, variant->from, &self->fd));
-	count = lab_count(&self->lab, variant->opcode);
+	count = lab_count(&self->lab, self->opcode);
 	lab_delay(&self->lab, RACE_US);
 	self->change = CHANGE();
 	ASSERT_EQ(0, call_start(&self->call, make_change, &self->change));
-	ASSERT_TRUE(wait_for(&self->lab, LAB_COUNT(variant->opcode), count + 1));
+	ASSERT_TRUE(wait_for(&self->lab, LAB_COUNT(self->opcode), count + 1));
 	lab_delay(&self->lab, 0);
 
 	EXPECT_EQ(0, answer(&self->dev, -1, ask_reset));
@@ -510,7 +514,7 @@ TEST_F_TIMEOUT(dead, a_killed_process_ends_with_the_command, SECONDS)
 			_exit(1);
 		if (mig_enter(&self->dev, variant->from, &self->fd))
 			_exit(1);
-		lab_drop(&self->lab, variant->opcode, 1);
+		lab_drop(&self->lab, self->opcode, 1);
 		make_change(&self->change);
 		pause();
 		_exit(0);

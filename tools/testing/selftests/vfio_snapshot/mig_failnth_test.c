@@ -78,7 +78,7 @@ FIXTURE_SETUP(failnth)
 	ASSERT_EQ(0, ret);
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a virtio-net device");
+		SKIP(return, "not a NIC that we know");
 	ASSERT_EQ(0, ret);
 	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->nth, 0);

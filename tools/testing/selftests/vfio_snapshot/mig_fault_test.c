@@ -11,9 +11,6 @@
 #define MAX_COMPLAINTS 4
 #define SWEEP_SECONDS 90
 
-#define UNKNOWN_STATUS 5000
-#define Q_FIELD (3 << 16)	/* a qualifier: invalid field */
-
 FIXTURE(fail) {
 	struct rig rig;
 	unsigned int complaints;
@@ -21,44 +18,44 @@ FIXTURE(fail) {
 };
 
 FIXTURE_VARIANT(fail) {
-	uint32_t status;
+	int err;		/* of the status, see nic_status() */
 	unsigned int flags;
 };
 
 FIXTURE_VARIANT_ADD(fail, with_eagain) {
-	.status = EAGAIN,
+	.err = EAGAIN,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_einval_and_a_qualifier) {
-	.status = EINVAL | Q_FIELD,
+	.err = EINVAL,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_an_unknown_status) {
-	.status = UNKNOWN_STATUS,
+	.err = NIC_UNKNOWN_ERROR,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_enomem_after_it_was_carried_out) {
-	.status = ENOMEM,
+	.err = ENOMEM,
 	.flags = LAB_FAIL_AFTER,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_an_unknown_status_after_it_was_carried_out) {
-	.status = 0xffff,
+	.err = NIC_LARGEST_ERROR,
 	.flags = LAB_FAIL_AFTER,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_ebusy_and_all_that_follow) {
-	.status = EBUSY,
+	.err = EBUSY,
 	.flags = LAB_FAIL_ON,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_an_unknown_status_and_all_that_follow) {
-	.status = UNKNOWN_STATUS,
+	.err = NIC_UNKNOWN_ERROR,
 	.flags = LAB_FAIL_ON,
 };
 
 FIXTURE_VARIANT_ADD(fail, with_ebusy_and_all_that_follow_after_they_were_carried_out) {
-	.status = EBUSY,
+	.err = EBUSY,
 	.flags = LAB_FAIL_AFTER | LAB_FAIL_ON,
 };
 
@@ -69,7 +66,7 @@ FIXTURE_SETUP(fail)
 	NEEDS_OURS();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a virtio-net device");
+		SKIP(return, "not a NIC that we know");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 }
@@ -79,23 +76,9 @@ FIXTURE_TEARDOWN(fail)
 	rig_close(&self->rig);
 }
 
-/* What userspace is told of a status: itself if the contract knows it */
-static int errno_of(uint32_t status)
-{
-	static const int known[] = {
-		EINVAL, EAGAIN, ENOMEM, EBUSY, ENXIO, ENOSPC, EOPNOTSUPP,
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (known[i] == (int)(status & 0xffff))
-			return known[i];
-	return EIO;
-}
-
 static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
 				const struct sequence_run *run, bool touched,
-				uint32_t status, unsigned int flags)
+				int err, unsigned int flags)
 {
 	const struct step *step = &s->steps[run->step];
 
@@ -103,7 +86,7 @@ static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
 		return NULL;
 	if (!touched)
 		return "it fails without a fault";
-	if (run->err != -errno_of(status))
+	if (run->err != -(err > 0 ? err : EIO))
 		return "another errno than that of the status";
 	if (step->op != STEP_SET) {
 		if (run->state != run->from)
@@ -138,10 +121,11 @@ static bool settle(struct rig *rig)
 	struct sequence_run _run; \
 	const char *_bad; \
 	bool _touched; \
-	lab_fail(&_rig->lab, _opcode, _nth, variant->status, variant->flags); \
+	lab_fail(&_rig->lab, _opcode, _nth, \
+		 nic_status(_rig->nic, variant->err), variant->flags); \
 	sequence_run(_s, &_rig->dev, &_rig->saved, &_run); \
 	_touched = settle(_rig); \
-	_bad = run_is_wrong(_rig, _s, &_run, _touched, variant->status, \
+	_bad = run_is_wrong(_rig, _s, &_run, _touched, variant->err, \
 			    variant->flags); \
 	lab_fail_off(&_rig->lab); \
 	_bad = _bad ? _bad : rig_not_back(_rig, &_run); \
@@ -169,41 +153,30 @@ static bool settle(struct rig *rig)
 		EXPECT_LE(_n, LAST_NTH); \
 	} while (0)
 
-/*
- * What is carried out and then called a failure is tried by opcode, and not
- * with CREATE: the kernel's virtio layer gives the id of an object whose
- * creation failed to the next one, which the device then refuses; nobody can
- * remove the object that nobody knows of.
- */
-static const unsigned int after_opcodes[] = {
-	LAB_OP_MODE_SET, LAB_OP_METADATA_GET, LAB_OP_PARTS_GET,
-	LAB_OP_PARTS_SET, LAB_OP_DESTROY,
-};
-
-#define NR_AFTER (sizeof(after_opcodes) / sizeof(after_opcodes[0]))
-
-/* Those that @_s sends none of are met by no fault. */
-#define SWEEP_AFTER(_s) \
+/* Those opcodes that @_s sends none of are met by no fault. */
+#define SWEEP_LIST(_s, _list) \
 	do { \
-		uint64_t _sent[NR_AFTER]; \
+		uint64_t _sent[NIC_MAX_FAULTS]; \
 		unsigned int _i; \
-		for (_i = 0; _i < NR_AFTER; _i++) \
-			_sent[_i] = lab_count(&self->rig.lab, after_opcodes[_i]); \
+		for (_i = 0; (_list)[_i]; _i++) \
+			_sent[_i] = lab_count(&self->rig.lab, (_list)[_i]); \
 		ASSERT_FALSE(TRY(_s, LAB_ANY_OPCODE, LAST_NTH)); \
-		for (_i = 0; _i < NR_AFTER; _i++) \
-			_sent[_i] = lab_count(&self->rig.lab, \
-					      after_opcodes[_i]) - _sent[_i]; \
-		for (_i = 0; _i < NR_AFTER; _i++) \
+		for (_i = 0; (_list)[_i]; _i++) \
+			_sent[_i] = lab_count(&self->rig.lab, (_list)[_i]) - _sent[_i]; \
+		for (_i = 0; (_list)[_i]; _i++) \
 			if (_sent[_i]) \
-				SWEEP_OPCODE(_s, after_opcodes[_i]); \
+				SWEEP_OPCODE(_s, (_list)[_i]); \
 	} while (0)
 
 #define SWEEP(_s) \
 	do { \
+		const struct nic *_nic = self->rig.nic; \
 		if (variant->flags & LAB_FAIL_AFTER) \
-			SWEEP_AFTER(_s); \
-		else \
+			SWEEP_LIST(_s, _nic->after); \
+		else if (_nic->faults[0] == LAB_ANY_OPCODE) \
 			SWEEP_OPCODE(_s, LAB_ANY_OPCODE); \
+		else \
+			SWEEP_LIST(_s, _nic->faults); \
 	} while (0)
 
 #define SWEEP_ALL(_table, _nr) \
@@ -260,7 +233,7 @@ FIXTURE_SETUP(corrupt)
 	NEEDS_SECOND_DEVICE();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a virtio-net device");
+		SKIP(return, "not a NIC that we know");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));

@@ -14,7 +14,7 @@
 
 #include "lib/harness.h"
 #include "lib/lab.h"
-#include "lib/virtio.h"
+#include "lib/work.h"
 
 #define MAX_VFS 64
 #define ENOUGH_VFS 16	/* where the caller says that there is a lab block */
@@ -22,7 +22,7 @@
 
 struct vf {
 	struct vfio_dev dev;
-	struct virtio_dev virtio;
+	struct work work;
 	char bdf[16];
 	unsigned int nr;		/* as in virtfnN */
 	struct blob saved;		/* what came out of it */
@@ -146,7 +146,7 @@ FIXTURE_TEARDOWN(many)
 	lab_close(&self->lab);
 	at_once(self, close_vf);
 	for (vf = self->vf; vf < self->vf + self->nr_vfs; vf++) {
-		virtio_free(&vf->virtio);
+		work_free(&vf->work);
 		blob_free(&vf->saved);
 		blob_free(&vf->again);
 	}
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(many, each_state_moves_to_the_next_vf, SECONDS)
 
 static int start_driver(struct vf *vf)
 {
-	return virtio_bring_up(&vf->virtio, &vf->dev);
+	return work_bring_up(&vf->work, &vf->dev);
 }
 
 /* What a driver finds when its state has come back is what it left. */
@@ -261,12 +261,7 @@ static int reset_and_load(struct vf *vf)
 
 static int send_on_all(struct vf *vf)
 {
-	unsigned int pair;
-	int ret = 0;
-
-	for (pair = 0; !ret && pair < vf->virtio.pairs; pair++)
-		ret = virtio_send(&vf->virtio, pair, 3);
-	return ret;
+	return work_send_all(&vf->work, 3);
 }
 
 TEST_F_TIMEOUT(many, drivers_go_on_when_their_state_has_come_back, SECONDS)

@@ -13,15 +13,15 @@
 #include "lib/harness.h"
 #include "lib/judge.h"
 #include "lib/mutate.h"
-#include "lib/virtio.h"
 #include "lib/ways.h"
+#include "lib/work.h"
 
 #define MUTATIONS 100
 
 FIXTURE(mutator) {
 	struct vfio_dev dev;
 	uint64_t flags;
-	struct virtio_dev virtio;
+	struct work work;
 	struct blob good;	/* two images, as precopy makes them */
 	struct blob bad;
 	struct judge_rules rules;
@@ -56,7 +56,7 @@ FIXTURE_SETUP(mutator)
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
 	/* Without a driver a device has next to no state; it does for this. */
-	ret = virtio_bring_up(&self->virtio, &self->dev);
+	ret = work_bring_up(&self->work, &self->dev);
 	ASSERT_TRUE(!ret || ret == -ENODEV);
 	ASSERT_EQ(0, save_twice(&self->dev, self->flags, &self->good));
 	ASSERT_EQ(0, records_parse(&rs, &self->good));
@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(mutator)
 {
 	if (self->dev.fd > 0)
 		vfio_dev_close(&self->dev);
-	virtio_free(&self->virtio);
+	work_free(&self->work);
 	ways_free(&self->ways);
 	blob_free(&self->good);
 	blob_free(&self->bad);

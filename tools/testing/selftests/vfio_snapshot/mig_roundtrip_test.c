@@ -6,12 +6,12 @@
  */
 #include "lib/harness.h"
 #include "lib/records.h"
-#include "lib/virtio.h"
+#include "lib/work.h"
 
 FIXTURE(roundtrip) {
 	struct vfio_dev a, b;
 	uint64_t flags;
-	struct virtio_dev virtio;	/* the driver, at present on @a */
+	struct work work;	/* the driver, at present on @a */
 	struct blob saved;
 	struct blob again;
 };
@@ -28,7 +28,7 @@ FIXTURE_TEARDOWN(roundtrip)
 {
 	vfio_dev_close(&self->a);
 	vfio_dev_close(&self->b);
-	virtio_free(&self->virtio);
+	work_free(&self->work);
 	blob_free(&self->saved);
 	blob_free(&self->again);
 }
@@ -76,33 +76,32 @@ static int load_and_run(struct vfio_dev *dev, const struct blob *b)
 	       mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL) : -r.err;
 }
 
-/* 0, or why there is no driver: -ENODEV when this is no virtio-net device */
-static int start_driver(struct virtio_dev *vd, struct vfio_dev *a,
-			struct vfio_dev *b)
+/* 0, or why there is no driver: -ENODEV when we know none for this device */
+static int start_driver(struct work *w, struct vfio_dev *a, struct vfio_dev *b)
 {
-	unsigned int pair;
+	unsigned int lane;
 	int ret;
 
-	ret = virtio_find(vd, a);
+	ret = work_find(w, a);
 	if (!ret)
-		ret = virtio_alloc(vd);
+		ret = work_alloc(w);
 	if (!ret)
-		ret = virtio_map(vd, a);
+		ret = work_map(w, a);
 	if (!ret)
-		ret = virtio_map(vd, b);
+		ret = work_map(w, b);
 	if (!ret)
-		ret = virtio_start(vd);
+		ret = work_start(w);
 	/* An uneven count, so that no index is where it began */
-	for (pair = 0; !ret && pair < vd->pairs; pair++)
-		ret = virtio_send(vd, pair, 5 + pair);
+	for (lane = 0; !ret && lane < w->lanes; lane++)
+		ret = work_send(w, lane, 5 + lane);
 	return ret;
 }
 
 #define START_DRIVER_OR_SKIP() \
 	do { \
-		int _ret = start_driver(&self->virtio, &self->a, &self->b); \
+		int _ret = start_driver(&self->work, &self->a, &self->b); \
 		if (_ret == -ENODEV) \
-			SKIP(return, "not a virtio-net device"); \
+			SKIP(return, "not a NIC that we know"); \
 		ASSERT_EQ(0, _ret); \
 	} while (0)
 
@@ -119,7 +118,7 @@ TEST_F(roundtrip, an_idle_devices_state_comes_out_as_it_went_in)
 TEST_F(roundtrip, a_running_drivers_state_comes_out_as_it_went_in)
 {
 	START_DRIVER_OR_SKIP();
-	EXPECT_GT(self->virtio.pairs, 1);
+	EXPECT_GT(self->work.lanes, 1);
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
 	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
 	ASSERT_EQ(0, save_and_stop(&self->b, &self->again));
@@ -137,76 +136,49 @@ TEST_F(roundtrip, the_state_of_a_driver_differs_from_that_of_a_fresh_device)
 	EXPECT_FALSE(blob_equal(&self->saved, &self->again));
 }
 
-/* Registers that a guest can read: what they say must have moved along */
-static int same_registers(struct virtio_dev *vd, struct vfio_dev *a,
-			  struct vfio_dev *b)
-{
-	uint8_t of_a[56], of_b[56];
-	unsigned int i;
-
-	for (i = 0; i < vd->nr_queues; i++) {
-		/* 22: queue_select */
-		if (virtio_put(a, vd->common + 22, vd->q[i].index, 2) ||
-		    virtio_put(b, vd->common + 22, vd->q[i].index, 2))
-			return -EIO;
-		if (pread(a->fd, of_a, sizeof(of_a), vd->common) < 0 ||
-		    pread(b->fd, of_b, sizeof(of_b), vd->common) < 0)
-			return -EIO;
-		/* 16: from the MSI-X vector on; the selectors before are free */
-		if (memcmp(of_a + 16, of_b + 16, sizeof(of_a) - 16))
-			return -EILSEQ;
-	}
-	return 0;
-}
-
 TEST_F(roundtrip, the_registers_a_driver_reads_moved_along)
 {
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
-	ASSERT_EQ(0, virtio_adopt(&self->virtio, &self->virtio, &self->b));
+	ASSERT_EQ(0, work_adopt(&self->work, &self->work, &self->b));
 	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
-	EXPECT_EQ(0, same_registers(&self->virtio, &self->a, &self->b));
+	EXPECT_EQ(0, work_moved(&self->work, &self->a));
 }
 
 TEST_F(roundtrip, the_driver_goes_on_sending_on_every_queue)
 {
-	unsigned int pair;
+	unsigned int lane;
 
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
-	ASSERT_EQ(0, virtio_adopt(&self->virtio, &self->virtio, &self->b));
+	ASSERT_EQ(0, work_adopt(&self->work, &self->work, &self->b));
 	ASSERT_EQ(0, load_and_run(&self->b, &self->saved));
-	for (pair = 0; pair < self->virtio.pairs; pair++)
-		EXPECT_EQ(0, virtio_send(&self->virtio, pair, 3)) {
-			TH_LOG("queue pair %u", pair);
+	for (lane = 0; lane < self->work.lanes; lane++)
+		EXPECT_EQ(0, work_send(&self->work, lane, 3)) {
+			TH_LOG("lane %u", lane);
 		}
 }
 
 TEST_F(roundtrip, the_driver_goes_on_at_the_source_when_the_migration_is_given_up)
 {
-	unsigned int pair;
-
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
 	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_RUNNING, NULL));
-	for (pair = 0; pair < self->virtio.pairs; pair++)
-		EXPECT_EQ(0, virtio_send(&self->virtio, pair, 3));
+	EXPECT_EQ(0, work_send_all(&self->work, 3));
 }
 
 TEST_F(roundtrip, there_and_back_and_there_again_with_precopy)
 {
 	struct vfio_dev *at = &self->a, *to = &self->b, *swap;
-	unsigned int pair;
 	int i;
 
 	NEEDS_STATE(self->flags, VFIO_DEVICE_STATE_PRE_COPY);
 	START_DRIVER_OR_SKIP();
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, save_with_precopy(at, &self->saved));
-		ASSERT_EQ(0, virtio_adopt(&self->virtio, &self->virtio, to));
+		ASSERT_EQ(0, work_adopt(&self->work, &self->work, to));
 		ASSERT_EQ(0, load_and_run(to, &self->saved));
-		for (pair = 0; pair < self->virtio.pairs; pair++)
-			ASSERT_EQ(0, virtio_send(&self->virtio, pair, 2));
+		ASSERT_EQ(0, work_send_all(&self->work, 2));
 		swap = at;
 		at = to;
 		to = swap;
@@ -219,11 +191,12 @@ TEST_F(roundtrip, a_stopped_device_sends_nothing_until_it_runs_again)
 
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_STOP, NULL));
-	ret = virtio_send(&self->virtio, 0, 1);
+	ret = work_send(&self->work, 0, 1);
 	EXPECT_EQ(-ETIMEDOUT, ret);
-	/* The notification was noted, not lost. */
+	/* A notification was noted, not lost. */
 	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_RUNNING, NULL));
-	EXPECT_EQ(0, virtio_settle(&self->virtio, 0));
+	EXPECT_EQ(0, work_settle(&self->work, 0));
+	EXPECT_EQ(0, work_send(&self->work, 0, 1));
 }
 
 TEST_F(roundtrip, two_saves_of_a_stopped_device_are_the_same_bytes)

@@ -2,7 +2,7 @@
 /*
  * Moves a device's state to and from files, for tests that change drivers in
  * between:
- *   mig_tool save BDF FILE    a virtio-net device gets a driver first
+ *   mig_tool save BDF FILE    the device is set to work first
  *   mig_tool load BDF FILE    and runs it
  *   mig_tool resave BDF IN OUT   loads, runs, saves again
  *   mig_tool data IN OUT      keeps the device data of a stream, nothing else
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "lib/records.h"
-#include "lib/virtio.h"
+#include "lib/work.h"
 
 static int fail(const char *what, int err)
 {
@@ -55,12 +55,12 @@ static int to_file(const char *name, const struct blob *b)
 
 static int save(struct vfio_dev *dev, const char *file)
 {
-	struct virtio_dev vd = {};
+	struct work w = {};
 	struct blob b = {};
 	int ret;
 
 	/* A device without a driver has next to no state. */
-	ret = virtio_bring_up(&vd, dev);
+	ret = work_bring_up(&w, dev);
 	if (ret && ret != -ENODEV)
 		return fail("start the driver", ret);
 	ret = mig_save(dev, 4096, &b);
@@ -72,7 +72,7 @@ static int save(struct vfio_dev *dev, const char *file)
 
 static int load(struct vfio_dev *dev, const char *file, const char *again)
 {
-	struct virtio_dev vd = {};
+	struct work w = {};
 	struct blob b = {}, second = {};
 	struct load_result r;
 	int ret;
@@ -81,9 +81,9 @@ static int load(struct vfio_dev *dev, const char *file, const char *again)
 	if (ret)
 		return fail(file, ret);
 	/* Where the state says the queues are, there is memory. */
-	ret = virtio_find(&vd, dev);
+	ret = work_find(&w, dev);
 	if (!ret)
-		ret = virtio_alloc(&vd) ?: virtio_map(&vd, dev);
+		ret = work_alloc(&w) ?: work_map(&w, dev);
 	if (ret && ret != -ENODEV)
 		return fail("memory", ret);
 

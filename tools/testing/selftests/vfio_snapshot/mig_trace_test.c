@@ -5,6 +5,7 @@
  */
 #include "lib/harness.h"
 #include "lib/lab.h"
+#include "lib/nic.h"
 #include "lib/records.h"
 #include "lib/sequence.h"
 #include "lib/trace.h"
@@ -14,6 +15,7 @@
 
 FIXTURE(trace) {
 	struct vfio_dev dev;
+	const struct nic *nic;
 	struct lab lab;
 	struct trace t;
 	struct sequence_run run;
@@ -26,6 +28,7 @@ FIXTURE_SETUP(trace)
 
 	self->dev = (struct vfio_dev){ .container = -1, .group = -1, .fd = -1 };
 	NEEDS_OURS();
+	self->nic = nic_of(test_env.bdf);
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_save(&self->dev, 4096, &self->state));
 	ret = trace_begin(&self->t);
@@ -246,7 +249,7 @@ TEST_F(trace, a_failure_is_seen_where_it_happened)
 	struct event *e;
 
 	NEEDS_LAB(&self->lab, test_env.bdf);
-	lab_fail(&self->lab, LAB_OP_PARTS_GET, 1, EBUSY, 0);
+	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1, nic_status(self->nic, EBUSY), 0);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));

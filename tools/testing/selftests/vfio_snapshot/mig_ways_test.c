@@ -7,8 +7,8 @@
  */
 #include "lib/harness.h"
 #include "lib/records.h"
-#include "lib/virtio.h"
 #include "lib/ways.h"
+#include "lib/work.h"
 
 #define MIXED_SESSIONS 20
 
@@ -22,7 +22,7 @@ struct plain {
 FIXTURE(ways) {
 	struct vfio_dev dev;
 	uint64_t flags;
-	struct virtio_dev virtio;
+	struct work work;
 	struct plain plain[2];
 	unsigned int nr_plain;
 	struct ways ways;
@@ -61,7 +61,7 @@ FIXTURE_SETUP(ways)
 	NEEDS_OURS();
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
-	ret = virtio_bring_up(&self->virtio, &self->dev);
+	ret = work_bring_up(&self->work, &self->dev);
 	ASSERT_TRUE(!ret || ret == -ENODEV);
 	for (i = 0; i < ARRAY_SIZE(from); i++) {
 		struct plain *p = &self->plain[self->nr_plain];
@@ -85,7 +85,7 @@ FIXTURE_TEARDOWN(ways)
 
 	if (self->dev.fd > 0)
 		vfio_dev_close(&self->dev);
-	virtio_free(&self->virtio);
+	work_free(&self->work);
 	ways_free(&self->ways);
 	for (i = 0; i < ARRAY_SIZE(self->plain); i++)
 		blob_free(&self->plain[i].b);

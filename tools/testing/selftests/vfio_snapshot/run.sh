@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # All kselftests of this folder on two VFs of the test VM's NIC, as one TAP
 # stream. On other machines run the programs by hand: PROGRAM BDF [BDF2].
-#   DRIVER        the driver to test (virtio_snapshot_vfio_pci)
+#   NIC           connectx: on the emulated ConnectX; or virtio
+#   DRIVER        the driver to test (virtio_snapshot_vfio_pci, mlx5_snapshot_vfio_pci)
 #   KSELFTEST_OUT where the programs are
 #   VFIO_SNAPSHOT_MODE  how devices are opened: group, or cdev
 #   VFIO_SNAPSHOT_LAB=1, VFIO_SNAPSHOT_FAILNTH=1  it is a failure, and no reason
@@ -17,13 +18,18 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../../.." && pwd)
 export NIC_SH=$top/tools/testvm/l1/nic.sh
+export NIC=${NIC:-virtio}
 # shellcheck source=tools/testvm/l1/nic.sh
 . "$NIC_SH"
 # shellcheck source=tools/testing/selftests/vfio_snapshot/kernel_reports.sh
 . "$here/kernel_reports.sh"
 
-ours=virtio_snapshot_vfio_pci
-peer=virtio_vfio_pci
+# The NIC, our driver and upstream's for it, and the ids that ours has aliases for
+case $NIC in
+virtio) ours=virtio_snapshot_vfio_pci peer=virtio_vfio_pci ids="1af4:1041 1af4:1042" ;;
+connectx) ours=mlx5_snapshot_vfio_pci peer=mlx5_vfio_pci ids=15b3:101e ;;
+*) echo "there is no NIC $NIC" >&2; exit 2 ;;
+esac
 driver=${DRIVER:-$ours}
 out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
 test_modules=$NIC_BUILD/test-modules$NIC_KERNEL
@@ -188,6 +194,7 @@ run_plain()
 {
 	local plain
 
+	[ "$NIC" = virtio ] || return 0
 	if ! plain=$(plain_nic) || ! nic_bind "$plain" "$ours" >&2; then
 		result "not ok" "mig_plain_test: a NIC without device parts is bound"
 		return
@@ -225,10 +232,10 @@ says_once() # TEXT
 }
 
 # As the kernel, and libvirt, look for a variant driver
-module_is_a_vfio_driver_for() # PCI_DEVICE
+module_is_a_vfio_driver_for() # VENDOR:DEVICE
 {
 	modinfo -F alias "$NIC_BUILD/modules$NIC_KERNEL/$ours.ko" |
-		grep -q "^vfio_pci:v00001AF4d0000${1}sv\*sd\*bc\*sc\*i\*$"
+		grep -qi "^vfio_pci:v0000${1%:*}d0000${1#*:}sv\*sd\*bc\*sc\*i\*$"
 }
 
 unload() # MODULE...: fails when something still holds one
@@ -276,8 +283,8 @@ for program; do
 	mig_plain_test)
 		[ "$driver" = "$ours" ] || continue
 		run_plain
-		for id in 1041 1042; do
-			check "modules.alias: a VFIO driver for 1af4:$id" \
+		for id in $ids; do
+			check "modules.alias: a VFIO driver for $id" \
 				module_is_a_vfio_driver_for "$id"
 		done
 		;;
@@ -332,7 +339,7 @@ fi
 nic_unbind "$first"
 nic_unbind "$second"
 check "the drivers unload: nothing holds them" \
-	unload virtio_snapshot_vfio_pci vfio_snapshot virtio_vfio_pci
+	unload "$ours" vfio_snapshot "$peer"
 if is_debug_kernel; then
 	check "lockdep is still on" lockdep_is_on
 	check "nothing leaked" nothing_leaked

@@ -8,16 +8,31 @@
 
 #include "engine.h"
 
-static int region_offset(struct vfio_dev *dev, unsigned int index, uint64_t *offset)
+static int region_offset(struct vfio_dev *dev, unsigned int index, size_t least,
+			 uint64_t *offset)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
 
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
 		return -errno;
-	if (!info.size)
+	if (info.size < least)
 		return -ENODEV;
 	*offset = info.offset;
 	return 0;
+}
+
+int engine_at(struct engine *e, struct vfio_dev *dev)
+{
+	int ret;
+
+	e->dev = dev;
+	ret = region_offset(dev, VFIO_PCI_BAR0_REGION_INDEX,
+			    ENGINE_BASE + ENGINE_SIZE, &e->regs);
+	if (!ret)
+		ret = region_offset(dev, VFIO_PCI_CONFIG_REGION_INDEX,
+				    PCI_STD_HEADER_SIZEOF, &e->config);
+	e->regs += ENGINE_BASE;
+	return ret;
 }
 
 int engine_find(struct engine *e, struct vfio_dev *dev)
@@ -25,14 +40,9 @@ int engine_find(struct engine *e, struct vfio_dev *dev)
 	uint64_t id;
 	int ret;
 
-	e->dev = dev;
-	ret = region_offset(dev, VFIO_PCI_BAR0_REGION_INDEX, &e->regs);
+	ret = engine_at(e, dev);
 	if (!ret)
-		ret = region_offset(dev, VFIO_PCI_CONFIG_REGION_INDEX, &e->config);
-	if (!ret) {
-		e->regs += ENGINE_BASE;
 		ret = engine_get(e, ENGINE_ID, &id);
-	}
 	if (!ret && id != ENGINE_ID_VALUE)
 		ret = -ENODEV;
 	return ret;

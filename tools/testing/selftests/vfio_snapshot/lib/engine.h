@@ -19,6 +19,8 @@ struct engine {
 	uint64_t config;
 };
 
+/* The engine of a device that is known to have one, and may not answer now */
+int engine_at(struct engine *e, struct vfio_dev *dev);
 /* -ENODEV where there is none */
 int engine_find(struct engine *e, struct vfio_dev *dev);
 int engine_get(struct engine *e, unsigned int reg, uint64_t *val);

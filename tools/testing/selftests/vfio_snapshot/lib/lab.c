@@ -65,15 +65,16 @@ int lab_open(struct lab *lab, const char *vf_bdf)
 		close(fd);
 		return -ENODEV;
 	}
-	regs = mmap(NULL, LAB_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	regs = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ret = -errno;
 	close(fd);
 	if (regs == MAP_FAILED)
 		return ret;
 
 	lab->regs = regs;
+	lab->len = st.st_size;
 	if (lab_get(lab, LAB_ID) != LAB_ID_VALUE) {
-		munmap(regs, LAB_SIZE);
+		munmap(regs, lab->len);
 		lab->regs = NULL;
 		return -ENODEV;
 	}
@@ -86,7 +87,7 @@ void lab_close(struct lab *lab)
 	if (!lab->regs)
 		return;
 	lab_reset(lab);
-	munmap((void *)lab->regs, LAB_SIZE);
+	munmap((void *)lab->regs, lab->len);
 	lab->regs = NULL;
 }
 
@@ -188,9 +189,10 @@ uint64_t lab_between(struct lab *lab, unsigned int opcode)
 uint64_t lab_between_all(struct lab *lab)
 {
 	uint64_t sum = 0;
+	unsigned int ops = lab->len < LAB_WIDE_SIZE ? LAB_OPCODES : LAB_WIDE_OPCODES;
 	unsigned int op;
 
-	for (op = 0; op < LAB_OPCODES; op++)
+	for (op = 0; op < ops; op++)
 		sum += lab_between(lab, op);
 	return sum;
 }
@@ -210,6 +212,11 @@ int lab_wait_objects(struct lab *lab, uint64_t want)
 bool lab_stopped(struct lab *lab)
 {
 	return lab_vf_get(lab, LAB_VF_STATUS) & LAB_VF_STOPPED;
+}
+
+uint64_t lab_halted(struct lab *lab)
+{
+	return lab_vf_get(lab, LAB_VF_STATUS) & (LAB_VF_STOPPED | LAB_VF_QUIET);
 }
 
 void lab_writer_start(struct lab *lab, uint64_t iova, unsigned int us)

@@ -13,18 +13,9 @@
 
 #include "../../../../qemu/lab/lab-regs.h"
 
-/* Opcodes that matter here, VIRTIO 1.4 "Group administration commands" */
-enum lab_opcode {
-	LAB_OP_CREATE = 0x0a,
-	LAB_OP_DESTROY = 0x0d,
-	LAB_OP_METADATA_GET = 0x0e,
-	LAB_OP_PARTS_GET = 0x0f,
-	LAB_OP_PARTS_SET = 0x10,
-	LAB_OP_MODE_SET = 0x11,
-};
-
 struct lab {
 	volatile uint64_t *regs;	/* NULL: not open */
+	size_t len;		/* of the BAR */
 	char pf[16];
 	unsigned int vf;		/* n of virtfnN */
 	/* Of the last lab_fail(): commands before it, and which it is for */
@@ -69,6 +60,8 @@ uint64_t lab_between_all(struct lab *lab);
 int lab_wait_objects(struct lab *lab, uint64_t want);
 
 bool lab_stopped(struct lab *lab);
+/* LAB_VF_STOPPED and LAB_VF_QUIET, as they are */
+uint64_t lab_halted(struct lab *lab);
 void lab_writer_start(struct lab *lab, uint64_t iova, unsigned int us);
 void lab_writer_stop(struct lab *lab);
 

@@ -44,29 +44,25 @@ void pair_init(struct pair *p, uint32_t state)
 int pair_open(struct pair *p)
 {
 	NEED(vfio_dev_open(&p->dev, test_env.bdf));
-	if (!p->virtio.mem)
-		NEED(virtio_alloc(&p->virtio));
-	NEED(virtio_map(&p->virtio, &p->dev));
+	if (!p->work.virtio.mem)
+		NEED(work_alloc(&p->work));
+	NEED(work_map(&p->work, &p->dev));
 	return 0;
 }
 
 /* A driver that knows nothing of what was before */
 static int start_driver(struct pair *p)
 {
-	struct virtio_dev found;
-	unsigned int pair;
-	int ret = virtio_find(&found, &p->dev);
+	unsigned int lane;
+	int ret = work_find(&p->work, &p->dev);
 
-	/* A device of another kind has no traffic here, pairs is 0. */
+	/* A device of another kind has no traffic here, and no lanes. */
 	if (ret == -ENODEV)
 		return 0;
 	NEED(ret);
-	found.mem = p->virtio.mem;
-	found.mem_len = p->virtio.mem_len;
-	p->virtio = found;
-	NEED(virtio_start(&p->virtio));
-	for (pair = 0; pair < p->virtio.pairs; pair++)
-		NEED(virtio_send(&p->virtio, pair, 1 + pair));
+	NEED(work_start(&p->work));
+	for (lane = 0; lane < p->work.lanes; lane++)
+		NEED(work_send(&p->work, lane, 1 + lane));
 	return 0;
 }
 
@@ -118,8 +114,6 @@ static int read_the_rest(struct pair *p)
 
 int pair_carry_on(struct pair *p)
 {
-	unsigned int pair;
-
 	WANT(mig_get(&p->dev) == (int)p->state);
 	if (mig_state_saving(p->state))
 		PASS_ON(read_the_rest(p));
@@ -131,8 +125,7 @@ int pair_carry_on(struct pair *p)
 		PASS_ON(start_driver(p));
 	}
 	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-	for (pair = 0; pair < p->virtio.pairs; pair++)
-		NEED(virtio_send(&p->virtio, pair, 2));
+	NEED(work_send_all(&p->work, 2));
 	return 0;
 }
 
@@ -153,7 +146,6 @@ int pair_works(struct pair *p)
 {
 	struct load_result r;
 	struct blob b = {};
-	unsigned int pair;
 	int fd;
 
 	WANT(mig_get(&p->dev) == VFIO_DEVICE_STATE_RUNNING);
@@ -167,8 +159,7 @@ int pair_works(struct pair *p)
 	r = mig_load(&p->dev, b.data, b.len, 4096);
 	WANT(r.stage == LOAD_OK);
 	NEED(mig_set(&p->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-	for (pair = 0; pair < p->virtio.pairs; pair++)
-		NEED(virtio_send(&p->virtio, pair, 2));
+	NEED(work_send_all(&p->work, 2));
 	blob_free(&b);
 	return 0;
 }
@@ -184,7 +175,7 @@ void pair_close(struct pair *p)
 {
 	vfio_dev_close(&p->dev);
 	pair_close_fd(p);
-	virtio_free(&p->virtio);
+	work_free(&p->work);
 	blob_free(&p->stream);
 }
 

@@ -11,12 +11,12 @@
 #include <string.h>
 
 #include "lab.h"
-#include "virtio.h"
+#include "work.h"
 
 struct pair {
 	uint32_t state;
 	struct vfio_dev dev;
-	struct virtio_dev virtio;
+	struct work work;
 	int fd;			/* data fd of the state, or -1 */
 	struct blob stream;	/* RESUMING, ERROR: what is loaded */
 	size_t written;		/* bytes of it that were written */

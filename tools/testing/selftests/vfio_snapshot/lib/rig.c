@@ -29,11 +29,11 @@ static int start_driver(struct rig *rig)
 {
 	int ret;
 
-	ret = virtio_find(&rig->virtio, &rig->dev);
+	ret = work_find(&rig->work, &rig->dev);
 	if (!ret)
-		ret = virtio_alloc(&rig->virtio);
+		ret = work_alloc(&rig->work);
 	if (!ret)
-		ret = virtio_map(&rig->virtio, &rig->dev);
+		ret = work_map(&rig->work, &rig->dev);
 	return ret ? ret : rig_traffic(rig, true);
 }
 
@@ -58,6 +58,9 @@ int rig_open(struct rig *rig, const char *bdf)
 	int ret;
 
 	memset(rig, 0, sizeof(*rig));
+	rig->nic = nic_of(bdf);
+	if (!rig->nic)
+		return -ENODEV;
 	ret = vfio_dev_open(&rig->dev, bdf);
 	if (ret)
 		return ret;
@@ -69,7 +72,7 @@ int rig_open(struct rig *rig, const char *bdf)
 	if (ret && ret != -ENODEV)
 		return ret;
 	if (rig->lab.regs) {
-		lab_only_this_vf(&rig->lab, true);
+		lab_only_this_vf(&rig->lab, rig->nic->own_objects);
 		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
 		ret = start_writer(rig);
 		if (ret)
@@ -82,7 +85,7 @@ void rig_close(struct rig *rig)
 {
 	lab_close(&rig->lab);
 	vfio_dev_close(&rig->dev);
-	virtio_free(&rig->virtio);
+	work_free(&rig->work);
 	blob_free(&rig->saved);
 	if (rig->counter)
 		munmap((void *)rig->counter, COUNTER_LEN);
@@ -91,14 +94,9 @@ void rig_close(struct rig *rig)
 
 int rig_traffic(struct rig *rig, bool restart)
 {
-	unsigned int pair;
-	int ret = 0;
+	int ret = restart ? work_start(&rig->work) : 0;
 
-	if (restart)
-		ret = virtio_start(&rig->virtio);
-	for (pair = 0; !ret && pair < rig->virtio.pairs; pair++)
-		ret = virtio_send(&rig->virtio, pair, 1);
-	return ret;
+	return ret ? ret : work_send_all(&rig->work, 1);
 }
 
 static bool writes(struct rig *rig)
@@ -127,15 +125,17 @@ const char *rig_lies(struct rig *rig)
 	int state = mig_get(&rig->dev);
 	bool runs = state == VFIO_DEVICE_STATE_RUNNING ||
 		    state == VFIO_DEVICE_STATE_PRE_COPY;
+	uint64_t halted;
 
 	if (state < 0)
 		return why(rig, "asking for the state: errno %d", -state);
 	/* Of a device in ERROR nothing is claimed. */
 	if (!rig->lab.regs || state == VFIO_DEVICE_STATE_ERROR)
 		return NULL;
-	if (lab_stopped(&rig->lab) == runs)
-		return why(rig, "reported: %s; the device was told to %s",
-			   mig_state_name(state), runs ? "stop" : "run");
+	halted = lab_halted(&rig->lab);
+	if (halted != nic_halted(rig->nic, state))
+		return why(rig, "reported: %s; of the device is halted: %#llx",
+			   mig_state_name(state), (unsigned long long)halted);
 	if (runs && !writes(rig))
 		return why(rig, "reported: %s; the device writes nothing",
 			   mig_state_name(state));

@@ -11,12 +11,14 @@
 #define RIG_H
 
 #include "lab.h"
+#include "nic.h"
 #include "sequence.h"
-#include "virtio.h"
+#include "work.h"
 
 struct rig {
 	struct vfio_dev dev;
-	struct virtio_dev virtio;	/* a driver with traffic on all queues */
+	const struct nic *nic;
+	struct work work;		/* a driver with traffic on all queues */
 	struct lab lab;			/* lab.regs is NULL where there is none */
 	uint64_t objects;		/* on the NIC, when nothing is going on */
 	volatile uint64_t *counter;	/* the pattern writer's, in guest memory */
@@ -24,7 +26,7 @@ struct rig {
 	char why[256];
 };
 
-/* 0, -ENODEV when this is no virtio-net device, or another -errno */
+/* 0, -ENODEV when this is none of the NICs that we know, or another -errno */
 int rig_open(struct rig *rig, const char *bdf);
 void rig_close(struct rig *rig);
 

@@ -14,7 +14,6 @@
 
 #include "virtio.h"
 
-#define IOVA_BASE 0x10000000ull
 /* Of each queue; there is room for 1,024 descriptors, should a device insist. */
 #define QUEUE_MEM 0x10000
 #define MAX_QUEUE_SIZE 1024
@@ -144,7 +143,7 @@ int virtio_alloc(struct virtio_dev *vd)
 
 int virtio_map(struct virtio_dev *vd, struct vfio_dev *vfio)
 {
-	return vfio_dev_map(vfio, vd->mem, IOVA_BASE, vd->mem_len);
+	return vfio_dev_map(vfio, vd->mem, VIRTIO_IOVA, vd->mem_len);
 }
 
 int virtio_adopt(struct virtio_dev *to, const struct virtio_dev *from,
@@ -271,7 +270,7 @@ static struct virtio_queue *add_queue(struct virtio_dev *vd, unsigned int index)
 	struct virtio_queue *q = &vd->q[vd->nr_queues];
 
 	q->index = index;
-	q->iova = IOVA_BASE + (uint64_t)vd->nr_queues * QUEUE_MEM;
+	q->iova = VIRTIO_IOVA + (uint64_t)vd->nr_queues * QUEUE_MEM;
 	q->mem = vd->mem + (size_t)vd->nr_queues * QUEUE_MEM;
 	q->avail = 0;
 	memset(q->mem, 0, QUEUE_MEM);

@@ -12,6 +12,8 @@
 #define VIRTIO_MAX_PAIRS 4
 #define VIRTIO_MAX_QUEUES (2 * VIRTIO_MAX_PAIRS + 1)
 #define VIRTIO_QUEUE_SIZE 16
+/* Where a device finds the memory of its queues */
+#define VIRTIO_IOVA 0x10000000ull
 
 struct virtio_queue {
 	unsigned int index;	/* the device's number for it */

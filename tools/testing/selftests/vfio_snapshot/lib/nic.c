@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <linux/vfio.h>
+
+#include "lab.h"
+#include "nic.h"
+
+/* VIRTIO 1.4, "Group administration commands" */
+enum virtio_opcode {
+	VIRTIO_CREATE = 0x0a,
+	VIRTIO_DESTROY = 0x0d,
+	VIRTIO_METADATA_GET = 0x0e,
+	VIRTIO_PARTS_GET = 0x0f,
+	VIRTIO_PARTS_SET = 0x10,
+	VIRTIO_MODE_SET = 0x11,
+};
+
+/* linux/mlx5/mlx5_ifc.h */
+enum mlx5_opcode {
+	MLX5_SUSPEND = 0x115,
+	MLX5_RESUME = 0x116,
+	MLX5_QUERY = 0x117,
+	MLX5_SAVE = 0x118,
+	MLX5_LOAD = 0x119,
+	MLX5_CREATE_MKEY = 0x200,
+	MLX5_DESTROY_MKEY = 0x202,
+	MLX5_ALLOC_PD = 0x800,
+	MLX5_DEALLOC_PD = 0x801,
+};
+
+/* Statuses of the same interface */
+enum mlx5_status {
+	MLX5_BAD_PARAM = 0x3,
+	MLX5_BUSY = 0x6,
+	MLX5_LIMIT = 0x8,
+	MLX5_NO_RESOURCE = 0xf,
+};
+
+#define Q_FIELD (3 << 16)	/* a VIRTIO qualifier: invalid field */
+#define SYNDROME (0x5eed << 16)
+
+static const struct nic nics[] = {
+	{
+		.bound = "virtio, stop-copy, P2P, pre-copy, images of at most 1024 MiB",
+		.vendor = 0x1af4,
+		.vf_device = 0x1041,
+		.op = {
+			[NIC_BEGIN] = VIRTIO_CREATE,
+			[NIC_ESTIMATE] = VIRTIO_METADATA_GET,
+			[NIC_SAVE] = VIRTIO_PARTS_GET,
+			[NIC_LOAD] = VIRTIO_PARTS_SET,
+			[NIC_HALT] = VIRTIO_MODE_SET,
+			[NIC_RUN] = VIRTIO_MODE_SET,
+			[NIC_END] = VIRTIO_DESTROY,
+			[NIC_UNMAP] = VIRTIO_DESTROY,
+		},
+		.faults = { LAB_ANY_OPCODE },
+		/*
+		 * Not CREATE: the kernel's virtio layer gives the id of an object
+		 * whose creation failed to the next one, which the device refuses.
+		 */
+		.after = { VIRTIO_MODE_SET, VIRTIO_METADATA_GET, VIRTIO_PARTS_GET,
+			   VIRTIO_PARTS_SET, VIRTIO_DESTROY },
+		/* A status is an errno, and goes on as one if the contract knows it. */
+		.status = {
+			{ NIC_UNKNOWN_ERROR, 5000 }, { NIC_LARGEST_ERROR, 0xffff },
+			{ EAGAIN, EAGAIN },
+			{ EINVAL, EINVAL | Q_FIELD }, { ENOMEM, ENOMEM },
+			{ EBUSY, EBUSY },
+		},
+		.waits_in = "vp_modern_admin_cmd_exec",
+		.own_objects = true,
+		.halts = 1,
+		.still = 3,
+		.max_state = 1ull << 30,
+	}, {
+		.bound = "mlx5, stop-copy, P2P, pre-copy",
+		.vendor = 0x15b3,
+		.vf_device = 0x101e,
+		.op = {
+			[NIC_BEGIN] = MLX5_ALLOC_PD,
+			[NIC_ESTIMATE] = MLX5_QUERY,
+			[NIC_SAVE] = MLX5_SAVE,
+			[NIC_LOAD] = MLX5_LOAD,
+			[NIC_HALT] = MLX5_SUSPEND,
+			[NIC_RUN] = MLX5_RESUME,
+			[NIC_END] = MLX5_DEALLOC_PD,
+			[NIC_UNMAP] = MLX5_DESTROY_MKEY,
+		},
+		/* What firmware refuses to remove, it keeps: nobody asks again. */
+		.faults = { MLX5_SUSPEND, MLX5_RESUME, MLX5_QUERY, MLX5_SAVE,
+			    MLX5_LOAD, MLX5_CREATE_MKEY, MLX5_ALLOC_PD },
+		.after = { MLX5_SUSPEND, MLX5_RESUME, MLX5_QUERY, MLX5_SAVE,
+			   MLX5_LOAD, MLX5_DESTROY_MKEY, MLX5_DEALLOC_PD },
+		.status = {
+			{ NIC_UNKNOWN_ERROR, 0x77 }, { NIC_LARGEST_ERROR, 0xff },
+			{ EAGAIN, MLX5_NO_RESOURCE },
+			{ EINVAL, MLX5_BAD_PARAM | SYNDROME }, { ENOMEM, MLX5_LIMIT },
+			{ EBUSY, MLX5_BUSY },
+		},
+		.waits_in = "mlx5_cmd_exec",
+		.own_ndma = true,
+		.increments = true,
+		.late_save = true,
+		.halts = 2,
+		.still = 5,
+		/* A device that loads in chunks has no limit of its own. */
+		.max_state = 1ull << 40,
+	},
+};
+
+static unsigned int pci_id(const char *bdf, const char *attribute)
+{
+	char path[PATH_MAX];
+	unsigned int id = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, attribute);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%x", &id) != 1)
+		id = 0;
+	fclose(f);
+	return id;
+}
+
+const struct nic *nic_of(const char *bdf)
+{
+	unsigned int vendor = pci_id(bdf, "vendor");
+	unsigned int device = pci_id(bdf, "device");
+	size_t i;
+
+	for (i = 0; i < sizeof(nics) / sizeof(nics[0]); i++)
+		if (nics[i].vendor == vendor && nics[i].vf_device == device)
+			return &nics[i];
+	return NULL;
+}
+
+uint32_t nic_status(const struct nic *nic, int err)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(nic->status) / sizeof(nic->status[0]); i++)
+		if (nic->status[i].status && nic->status[i].err == err)
+			return nic->status[i].status;
+	abort();
+}
+
+uint64_t nic_ends(const struct nic *nic, struct lab *lab)
+{
+	unsigned int end = nic->op[NIC_END], unmap = nic->op[NIC_UNMAP];
+
+	return lab_between(lab, end) + (unmap == end ? 0 : lab_between(lab, unmap));
+}
+
+uint64_t nic_halted(const struct nic *nic, int state)
+{
+	uint64_t all = LAB_VF_STOPPED | (nic->own_ndma ? LAB_VF_QUIET : 0);
+
+	switch (state) {
+	case VFIO_DEVICE_STATE_RUNNING:
+	case VFIO_DEVICE_STATE_PRE_COPY:
+		return 0;
+	case VFIO_DEVICE_STATE_RUNNING_P2P:
+	case VFIO_DEVICE_STATE_PRE_COPY_P2P:
+		return nic->own_ndma ? LAB_VF_QUIET : LAB_VF_STOPPED;
+	}
+	return all;
+}
