@@ -6,6 +6,7 @@
  * With a back-end that has a window, a record that is no longer than that is
  * loaded while userspace writes the next one into another buffer.
  */
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
@@ -32,15 +33,21 @@ int snapshot_load_begin(struct snapshot_stream *stream)
 	struct vfio_snapshot_device *sdev = mig->sdev;
 	struct vfio_snapshot_ident ident;
 	struct snapshot_buf *buf;
-	int err = 0;
+	u64 bytes;
+	int err;
 
 	snapshot_ident_fill(&ident, sdev->core.pdev->vendor, sdev->core.pdev->device,
 			    sdev->ops->name);
 	snapshot_parser_init(&stream->load.parser, sdev->ops->max_image, &ident);
-	if (mig->window)
-		err = snapshot_stream_prepare(stream, mig->window, SNAPSHOT_WINDOWS);
-	if (err)
-		return err;
+	if (mig->window) {
+		/* What this device has is a good guess of what is to come. */
+		err = snapshot_mig_estimate(mig, MAX_JIFFY_OFFSET, &bytes);
+		if (!err)
+			err = snapshot_stream_prepare(stream, min(mig->window, bytes),
+						      SNAPSHOT_WINDOWS);
+		if (err)
+			return err;
+	}
 	buf = snapshot_stream_spare(stream) ?:
 	      snapshot_buf_alloc(sdev, VFIO_SNAPSHOT_LOAD, 0);
 	if (IS_ERR(buf))

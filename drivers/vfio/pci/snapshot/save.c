@@ -268,7 +268,7 @@ static void begin_chunks(struct snapshot_stream *stream)
 		struct snapshot_buf *buf;
 		struct snapshot_out *out;
 
-		buf = snapshot_stream_ready_spare(stream, stream->mig->window);
+		buf = snapshot_stream_ready_spare(stream, stream->save.room);
 		if (!buf)
 			return;
 		out = make_out(stream, VFIO_SNAPSHOT_TAG_DEVICE_DATA, 0);
@@ -346,7 +346,7 @@ static size_t room_for(struct snapshot_stream *stream, u64 bytes)
 {
 	size_t window = stream->mig->window;
 
-	return window ? window : bytes + 1;
+	return window && bytes >= window ? window : bytes + 1;
 }
 
 /*
@@ -359,6 +359,7 @@ static int begin_stream(struct snapshot_stream *stream,
 	size_t room = room_for(stream, bytes);
 	int err = queue_ident(stream);
 
+	stream->save.room = room;
 	if (!err && ops_of(stream)->caps & VFIO_SNAPSHOT_CAP_INCREMENT)
 		err = queue_stop_copy_size(stream, room);
 	if (!err && phase == VFIO_SNAPSHOT_AHEAD && stream->mig->window)
@@ -640,7 +641,7 @@ static int go_on(struct snapshot_stream *stream)
 
 	if (!is_due(stream))
 		return 0;
-	out = make_data(stream, stream->mig->window);
+	out = make_data(stream, stream->save.room);
 	if (IS_ERR(out))
 		return PTR_ERR(out);
 	err = snapshot_fw_lock_killable(stream->mig);

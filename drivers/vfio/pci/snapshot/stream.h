@@ -37,6 +37,7 @@ struct vfio_precopy_info;
  * @taken: bytes that were read
  * @filling: an image or a chunk is being taken, nobody waits for it
  * @expected: bytes that this adds to the stream, at most
+ * @room: bytes of a buffer for a chunk; set before the first image
  * @whole: bytes that the final image has, at most
  * @image: bytes of the final image that have been queued
  * @more: the final image goes on
@@ -55,6 +56,7 @@ struct snapshot_save {
 	u64 taken;
 	bool filling;
 	u64 expected;
+	size_t room;
 	u64 whole;
 	u64 image;
 	bool more;
