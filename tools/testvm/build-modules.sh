@@ -3,7 +3,7 @@
 # build-modules.sh [-k KERNEL] [ours] [upstream] [upstream-mlx5] [tests]: build the kernel modules: ours
 # into $BUILD/modules, the upstream virtio driver, our peer, into $BUILD/upstream, the upstream mlx5
 # driver into $BUILD/upstream-mlx5, those that the kselftests load into $BUILD/test-modules. For
-# KERNEL debug, the folders are modules-debug etc.
+# KERNEL debug or trixie, the folders are modules-debug etc.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -21,6 +21,12 @@ stock)
 	suffix=
 	kunit=()
 	;;
+trixie)
+	base=$BUILD/stamps/trixie-kernel
+	kdir=$BUILD/trixie-kernel/headers
+	suffix=-trixie
+	kunit=()
+	;;
 debug)
 	base=$BUILD/stamps/debug-kernel
 	kdir=$BUILD/debug-kernel.build
@@ -28,7 +34,7 @@ debug)
 	kunit=(CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m)
 	;;
 *)
-	die "there is no kernel $kernel" "the kernels are: stock, debug"
+	die "there is no kernel $kernel" "the kernels are: stock, trixie, debug"
 	;;
 esac
 
@@ -109,8 +115,9 @@ build_tests()
 }
 
 if [ $# = 0 ]; then
-	set -- ours upstream tests
-	# The debug kernel has no mlx5_core.
+	set -- ours tests
+	# The upstream drivers are those of the root's kernel. The debug kernel has no mlx5_core.
+	[ "$kernel" = trixie ] || set -- "$@" upstream
 	[ "$kernel" != stock ] || set -- "$@" upstream-mlx5
 fi
 "$TOP/tools/testvm/build-root.sh"

@@ -14,6 +14,8 @@ source		testvm/build-source.sh
 qemu		testvm/build-qemu.sh
 stock-qemu	testvm/build-stock-qemu.sh
 modules		testvm/build-modules.sh
+trixie-kernel	testvm/build-trixie-kernel.sh
+trixie-modules	testvm/build-modules.sh -k trixie
 debug-kernel	testvm/build-debug-kernel.sh
 debug-modules	testvm/build-modules.sh -k debug
 kselftest	testing/selftests/vfio_snapshot/prepare.sh

@@ -7,9 +7,10 @@
 NIC_BUILD=${VFIO_SNAPSHOT_BUILD:-/vfio-snapshot/build}
 NIC_PCI=/sys/bus/pci
 # The modules of the running kernel are in build/modules, build/upstream, build/test-modules, those of
-# the debug kernel in build/modules-debug, ...
-case $(uname -r) in
-*-debug) NIC_KERNEL=-debug ;;
+# the debug kernel in build/modules-debug, those of trixie's own in build/modules-trixie, ...
+case $(readlink "/lib/modules/$(uname -r)") in
+*/debug-kernel/*) NIC_KERNEL=-debug ;;
+*/trixie-kernel/*) NIC_KERNEL=-trixie ;;
 *) NIC_KERNEL= ;;
 esac
 

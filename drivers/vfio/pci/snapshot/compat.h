@@ -44,6 +44,42 @@ static inline int snapshot_compat_precopy_ioctl(unsigned int cmd, unsigned long 
 #endif
 
 /*
+ * Where the firmware of a ConnectX tells the state of a migration, and that it
+ * does. The names take the place of the kernel's, which lack these fields.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0) && IS_ENABLED(CONFIG_MLX5_CORE)
+#include <linux/mlx5/mlx5_ifc.h>
+
+struct snapshot_compat_migration_state_out_bits {
+	u8 status[0x8];
+	u8 reserved_at_8[0x18];
+	u8 syndrome[0x20];
+	u8 reserved_at_40[0x20];
+	u8 migration_state[0x4];
+	u8 reserved_at_64[0x1c];
+	u8 required_umem_size[0x20];
+	u8 reserved_at_a0[0x20];
+	u8 remaining_total_size[0x40];
+	u8 reserved_at_100[0x100];
+};
+
+struct snapshot_compat_hca_cap_2_bits {
+	u8 reserved_at_0[0xc8];
+	u8 migration_multi_load[0x1];
+	u8 migration_tracking_state[0x1];
+	u8 reserved_at_ca[0x6];
+	u8 migration_in_chunks[0x1];
+	u8 reserved_at_d1[0x8];
+	u8 migration_state[0x1];
+	u8 reserved_at_da[0x6];
+};
+
+#define mlx5_ifc_query_vhca_migration_state_out_bits snapshot_compat_migration_state_out_bits
+#define mlx5_ifc_cmd_hca_cap_2_bits snapshot_compat_hca_cap_2_bits
+#define MLX5_QUERY_VHCA_MIG_STATE_OPER_MIGRATION_INIT 4
+#endif
+
+/*
  * Initialisers of members that struct vfio_device_ops has since some version.
  * Before, the ioctl op answered for regions, and the match op alone for tokens.
  */
