@@ -233,6 +233,17 @@ static void made_records_are_the_ones_written_by_hand(void)
 	      "size of END");
 }
 
+/* As mlx5_vfio_pci writes it. */
+static void a_size_of_the_final_image_may_be_skipped(void)
+{
+	static const u8 want[16] = { 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0 };
+	struct vfio_snapshot_record r;
+
+	snapshot_record_fill(&r, VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE,
+			     sizeof(struct vfio_snapshot_stop_copy_size));
+	CHECK(!memcmp(&r, want, sizeof(want)), "header of STOP_COPY_SIZE");
+}
+
 static void a_long_backend_name_is_cut_and_terminated(void)
 {
 	struct vfio_snapshot_ident ident;
@@ -646,6 +657,7 @@ int main(void)
 	static const struct tap_test tests[] = {
 		TAP_TEST(headers_are_little_endian_on_the_wire),
 		TAP_TEST(made_records_are_the_ones_written_by_hand),
+		TAP_TEST(a_size_of_the_final_image_may_be_skipped),
 		TAP_TEST(a_long_backend_name_is_cut_and_terminated),
 		TAP_TEST(tally_counts_headers_and_payload),
 		TAP_TEST(our_stream_is_accepted_at_every_chunk_size),

@@ -22,14 +22,11 @@ static const struct {
  */
 void snapshot_record_fill(struct vfio_snapshot_record *header, u32 tag, u64 size)
 {
-	unsigned int i;
-
 	header->size = cpu_to_le64(size);
-	header->flags = 0;
+	/* Nothing but the state itself is needed to load it. */
+	header->flags = tag == VFIO_SNAPSHOT_TAG_DEVICE_DATA ? 0 :
+			cpu_to_le32(VFIO_SNAPSHOT_RECORD_F_OPTIONAL);
 	header->tag = cpu_to_le32(tag);
-	for (i = 0; i < ARRAY_SIZE(known); i++)
-		if (known[i].tag == tag)
-			header->flags = cpu_to_le32(known[i].flags);
 }
 
 /**
