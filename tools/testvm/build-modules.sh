@@ -128,8 +128,8 @@ for what; do
 	case $what in
 	ours)
 		build modules drivers/vfio/pci/snapshot "$TOP" "drivers include" W=1 \
-			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m \
-			"${kunit[@]}"
+			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m \
+			CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m "${kunit[@]}"
 		;;
 	upstream)
 		"$TOP/tools/testvm/build-source.sh"
