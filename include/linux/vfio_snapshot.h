@@ -14,8 +14,10 @@
 #include <linux/scatterlist.h>
 #include <linux/types.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/vfio_snapshot_dirty.h>
 #include <linux/vfio_snapshot_level.h>
 
+struct snapshot_dirty;
 struct snapshot_mig;
 struct vfio_snapshot_device;
 
@@ -246,6 +248,8 @@ struct vfio_snapshot_ops {
  * @core: of vfio-pci; first, as vfio_alloc_device() demands
  * @ops: of the back-end, NULL for a device without migration support
  * @mig: of the core, NULL for a device without migration support
+ * @dirty: dirty tracking, set by a back-end that has it before it registers
+ * @log: of the core, NULL for a device without dirty tracking
  * @status: set by the back-end when an operation fails, for messages: what the
  *          firmware answered; the core sets it to 0 before each operation
  *
@@ -255,6 +259,8 @@ struct vfio_snapshot_device {
 	struct vfio_pci_core_device core;
 	const struct vfio_snapshot_ops *ops;
 	struct snapshot_mig *mig;
+	const struct vfio_snapshot_dirty_ops *dirty;
+	struct snapshot_dirty *log;
 	int status;
 };
 

@@ -8,6 +8,7 @@
 #define VFIO_SNAPSHOT_COMPAT_H
 
 #include <linux/bits.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
@@ -16,6 +17,12 @@
 /* kzalloc_obj(*p, gfp): there since Linux 7.0. */
 #ifndef kzalloc_obj
 #define kzalloc_obj(var, gfp) kzalloc(sizeof(var), gfp)
+#endif
+
+/* The name of a namespace is a string since Linux 6.13. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#undef MODULE_IMPORT_NS
+#define MODULE_IMPORT_NS(name) MODULE_INFO(import_ns, name)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)

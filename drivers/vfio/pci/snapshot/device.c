@@ -10,6 +10,7 @@
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "compat.h"
+#include "dirty.h"
 #include "messages.h"
 #include "migration.h"
 
@@ -21,6 +22,7 @@ static struct vfio_snapshot_device *to_sdev(struct vfio_device *vdev)
 static void snapshot_release(struct vfio_device *vdev)
 {
 	snapshot_mig_free(to_sdev(vdev)->mig);
+	snapshot_dirty_free(to_sdev(vdev)->log);
 	vfio_pci_core_release_dev(vdev);
 }
 
@@ -44,6 +46,7 @@ static void snapshot_close_device(struct vfio_device *vdev)
 
 	if (sdev->mig)
 		snapshot_mig_stop(sdev->mig);
+	snapshot_dirty_close(sdev->log);
 	vfio_pci_core_close_device(vdev);
 	if (sdev->mig)
 		snapshot_mig_close(sdev->mig);
@@ -106,6 +109,7 @@ static void snapshot_reset_done(struct pci_dev *pdev)
 
 	if (sdev->mig)
 		snapshot_mig_reset_done(sdev->mig);
+	snapshot_dirty_reset_done(sdev->log);
 }
 
 /* For the struct pci_driver of a back-end. */
@@ -121,12 +125,14 @@ EXPORT_SYMBOL_GPL(vfio_snapshot_err_handlers);
  *
  * Its migration ends, its state is ERROR until vfio_snapshot_attached(); a reset
  * does not change that. Operations that are called all the same must fail. Waits
- * for nothing; to be called where that is allowed to take a mutex.
+ * for nothing but the command of a struct vfio_snapshot_dirty_ops that is under
+ * way: after this none is left running.
  */
 void vfio_snapshot_detached(struct vfio_snapshot_device *sdev)
 {
 	if (sdev->mig)
 		snapshot_mig_detached(sdev->mig);
+	snapshot_dirty_detached(sdev->log);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_detached);
 
@@ -140,6 +146,7 @@ void vfio_snapshot_attached(struct vfio_snapshot_device *sdev)
 {
 	if (sdev->mig)
 		snapshot_mig_attached(sdev->mig);
+	snapshot_dirty_attached(sdev->log);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_attached);
 
@@ -165,6 +172,9 @@ int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
 			return -ENOMEM;
 		vdev->mig_ops = &snapshot_migration_ops;
 		vdev->migration_flags = sdev->mig->features;
+		err = snapshot_dirty_alloc(sdev);
+		if (err)
+			return err;
 	}
 	dev_set_drvdata(&sdev->core.pdev->dev, &sdev->core);
 	err = vfio_pci_core_register_device(&sdev->core);

@@ -409,9 +409,11 @@ int mlx5_snapshot_inbox_open(struct mlx5_snapshot_inbox *inbox,
  */
 bool mlx5_snapshot_inbox_close(struct mlx5_snapshot_inbox *inbox)
 {
-	while (inbox->made--)
+	while (inbox->made) {
+		inbox->made--;
 		if (steps[inbox->made].unmake && steps[inbox->made].unmake(inbox))
 			inbox->lost = true;
+	}
 	return !inbox->lost;
 }
 
@@ -479,8 +481,6 @@ int mlx5_snapshot_inbox_next(struct mlx5_snapshot_inbox *inbox,
 			return -EIO;
 		if (!poll_one(inbox))
 			return -EAGAIN;
-		/* Armed once more, its number counts on. */
-		inbox->cq.arm_sn++;
 	}
 	return take(inbox, msg);
 }

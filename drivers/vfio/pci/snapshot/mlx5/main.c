@@ -76,6 +76,7 @@ static const char *look_at(struct mlx5_snapshot_device *mlx5)
 		return "switched off: devlink port function set ... migratable enable";
 	mlx5->chunks = MLX5_CAP_GEN_2(mdev, migration_in_chunks);
 	mlx5->has_state = MLX5_CAP_GEN_2(mdev, migration_state);
+	mlx5_snapshot_offer_tracking(mlx5);
 	if (mlx5_sriov_blocking_notifier_register(mdev, mlx5->vf, &mlx5->events))
 		return "mlx5_core does not know it: see its messages";
 	return NULL;

@@ -8,6 +8,8 @@
 #include <linux/rwsem.h>
 #include <linux/vfio_snapshot.h>
 
+#include "tracker.h"
+
 /**
  * struct mlx5_snapshot_transfer - the SAVE or LOAD that is under way
  * @work: of mlx5_core
@@ -45,6 +47,7 @@ struct mlx5_snapshot_transfer {
  * @pdn: protection domain of the session
  * @session: @generation when it began
  * @transfer: at most one is under way
+ * @tracking: of dirty pages
  */
 struct mlx5_snapshot_device {
 	struct vfio_snapshot_device sdev;
@@ -65,6 +68,7 @@ struct mlx5_snapshot_device {
 	u32 pdn;
 	unsigned int session;
 	struct mlx5_snapshot_transfer transfer;
+	struct mlx5_snapshot_tracking tracking;
 };
 
 /**
