@@ -42,7 +42,7 @@ static const char *name_cause(const struct snapshot_failed *failed, char *cause)
 {
 	if (!failed->err)
 		return "no firmware command failed";
-	scnprintf(cause, CAUSE_LEN, "firmware command %s%s%s, status %d",
+	scnprintf(cause, CAUSE_LEN, "firmware command %s%s%s, status %#x",
 		  snapshot_command_name(failed->command),
 		  *snapshot_command_arg(failed->command, failed->arg) ? " " : "",
 		  snapshot_command_arg(failed->command, failed->arg), failed->status);

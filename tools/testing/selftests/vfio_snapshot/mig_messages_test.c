@@ -99,7 +99,7 @@ TEST_F(say, which_command_failed_with_which_status)
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1, UNKNOWN_STATUS, 0);
 	EXPECT_EQ(-EIO, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
-	EXPECT_SAID("migration: STOP -> STOP_COPY failed (-5, firmware command save final, status %u), the device is in STOP: "
+	EXPECT_SAID("migration: STOP -> STOP_COPY failed (-5, firmware command save final, status %#x), the device is in STOP: "
 		    CHECK_FIRMWARE RETRY, UNKNOWN_STATUS);
 }
 
@@ -111,7 +111,7 @@ TEST_F(say, the_first_of_two_failures)
 	lab_fail(&self->lab, self->nic->op[NIC_HALT], 1, UNKNOWN_STATUS, LAB_FAIL_ON);
 	EXPECT_EQ(-EIO, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
-	EXPECT_SAID("migration: RUNNING -> RESUMING_NDMA failed (-5, firmware command quiesce ndma, status %u), the device is in ERROR: "
+	EXPECT_SAID("migration: RUNNING -> RESUMING_NDMA failed (-5, firmware command quiesce ndma, status %#x), the device is in ERROR: "
 		    CHECK_FIRMWARE RESET, UNKNOWN_STATUS);
 }
 
@@ -124,7 +124,7 @@ TEST_F(say, once_that_a_state_was_refused)
 	r = mig_load(&self->dev, self->state.data, self->state.len, 4096);
 	EXPECT_EQ(LOAD_WRITE, r.stage);
 	EXPECT_EQ(VFIO_DEVICE_STATE_ERROR, r.state);
-	EXPECT_SAID("migration: loading the stream failed (-22, firmware command load, status %u), the device is in RESUMING: "
+	EXPECT_SAID("migration: loading the stream failed (-22, firmware command load, status %#x), the device is in RESUMING: "
 		    CHECK_FIRMWARE RESET, nic_status(self->nic, EINVAL) & 0xffff);
 }
 
@@ -170,7 +170,7 @@ TEST_F(say, that_the_device_could_not_be_made_to_run)
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	lab_fail(&self->lab, self->nic->op[NIC_RUN], 1, UNKNOWN_STATUS, LAB_FAIL_ON);
 	EXPECT_EQ(-EIO, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-	EXPECT_SAID("migration: RESUMING_NDMA -> RUNNING failed (-5, firmware command quiesce run, status %u), the device is in ERROR: "
+	EXPECT_SAID("migration: RESUMING_NDMA -> RUNNING failed (-5, firmware command quiesce run, status %#x), the device is in ERROR: "
 		    CHECK_FIRMWARE RESET, UNKNOWN_STATUS);
 }
 
