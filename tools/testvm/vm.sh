@@ -16,9 +16,9 @@ usage()
 		runs COMMAND as root there, streams what it prints, and exits with its status; 124 when
 		SECONDS (default 600) are over, 125 when the machine itself failed.
 		-l turns the NIC's lab block on (tools/qemu/LAB.md), and that of the ConnectX.
-		-x adds the emulated ConnectX, with 16 VFs (tools/qemu/MLX5.md).
+		-x adds the emulated ConnectX (tools/qemu/MLX5.md).
 		-I boots with an instruction count for a clock: times are repeatable, and virtual.
-		VFS is how many VFs the NIC may have (16).
+		VFS is how many VFs each NIC may have (16).
 		KERNEL is stock (that of backports, the default), trixie (Debian 13's own, see
 		build-trixie-kernel.sh) or debug (see build-debug-kernel.sh).
 		There the checkout is /vfio-snapshot/src (read-only), the build folder
@@ -106,7 +106,9 @@ if [ -n "$nic" ]; then
 	# A NIC of the same kind without device parts, for what the driver makes of that.
 	nic_args+=" -netdev user,id=plain,restrict=on -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
 	if [ -n "$connectx" ]; then
-		nic_args+=" -device pcie-root-port,id=cxport,chassis=1,slot=1 -device mlx5-vhca-pf,id=connectx,bus=cxport,sriov-vfs=16$lab"
+		# mlx5_core claims all BARs of the PF, and Debian's kernel lets nobody else map them.
+		[ -z "$lab" ] || kernel_args="iomem=relaxed $kernel_args"
+		nic_args+=" -device pcie-root-port,id=cxport,chassis=1,slot=1 -device mlx5-vhca-pf,id=connectx,bus=cxport,sriov-vfs=$vfs$lab"
 	fi
 else
 	qemu=/usr/bin/qemu-system-x86_64

@@ -10,7 +10,6 @@
 
 #include "drive.h"
 
-#define DELAY_US 1000
 #define PAIRS 16
 #define START_NS 200000000	/* whole ticks: time enough for all threads to sleep */
 
@@ -53,7 +52,7 @@ static void *thread(void *arg)
 static int run_blackout(struct one *one)
 {
 	past_tick();
-	lab_delay(&one->d.lab, DELAY_US);
+	lab_delay(&one->d.lab, SLOW_US);
 	TRY(timed_blackout(one));
 	lab_delay(&one->d.lab, 0);
 	return 0;
@@ -132,7 +131,7 @@ static int at_once(struct one *all, unsigned int pairs)
 
 	past_tick();
 	start = now_ns() + START_NS;
-	lab_delay(&all[0].d.lab, DELAY_US);	/* one register of the PF */
+	lab_delay(&all[0].d.lab, SLOW_US);	/* one register of the PF */
 	for (i = 0; i < pairs; i++) {
 		all[i].start = &start;
 		TRY(create(&all[i]));

@@ -46,10 +46,12 @@ int drive_open(struct drive *d, const struct devices *devices)
 		return -ENOMEM;
 	TRY(vfio_dev_open(&d->src, devices->bdf[0]));
 	TRY(vfio_dev_open(&d->dst, devices->bdf[1]));
+	d->nic = nic_of(devices->bdf[0]);
+	TRY(d->nic ? 0 : -ENODEV);
 	TRY(lab_open(&d->lab, devices->bdf[0]));
-	TRY(virtio_bring_up(&d->driver, &d->src));
-	TRY(virtio_map(&d->driver, &d->dst));
-	TRY(virtio_adopt(&d->there, &d->driver, &d->dst));
+	TRY(work_bring_up(&d->driver, &d->src));
+	TRY(work_map(&d->driver, &d->dst));
+	TRY(work_adopt(&d->there, &d->driver, &d->dst));
 	TRY(warm_pf(&d->dst));
 	usleep(SETTLE_US);
 	d->objects = lab_get(&d->lab, LAB_OBJECTS);
@@ -61,7 +63,7 @@ void drive_close(struct drive *d)
 	lab_close(&d->lab);
 	vfio_dev_close(&d->dst);
 	vfio_dev_close(&d->src);
-	virtio_free(&d->driver);
+	work_free(&d->driver);
 }
 
 void drive_pad(struct drive *d, uint64_t bytes)
@@ -199,7 +201,7 @@ int drive_finish(struct drive *d)
 
 int drive_check(struct drive *d)
 {
-	TRY(virtio_send(&d->there, 0, 1));
+	TRY(work_send(&d->there, 0, 1));
 	NOTE("%llu bytes moved before the stop, %llu after it",
 	     (unsigned long long)d->ahead, (unsigned long long)d->rest);
 	return 0;

@@ -8,7 +8,8 @@
 
 #include "bench.h"
 #include "lab.h"
-#include "virtio.h"
+#include "nic.h"
+#include "work.h"
 
 /* QEMU reads into a buffer of its own and writes out of its stream's buffer. */
 #define QEMU_READ MIB
@@ -16,6 +17,9 @@
 
 /* Time for what a driver puts off until the guest runs again */
 #define SETTLE_US 20000
+
+/* What each command takes where the firmware is slow */
+#define SLOW_US 1000
 
 /* The guest's memory takes a while: a driver must not take that for news. */
 #define MEMORY_US 1100000
@@ -40,7 +44,8 @@ extern const char * const lap_names[NR_LAPS];
 
 struct drive {
 	struct vfio_dev src, dst;
-	struct virtio_dev driver, there;	/* the guest's, before and after */
+	const struct nic *nic;		/* what both devices are */
+	struct work driver, there;	/* the guest's, before and after */
 	struct lab lab;
 	int save, load;			/* data fds */
 	uint8_t *buf;
@@ -67,12 +72,14 @@ int drive_ask_pending(struct drive *d);
 int drive_blackout(struct drive *d);
 /* When it runs again */
 int drive_finish(struct drive *d);
-/* A guest's driver that sends packets on the destination: it did migrate. */
+/* A guest's driver that works on the destination: it did migrate. */
 int drive_check(struct drive *d);
 
 /* Reads and writes to the end of the stream, or where there is no more now */
 int drive_move(struct drive *d, enum lap read_lap, enum lap write_lap,
 	       uint64_t *bytes);
+/* Figures of the commands between the lab block's marks */
+void drive_count(struct drive *d, const char *row);
 int timed_arc(struct vfio_dev *dev, uint32_t to, int *fd, uint64_t *ns);
 /* The size of the state as QEMU asks for it, which says how much it reads at once */
 int drive_read_size(struct drive *d);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A state of 64 MiB: what arcs and moves cost in time, what they take of the
- * page allocator, and how much memory of the kernel they hold.
+ * A state of 64 MiB: what arcs and moves cost in time, and what they take of the
+ * page allocator.
  */
 #include <errno.h>
 #include <unistd.h>
 
 #include "drive.h"
-#include "memcg.h"
 #include "pages.h"
 
 static int migrate(const struct devices *devices, struct drive *d, bool drained)
@@ -137,109 +136,4 @@ int run_pages(const struct devices *devices)
 	pages_close(&p);
 	drive_close(&d);
 	return 0;
-}
-
-/* The most since meter_begin(), and what is there now, both above that moment's */
-struct meter {
-	struct memcg cg;
-	long long kernel, current;
-};
-
-static void meter_begin(struct meter *m)
-{
-	m->kernel = memcg_kernel(&m->cg);
-	m->current = memcg_current(&m->cg);
-	memcg_peak(&m->cg);
-}
-
-static long long meter_peak(struct meter *m)
-{
-	return memcg_peak(&m->cg) - m->current;
-}
-
-static long long meter_held(struct meter *m)
-{
-	return memcg_kernel(&m->cg) - m->kernel;
-}
-
-static long long at_least_0(long long bytes)
-{
-	return bytes > 0 ? bytes : 0;
-}
-
-/* The source's memory is charged to one cgroup, the destination's to another. */
-struct sides {
-	struct meter save, resume;
-	struct drive d;
-};
-
-/* As drive_move(), up to @limit bytes */
-static int move(struct sides *s, uint64_t limit, uint64_t *bytes)
-{
-	struct drive *d = &s->d;
-
-	while (*bytes < limit) {
-		ssize_t got;
-
-		TRY(memcg_enter(&s->save.cg));
-		got = read(d->save, d->buf, d->room);
-		if (got <= 0)
-			return got && errno != ENOMSG ? -errno : 0;
-		*bytes += got;
-		TRY(memcg_enter(&s->resume.cg));
-		TRY(mig_write_all(d->load, d->buf, got, d->chunk, NULL));
-	}
-	return memcg_enter(&s->save.cg);
-}
-
-static int measure_memory(struct sides *s)
-{
-	long long save, half, resume;
-	struct drive *d = &s->d;
-
-	TRY(memcg_open(&s->save.cg, "save"));
-	TRY(memcg_open(&s->resume.cg, "resume"));
-	meter_begin(&s->save);
-	meter_begin(&s->resume);
-	TRY(memcg_enter(&s->resume.cg));
-	TRY(mig_set(&d->dst, VFIO_DEVICE_STATE_RESUMING, &d->load));
-	TRY(memcg_enter(&s->save.cg));
-	TRY(drive_read_size(d));
-	TRY(mig_set(&d->src, VFIO_DEVICE_STATE_PRE_COPY, &d->save));
-	TRY(move(s, GIB, &d->ahead));
-	NOTE("the first image read and loaded: source %lld kB, destination %lld kB",
-	     meter_held(&s->save) / 1024, meter_held(&s->resume) / 1024);
-	usleep(MEMORY_US);
-	TRY(drive_ask_pending(d));
-	TRY(mig_set(&d->src, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL));
-	TRY(mig_set(&d->src, VFIO_DEVICE_STATE_STOP_COPY, NULL));
-	NOTE("stopped: source %lld kB", meter_held(&s->save) / 1024);
-	TRY(move(s, LARGE / 2, &d->rest));
-	half = meter_held(&s->save);
-	TRY(move(s, GIB, &d->rest));
-	NOTE("all of it moved: source %lld kB, destination %lld kB",
-	     meter_held(&s->save) / 1024, meter_held(&s->resume) / 1024);
-	TRY(memcg_enter(&s->resume.cg));
-	TRY(mig_set(&d->dst, VFIO_DEVICE_STATE_RUNNING, NULL));
-	save = meter_peak(&s->save);
-	resume = meter_peak(&s->resume);
-	FIGURE("bytes", at_least_0(save - (long long)LARGE), "memory_save");
-	FIGURE("bytes", half, "memory_save/half_held");
-	FIGURE("bytes", LARGE, "memory_save/state");
-	FIGURE("bytes", at_least_0(resume - (long long)LARGE), "memory_resume");
-	return 0;
-}
-
-int run_memory(const struct devices *devices)
-{
-	struct sides s = {};
-	int ret;
-
-	TRY(drive_open(&s.d, devices));
-	drive_pad(&s.d, LARGE);
-	ret = measure_memory(&s) ?: drive_finish(&s.d) ?: drive_check(&s.d);
-	memcg_close(&s.save.cg);
-	memcg_close(&s.resume.cg);
-	drive_close(&s.d);
-	return ret;
 }

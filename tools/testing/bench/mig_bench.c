@@ -16,9 +16,12 @@ const struct scenario scenarios[] = {
 	{ "direct", run_direct, 2, "64 MiB, without pre-copy: direct_stop_copy_64m, read_64m, write_64m" },
 	{ "pages", run_pages, 2, "64 MiB: pages taken and given back while the guest stands still" },
 	{ "memory", run_memory, 2, "64 MiB: memory_save, memory_resume" },
+	{ "memory_1g", run_memory_1g, 2, "1 GiB, without pre-copy: memory_save_1g, memory_resume_1g" },
 	{ "delay", run_delay, 2, "blackout_1ms" },
 	{ "alone", run_alone, 2, "parallel_16: one device" },
 	{ "parallel", run_parallel, 32, "parallel_16: 16 at once" },
+	{ "changed", run_changed, 2, "64 MiB that all change after pre-copy: changed_commands, changed_64m" },
+	{ "changed_delay", run_changed_delay, 2, "the same: changed_1ms" },
 	{ "idle", run_idle, 2, "precopy_idle" },
 	{ "splice", run_splice, 2, "64 MiB: splice_64m" },
 	{ "socket", run_socket, 2, "64 MiB: splice_64m/socket" },
@@ -33,7 +36,7 @@ static int usage(void)
 
 	fprintf(stderr, "usage: mig_bench SCENARIO SRC_BDF DST_BDF [MORE_BDF...]\n");
 	for (i = 0; i < nr_scenarios; i++)
-		fprintf(stderr, "%-12s %s (%u devices)\n", scenarios[i].name,
+		fprintf(stderr, "%-13s %s (%u devices)\n", scenarios[i].name,
 			scenarios[i].measures, scenarios[i].devices);
 	return 2;
 }

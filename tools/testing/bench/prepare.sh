@@ -17,7 +17,7 @@ fi
 locked bench
 if fresh bench "$TOP/$here"/*.[ch] "$TOP/$here/Makefile" "$TOP/$here/prepare.sh" \
 	"$TOP/tools/testing/selftests/vfio_snapshot/lib" "$TOP/include" \
-	"$TOP/tools/qemu/lab/lab-regs.h" "$BUILD/stamps/root" && [ -e "$out/mig_bench" ]; then
+	"$TOP/tools/qemu/lab" "$TOP/tools/qemu/mlx5-vhca/engine-regs.h" "$BUILD/stamps/root" && [ -e "$out/mig_bench" ]; then
 	exit
 fi
 say "building the bench"

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from report.goals import ROWS
+from report import goals
+
+ROWS = goals.ROWS[""]
 
 # figure | ours | upstream | unit: all goals are met.
 GOOD = """
@@ -224,7 +226,29 @@ def part() -> None:
     assert "instructions" in outcome.said and "write_64m" not in outcome.said
 
 
-TESTS: tuple[Callable[[], None], ...] = (all_rows, missed, unsteady, third, lost, hung, part)
+def added() -> None:
+    """A page of some scenarios has their rows, and says which were not measured"""
+    files = {name: lines for name, lines in good().items() if name.startswith(("small.", "delay."))}
+    assert report(files).status == 1
+    outcome = report(files, "--some")
+    assert outcome.status == 0, outcome.said
+    assert list(outcome.json()) == ["blackout_commands", "blackout_1ms", "small_arcs", "instructions"]
+    page = outcome.made["bench.rst"]
+    assert "Not measured: ``to_stop_copy_64m``" in page and "``blackout_1ms``:" in page
+    set_to(files, "blackout_1ms", "", side="upstream")
+    assert "blackout_1ms" not in report(files, "--some").json()
+
+
+def other_nic() -> None:
+    """Another NIC has goals and files of its own"""
+    assert any(row not in ROWS for row in goals.ROWS["mlx5"])
+    outcome = report(good(), "--some", "--nic", "mlx5")
+    assert outcome.status == 0 and set(outcome.made) == {f"bench-mlx5{end}" for end in (".json", ".rst", ".svg")}
+    rows = json.loads(outcome.made["bench-mlx5.json"])
+    assert rows["blackout_1ms"]["goals"][0]["limit"] == 0.7 and "memory_save" not in rows
+
+
+TESTS: tuple[Callable[[], None], ...] = (all_rows, missed, unsteady, third, lost, hung, part, added, other_nic)
 
 
 def main() -> int:

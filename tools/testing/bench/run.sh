@@ -8,38 +8,49 @@ set -eu
 usage()
 {
 	cat <<-EOF
-		usage: run.sh [-d DRIVER] [-j JOBS] [-n | -N] [SCENARIO...]
+		usage: run.sh [-d DRIVER] [-p PEER] [-j JOBS] [-n | -N | -a] [SCENARIO...]
 
 		Boots a fresh machine for each scenario, driver and run, and makes bench.json, bench.rst and
-		bench.svg in the build folder. DRIVER (virtio_vfio_pci) is put beside ours; JOBS (2) machines run
-		at a time; -n leaves out the live migrations on the ordinary clock; -N runs only those, and
-		adds them to the figures that there are. With a SCENARIO, only that
-		is run, and what it measured only shown.
+		bench.svg in the build folder. DRIVER is one of ours (virtio_snapshot_vfio_pci, the default, or
+		mlx5_snapshot_vfio_pci: then bench-mlx5.json, ...), or another one, put beside ours for that NIC. The
+		upstream driver is beside ours, or PEER; JOBS (2) machines run at a time; -n leaves out the live
+		migrations on the ordinary clock; -N runs only those, and adds them to the figures that there
+		are. With a SCENARIO, only that is run, and what it measured only shown; with -a, too, it is added
+		to the figures that there are, and the page made of those.
 	EOF
 }
 
-OURS=virtio_snapshot_vfio_pci
+# What there is to compare: the name of the results, ours, upstream's, NIC of l1/nic.sh, options of
+# vm.sh, and the scenarios that say nothing of it.
+nics="
+-	virtio_snapshot_vfio_pci	virtio_vfio_pci	virtio		-	memory_1g,changed,changed_delay
+-mlx5	mlx5_snapshot_vfio_pci		mlx5_vfio_pci	connectx	-x	fragmented,socket
+"
 RUNS="1 2"
 # Options of vm.sh for a scenario, if it needs any
-declare -A options=([parallel]="-v 32" [size]="-m 6144" [fragmented]="-m 1536")
+declare -A options=([parallel]="-v 32" [size]="-m 6144" [memory_1g]="-m 6144" [fragmented]="-m 1536")
 # Seconds on the host's clock: a machine that is shared with others may be very slow.
 limit=600
 noisy_limit=1800
 
-peer=virtio_vfio_pci
+driver=virtio_snapshot_vfio_pci
+peer=
 # What is in the checkout now, not when it is over
 commit=$(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)
 asked="make bench"
-case $* in *-[jnN]*) asked="tools/testing/bench/run.sh $*" ;; *-d*) asked+=" DRIVER=${*##*-d }" ;; esac
+case $* in *-[jnNpa]*) asked="tools/testing/bench/run.sh $*" ;; *-d*) asked+=" DRIVER=${*##*-d }" ;; esac
 jobs=2
 noisy=1
 only_noisy=
+add=
 while [ $# -gt 0 ]; do
 	case $1 in
-	-d) peer=$2; shift ;;
+	-d) driver=$2; shift ;;
+	-p) peer=$2; shift ;;
 	-j) jobs=$2; shift ;;
 	-n) noisy= ;;
 	-N) only_noisy=1 ;;
+	-a) add=1 ;;
 	-h | --help) usage; exit 0 ;;
 	-*) usage >&2; exit 2 ;;
 	*) break ;;
@@ -47,18 +58,30 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
+# The row of the driver; that of one which is in none, the first.
+row=$(awk -v name="$driver" 'NF && !first { first = $0 } $2 == name || $3 == name { found = $0 }
+	END { print found ? found : first }' <<<"$nics")
+read -r suffix ours upstream nic option without <<<"$row"
+suffix=${suffix%-}
+[ "$option" != - ] || option=
+[ "$driver" = "$ours" ] || peer=${peer:-$driver}
+peer=${peer:-$upstream}
+
 partial=
 if [ $# -gt 0 ]; then
-	partial=--partial
+	partial=${add:+--some}
+	partial=${partial:---partial}
 	noisy=
 fi
+# A guest to migrate is that of the first NIC.
+[ -z "$suffix" ] || noisy=
 "$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
 
 # The scenarios, each with the number of VFs, as the program lists them
 declare -A vfs
 while read -r name number; do
 	vfs[$name]=$number
-	[ -n "$partial" ] || set -- "$@" "$name"
+	[ -n "$partial" ] || case ,$without, in *",$name,"*) ;; *) set -- "$@" "$name" ;; esac
 done < <(in_root /vfio-snapshot/build/bench/bin/mig_bench 2>&1 |
 	sed -nE 's/^([a-z0-9_]+) .*\(([0-9]+) devices\)$/\1 \2/p')
 for name; do
@@ -66,9 +89,14 @@ for name; do
 done
 
 work=$BUILD/bench
-raw=$work/raw
+raw=$work/raw$suffix
 locked bench-run
-if [ -n "$only_noisy" ]; then
+if [ -n "$add" ]; then
+	mkdir -p "$raw"
+	for name; do
+		rm -f -- "$raw/$name".*
+	done
+elif [ -n "$only_noisy" ]; then
 	[ -s "$raw/about" ] || die "there are no figures in $raw" "run make bench"
 	set --
 else
@@ -79,7 +107,7 @@ bench=/vfio-snapshot/src/tools/testing/bench
 
 driver_of() # ours|upstream
 {
-	[ "$1" = ours ] && echo $OURS || echo "$peer"
+	[ "$1" = ours ] && echo "$ours" || echo "$peer"
 }
 
 # one SCENARIO WHO RUN: the output is kept under that name, and says how it ended.
@@ -89,12 +117,14 @@ one()
 	local file=$raw/$name.$who.$run
 
 	# shellcheck disable=SC2086 # a list
-	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench-$name-$who-$run" -t "$limit" -I -l ${options[$name]:-} -- \
-		"$bench/scenario.sh" "$name" "$(driver_of "$who")" "${vfs[$name]}" >"$file.tmp" 2>"$file.err" || status=$?
+	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench$suffix-$name-$who-$run" -t "$limit" -I -l \
+		$option ${options[$name]:-} -- \
+		"$bench/scenario.sh" "$name" "$nic" "$(driver_of "$who")" "${vfs[$name]}" >"$file.tmp" 2>"$file.err" || status=$?
 	grep -q '^# end ' "$file.tmp" || {
 		tail -n 3 "$file.err" | sed 's/^/# /' >>"$file.tmp"
 		[ "$status" = 124 ] && echo "# end hung" || echo "# end $status"
 	} >>"$file.tmp"
+	echo "# commit $commit" >>"$file.tmp"
 	mv "$file.tmp" "$file"
 	say "$name, $(driver_of "$who"), run $run: $(grep -c '^bench ' "$file") figures," \
 		"ended with $(sed -n 's/^# end //p' "$file"), $((SECONDS - start)) s"
@@ -103,7 +133,7 @@ one()
 report()
 {
 	in_root env -C "$bench" PYTHONDONTWRITEBYTECODE=1 python3 -m report "$@" \
-		/vfio-snapshot/build/bench/raw /vfio-snapshot/build
+		${suffix:+--nic "${suffix#-}"} "/vfio-snapshot/build/bench/raw$suffix" /vfio-snapshot/build
 }
 
 # Ten migrations of a guest, on the ordinary clock.
@@ -149,10 +179,10 @@ fi
 	echo "host Linux $(uname -r)"
 	echo "kernel $(sed -n 's/^# kernel //p' "$raw"/* | head -n 1)"
 	in_root "/vfio-snapshot/build/qemu/qemu-system-x86_64" --version | sed -n '1s/^QEMU emulator version /qemu QEMU /p'
-	echo "commit $commit"
+	echo "commit $(sed -n 's/^# commit //p' "$raw"/* | sort -u | paste -sd " ")"
 	echo "date $(date -u +%Y-%m-%d)"
 	echo "command $asked"
-	echo "ours $OURS"
+	echo "ours $ours"
 	echo "peer $peer"
 } >"$raw/about"
 status=0

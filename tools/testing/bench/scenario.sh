@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scenario.sh SCENARIO DRIVER VFS: one scenario of the bench, inside a fresh L1. Prints what mig_bench
+# scenario.sh SCENARIO NIC DRIVER VFS: one scenario of the bench, inside a fresh L1. Prints what mig_bench
 # does, and how it ended: "# end STATUS", or "# end hung".
 set -eu
 
+export NIC=$2
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../../testvm/l1/nic.sh
 . "$here/../../testvm/l1/nic.sh"
 
-scenario=$1 driver=$2 vfs=$3
+scenario=$1 driver=$3 vfs=$4
 # Seconds of the virtual clock: next to nothing when nobody does anything.
 limit=600
 

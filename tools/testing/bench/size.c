@@ -21,7 +21,7 @@ static int migrate(const struct devices *devices, uint64_t pad, uint64_t *state)
 	TRY(drive_prepare(&d));
 	TRY(drive_blackout(&d));
 	TRY(drive_finish(&d));
-	TRY(virtio_send(&d.there, 0, 1));
+	TRY(work_send(&d.there, 0, 1));
 	NOTE("%llu bytes in the final image's records, STOP_COPY in %llu ns",
 	     (unsigned long long)d.rest, (unsigned long long)d.lap[LAP_TO_STOP_COPY]);
 	drive_close(&d);

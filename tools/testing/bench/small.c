@@ -20,7 +20,7 @@ int run_small(const struct devices *devices)
 {
 	uint64_t blackout = 0, put_off;
 	struct works works;
-	unsigned int i, op;
+	unsigned int i;
 	struct drive d;
 
 	TRY(drive_open(&d, devices));
@@ -37,11 +37,7 @@ int run_small(const struct devices *devices)
 	usleep(SETTLE_US);
 	put_off = works_end(&works);
 
-	for (op = 0; op < LAB_OPCODES; op++)
-		if (lab_between(&d.lab, op))
-			NOTE("blackout: %llu of opcode %#x",
-			     (unsigned long long)lab_between(&d.lab, op), op);
-	FIGURE("commands", lab_between_all(&d.lab), "blackout_commands");
+	drive_count(&d, "blackout_commands");
 	for (i = 0; i < NR_ARC_LAPS; i++)
 		FIGURE("ns", d.lap[i], "small_arcs/%s", lap_names[i]);
 	for (; i < NR_LAPS; i++)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from . import chart, noisy, results, text, verdict
+from .goals import ROWS
 
 
 def _about(path: Path) -> dict[str, str]:
@@ -17,7 +18,9 @@ def _about(path: Path) -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="report")
     parser.add_argument("--partial", action="store_true", help="only show what was measured")
+    parser.add_argument("--some", action="store_true", help="rows that nobody measured are no error")
     parser.add_argument("--again", action="store_true", help="only list what must be run again")
+    parser.add_argument("--nic", default="", choices=list(ROWS), help="whose goals, and name of the files")
     parser.add_argument("raw", type=Path, help="folder with a file for each machine")
     parser.add_argument("out", type=Path, help="folder for what is made")
     args = parser.parse_args()
@@ -27,13 +30,17 @@ def main() -> int:
         print("\n".join(results.again(runs)))
         return 0
     found = results.load(runs)
-    entries = verdict.judge(found)
+    rows = ROWS[args.nic]
+    entries = verdict.judge(found, rows)
     if args.partial:
         entries = [entry for entry in entries if any(j.value is not None for j in entry.judged)]
     print(text.terminal(found, entries))
     problems = found.unstable + found.broken
+    lacking = verdict.missing(found, rows)
+    if args.some:
+        entries, lacking = verdict.whole(found, entries), []
     if not args.partial:
-        problems += [f"missing: {name}" for name in verdict.missing(found)]
+        problems += [f"missing: {name}" for name in lacking]
     # First of all: nothing that goes wrong later may hide them.
     for problem in problems:
         print(f"error: {problem}", flush=True)
@@ -41,15 +48,17 @@ def main() -> int:
         about = _about(args.raw / "about")
         spreads = noisy.load(args.raw)
         made = {
-            "bench.json": json.dumps(verdict.as_json(found, entries), indent=1) + "\n",
-            "bench.rst": text.rst(found, entries, spreads, about),
-            "bench.svg": chart.draw(entries, about["peer"]),
+            ".json": json.dumps(verdict.as_json(found, entries), indent=1) + "\n",
+            ".rst": text.rst(found, entries, spreads, about, [row.name for row in rows]),
+            ".svg": chart.draw(entries, about["peer"]),
         }
-        for name, content in made.items():
-            (args.out / name).unlink(missing_ok=True)
+        name = f"bench-{args.nic}" if args.nic else "bench"
+        for kind, content in made.items():
+            path = args.out / f"{name}{kind}"
+            path.unlink(missing_ok=True)
             # What is shown to others is a run that can be relied on.
-            if not problems or name == "bench.json":
-                (args.out / name).write_text(content, encoding="utf-8")
+            if not problems or kind == ".json":
+                path.write_text(content, encoding="utf-8")
     missed = [entry.row.name for entry in entries if not entry.met]
     print(f"{len(entries) - len(missed)} of {len(entries)} rows meet their goals"
           + (f"; missed: {', '.join(missed)}" if missed else ""))  # fmt: skip

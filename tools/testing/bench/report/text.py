@@ -60,7 +60,8 @@ def _rst_table(table: list[list[str]]) -> list[str]:
             *(_padded(line, widths) for line in table[1:]), rule]  # fmt: skip
 
 
-def rst(results: Results, entries: list[Entry], spreads: list[Spread], about: dict[str, str]) -> str:
+def rst(results: Results, entries: list[Entry], spreads: list[Spread], about: dict[str, str],
+        rows: list[str]) -> str:  # fmt: skip
     text = [
         f"Made by ``{about['command']}`` on {about['date']} at {about['commit']}: ours is",
         f"``{about['ours']}``, the peer ``{about['peer']}``, in Linux {about['kernel']} on",
@@ -71,6 +72,8 @@ def rst(results: Results, entries: list[Entry], spreads: list[Spread], about: di
     ]
     text += [f"- ``{entry.row.name}``: " + "; ".join([entry.row.what, *entry.notes]) + "."
              for entry in entries]  # fmt: skip
+    if lacking := [f"``{row}``" for row in rows if row not in {entry.row.name for entry in entries}]:
+        text += ["", f"Not measured: {', '.join(lacking)}."]
     if results.repeated:
         text += ["", "Run more than twice, until two runs agreed:", ""]
         text += [f"- {what} runs" for what in results.repeated]

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from .goals import PEER, ROWS, Goal, Row
+from .goals import PEER, Goal, Row
 from .results import Results
 from .units import show
 
@@ -101,14 +101,14 @@ def _entry(results: Results, row: Row) -> Entry:
     return entry
 
 
-def judge(results: Results) -> list[Entry]:
-    return [_entry(results, row) for row in ROWS]
+def judge(results: Results, rows: tuple[Row, ...]) -> list[Entry]:
+    return [_entry(results, row) for row in rows]
 
 
-def missing(results: Results) -> list[str]:
+def missing(results: Results, rows: tuple[Row, ...]) -> list[str]:
     """What the table needs and nobody measured."""
     lost = []
-    for row in ROWS:
+    for row in rows:
         for goal in row.goals:
             names = _figures(results, goal) or [goal.figure]
             needs = [(OURS, name) for name in names]
@@ -122,6 +122,11 @@ def missing(results: Results) -> list[str]:
                 or row.peer_optional):  # fmt: skip
             lost.append(f"{row.name} ({UPSTREAM})")
     return list(dict.fromkeys(lost))
+
+
+def whole(results: Results, entries: list[Entry]) -> list[Entry]:
+    """Those of which nothing is missing."""
+    return [entry for entry in entries if not missing(results, (entry.row,))]
 
 
 def as_json(results: Results, entries: list[Entry]) -> dict[str, Any]:
