@@ -41,6 +41,22 @@
 #define LAB_CORRUPT_OFFSET  0x080
 #define LAB_CORRUPT_MASK    0x088
 
+/* ConnectX: what its firmware can do, beside what every one can. The PF's driver reads it at probe. */
+#define LAB_FEATURES        0x090
+#define LAB_CAN_MIGRATE     1       /* migration; without it such commands are refused */
+#define LAB_CAN_VF          2       /* migratable, of each VF; read when a VF is bound */
+#define LAB_CAN_PRECOPY     4       /* migration_multi_load, migration_tracking_state */
+#define LAB_CAN_STATE       8       /* migration_state */
+#define LAB_CAN_CHUNKS      16      /* migration_in_chunks */
+#define LAB_CAN_TRACK       32      /* adv_virtualization: the page tracker */
+/* ConnectX: what is wrong with its firmware. A reset of it, which the first makes a driver do, ends it. */
+#define LAB_HEALTH          0x098
+#define LAB_FATAL           1       /* it says that it has to be reset */
+#define LAB_STILL           2       /* its counter does not go on */
+#define LAB_MUTE            4       /* it takes no command, and completes none; those it has are lost */
+#define LAB_GONE            8       /* the PF's BAR 0 reads as ones */
+#define LAB_TRACK_PAGES     0x0a0   /* ConnectX: dirty pages that a tracker holds; 0: any number */
+
 /*
  * ro, by opcode: commands since LAB_RESET, and between the marks. Those of 64
  * and more are there for a device that has such opcodes; its BAR is longer.
@@ -73,5 +89,8 @@
 #define LAB_VF_WRITE_US     0x18    /* writing it restarts the counter */
 #define LAB_VF_WRITES       0x20    /* ro: the counter */
 #define LAB_VF_REFUSED      0x28    /* ro: writes of those that the IOMMU refused */
+/* ConnectX */
+#define LAB_VF_RENEW        0x30    /* wo: any write: its driver sets it up anew */
+#define LAB_VF_TOUCH        0x38    /* wo: so many blocks of 4 KiB of the pad change, one after the other */
 
 #endif /* SNAPSHOT_LAB_REGS_H */

@@ -31,6 +31,17 @@ typedef struct LabDevice {
     uint64_t (*vf_pad)(void *pf, unsigned n);
     void (*vf_set_pad)(void *pf, unsigned n, uint64_t pad);
     bool (*vf_may_write)(void *pf, unsigned n);
+    /* Registers that not every device has, NULL where it has not: */
+    uint64_t (*features)(void *pf);
+    void (*set_features)(void *pf, uint64_t val);
+    uint64_t (*health)(void *pf);
+    void (*set_health)(void *pf, uint64_t val);
+    uint64_t (*track_pages)(void *pf);
+    void (*set_track_pages)(void *pf, uint64_t val);
+    void (*vf_renew)(void *pf, unsigned n);
+    void (*vf_touch)(void *pf, unsigned n, uint64_t blocks);
+    /* All of them as they were. */
+    void (*reset)(void *pf);
     /* NULL: it need not know. */
     void (*vf_wrote)(void *pf, unsigned n, uint64_t addr, unsigned len);
     /* A command that lab_take() was given: first the one, then one of the others. */

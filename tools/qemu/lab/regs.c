@@ -23,6 +23,7 @@ typedef struct LabReg {
     unsigned access;
     uint64_t max;               /* greater values are refused */
     size_t field;               /* in LabState, when there are no functions */
+    size_t needs;               /* a function of LabDevice: where it is not NULL */
     uint64_t (*get)(Lab *lab, unsigned index);
     void (*set)(Lab *lab, unsigned index, uint64_t val);
 } LabReg;
@@ -45,6 +46,9 @@ static void set_reset(Lab *lab, unsigned index, uint64_t val)
         lab->writers[i].addr = 0;
         lab_writer_start(&lab->writers[i], 0);
         lab->device->vf_set_pad(lab->pf, i, 0);
+    }
+    if (lab->device->reset) {
+        lab->device->reset(lab->pf);
     }
     lab_release(lab, true);
 }
@@ -72,6 +76,46 @@ static uint64_t get_held(Lab *lab, unsigned index)
 static void set_release(Lab *lab, unsigned index, uint64_t val)
 {
     lab_release(lab, false);
+}
+
+static uint64_t get_features(Lab *lab, unsigned index)
+{
+    return lab->device->features(lab->pf);
+}
+
+static void set_features(Lab *lab, unsigned index, uint64_t val)
+{
+    lab->device->set_features(lab->pf, val);
+}
+
+static uint64_t get_health(Lab *lab, unsigned index)
+{
+    return lab->device->health(lab->pf);
+}
+
+static void set_health(Lab *lab, unsigned index, uint64_t val)
+{
+    lab->device->set_health(lab->pf, val);
+}
+
+static uint64_t get_track_pages(Lab *lab, unsigned index)
+{
+    return lab->device->track_pages(lab->pf);
+}
+
+static void set_track_pages(Lab *lab, unsigned index, uint64_t val)
+{
+    lab->device->set_track_pages(lab->pf, val);
+}
+
+static void set_vf_renew(Lab *lab, unsigned index, uint64_t val)
+{
+    lab->device->vf_renew(lab->pf, index);
+}
+
+static void set_vf_touch(Lab *lab, unsigned index, uint64_t val)
+{
+    lab->device->vf_touch(lab->pf, index, val);
 }
 
 static uint64_t get_vf_status(Lab *lab, unsigned index)
@@ -132,10 +176,20 @@ static uint64_t get_vf_refused(Lab *lab, unsigned index)
 #define OPCODES_WIDE(name_, addr_, field_) \
     { .name = name_, .addr = addr_, .count = ROW_WIDE, .step = 8, \
       .access = READ, .field = offsetof(LabState, field_) }
+/* Only some devices have it: those with this function. */
+#define SOME(name_, addr_, function_, max_) \
+    { .name = name_, .addr = addr_, .access = READ | WRITE, .max = max_, \
+      .get = get_##function_, .set = set_##function_, \
+      .needs = offsetof(LabDevice, function_) }
 #define OF_VF(suffix_, addr_, access_, max_, get_, set_) \
     { .name = "lab-vf", .suffix = suffix_, .addr = LAB_VF(0) + addr_, \
       .count = ROW_VFS, .step = LAB_VF(1) - LAB_VF(0), .access = access_, \
       .max = max_, .get = get_, .set = set_ }
+#define OF_SOME_VF(suffix_, addr_, function_, max_) \
+    { .name = "lab-vf", .suffix = suffix_, .addr = LAB_VF(0) + addr_, \
+      .count = ROW_VFS, .step = LAB_VF(1) - LAB_VF(0), .access = WRITE, \
+      .max = max_, .set = set_##function_, \
+      .needs = offsetof(LabDevice, function_) }
 
 static const LabReg regs[] = {
     RO("lab-id", LAB_ID, get_id),
@@ -162,6 +216,12 @@ static const LabReg regs[] = {
           READ | WRITE, UINT32_MAX),
     PLAIN("lab-corrupt-mask", LAB_CORRUPT_MASK, corrupt_mask, READ | WRITE,
           UINT8_MAX),
+    SOME("lab-features", LAB_FEATURES, features,
+         LAB_CAN_MIGRATE | LAB_CAN_VF | LAB_CAN_PRECOPY | LAB_CAN_STATE |
+         LAB_CAN_CHUNKS | LAB_CAN_TRACK),
+    SOME("lab-health", LAB_HEALTH, health,
+         LAB_FATAL | LAB_STILL | LAB_MUTE | LAB_GONE),
+    SOME("lab-track-pages", LAB_TRACK_PAGES, track_pages, UINT32_MAX),
     OPCODES("lab-count-", LAB_COUNT(0), count),
     OPCODES("lab-between-", LAB_BETWEEN(0), between),
     OPCODES_WIDE("lab-count-", LAB_WIDE_COUNT, count),
@@ -174,10 +234,23 @@ static const LabReg regs[] = {
           set_vf_us),
     OF_VF("-writes", LAB_VF_WRITES, READ, 0, get_vf_writes, NULL),
     OF_VF("-refused", LAB_VF_REFUSED, READ, 0, get_vf_refused, NULL),
+    OF_SOME_VF("-renew", LAB_VF_RENEW, vf_renew, ANY),
+    OF_SOME_VF("-touch", LAB_VF_TOUCH, vf_touch, UINT32_MAX),
 };
+
+static bool has_function(const LabDevice *device, size_t offset)
+{
+    void *function;
+
+    memcpy(&function, (const uint8_t *)device + offset, sizeof(function));
+    return function;
+}
 
 static unsigned row_length(const Lab *lab, const LabReg *reg)
 {
+    if (reg->needs && !has_function(lab->device, reg->needs)) {
+        return 0;
+    }
     switch (reg->count) {
     case ROW_VFS:
         return lab->vfs;

@@ -200,6 +200,14 @@ void mlx5_cmd_complete(Mlx5Cmd *cmd)
     mlx5_cmd_free(cmd);
 }
 
+void mlx5_cmd_drop(Mlx5PF *pf)
+{
+    pf->rung = 0;
+    if (pf->lab) {
+        lab_drop(pf->lab);
+    }
+}
+
 /* The VF that it is for, or 0. */
 static unsigned member(const Mlx5Cmd *cmd)
 {
@@ -220,6 +228,10 @@ void mlx5_cmd_doorbell(Mlx5PF *pf, uint32_t bits)
     static const LabFault no_fault;
     unsigned i;
 
+    if (mlx5_is_mute(pf)) {
+        pf->rung |= bits;
+        return;
+    }
     for (i = 0; i < 1u << MLX5_LOG_CMDS; i++) {
         Mlx5Cmd *cmd = bits & ~pf->busy & 1u << i ? fetch(pf, i) : NULL;
         uint16_t opcode;

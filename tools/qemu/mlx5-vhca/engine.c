@@ -6,7 +6,6 @@
  * running device gets dirty.
  */
 #include "qemu/osdep.h"
-#include "qemu/bitmap.h"
 #include "mlx5-vhca.h"
 
 #define MAX_PERIOD_US   (3600ull * 1000 * 1000)
@@ -61,7 +60,6 @@ static void write_once(Mlx5VF *vf)
     uint64_t n = reg[REG(ENGINE_COUNT)]++;
     uint64_t length = reg[REG(ENGINE_LENGTH)];
     uint64_t offset = length ? n * reg[REG(ENGINE_STRIDE)] % length : 0;
-    uint64_t blocks = mlx5_state_blocks(&vf->s);
     uint8_t val[8];
 
     stq_le_p(val, reg[REG(ENGINE_SEED)] + n);
@@ -70,12 +68,7 @@ static void write_once(Mlx5VF *vf)
         reg[REG(ENGINE_REFUSED)]++;
     }
     mlx5_track_write(vf, reg[REG(ENGINE_ADDRESS)] + offset, sizeof(val));
-    if (blocks) {
-        vf->s.version[n % blocks]++;
-        if (vf->save.open) {
-            set_bit(n % blocks, vf->save.dirty);
-        }
-    }
+    mlx5_vf_touch(vf, n, 1);
 }
 
 static void arm(Mlx5VF *vf)

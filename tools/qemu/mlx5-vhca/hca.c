@@ -37,18 +37,16 @@ static const CapValue general[] = {
     { { 0x258, 8 }, 12 },                   /* log_pg_sz */
     { { 0x26b, 5 }, 9 },                    /* log_bf_reg_size */
     { { 0x32b, 5 }, 16 },                   /* log_max_pd */
-    { { 0x579, 1 }, 1 },                    /* adv_virtualization */
-    { { 0x68d, 1 }, 1 },                    /* migration */
 };
+#define GENERAL_ADV_VIRT    MLX5_FIELD(0x579, 1)
+#define GENERAL_MIGRATION   MLX5_FIELD(0x68d, 1)
 #define GENERAL_VHCA_ID     MLX5_FIELD(0x30, 16)
 
-static const CapValue general_2[] = {
-    { { 0x0c8, 1 }, 1 },                    /* migration_multi_load */
-    { { 0x0c9, 1 }, 1 },                    /* migration_tracking_state */
-    { { 0x0d9, 1 }, 1 },                    /* migration_state */
-};
 #define GENERAL_2_MIGRATABLE    MLX5_FIELD(0x80, 1)
+#define GENERAL_2_MULTI_LOAD    MLX5_FIELD(0xc8, 1)
+#define GENERAL_2_TRACKING      MLX5_FIELD(0xc9, 1)
 #define GENERAL_2_IN_CHUNKS     MLX5_FIELD(0xd0, 1)
+#define GENERAL_2_STATE         MLX5_FIELD(0xd9, 1)
 
 /* Bit n of the second set of 256, which is the one that concerns nobody else */
 static const CapValue dev_event[] = {
@@ -68,10 +66,25 @@ static const CapValue adv_virtualization[] = {
 
 static const CapTable caps[] = {
     { CAP_GENERAL, general, ARRAY_SIZE(general) },
-    { CAP_GENERAL_2, general_2, ARRAY_SIZE(general_2) },
+    { CAP_GENERAL_2, NULL, 0 },
     { CAP_DEV_EVENT, dev_event, ARRAY_SIZE(dev_event) },
     { CAP_ADV_VIRTUALIZATION, adv_virtualization,
       ARRAY_SIZE(adv_virtualization) },
+};
+
+typedef struct CapFeature {
+    uint16_t type;
+    Mlx5Field field;
+    uint32_t feature;
+} CapFeature;
+
+static const CapFeature cap_features[] = {
+    { CAP_GENERAL, GENERAL_MIGRATION, LAB_CAN_MIGRATE },
+    { CAP_GENERAL, GENERAL_ADV_VIRT, LAB_CAN_TRACK },
+    { CAP_GENERAL_2, GENERAL_2_MULTI_LOAD, LAB_CAN_PRECOPY },
+    { CAP_GENERAL_2, GENERAL_2_TRACKING, LAB_CAN_PRECOPY },
+    { CAP_GENERAL_2, GENERAL_2_STATE, LAB_CAN_STATE },
+    { CAP_GENERAL_2, GENERAL_2_IN_CHUNKS, LAB_CAN_CHUNKS },
 };
 
 static uint8_t query_hca_cap(Mlx5PF *pf, Mlx5Cmd *cmd)
@@ -85,17 +98,25 @@ static uint8_t query_hca_cap(Mlx5PF *pf, Mlx5Cmd *cmd)
 
     for (t = caps; t < caps + ARRAY_SIZE(caps) && t->type != type; t++) {
     }
-    if (t == caps + ARRAY_SIZE(caps) || function > pf->sriov_vfs) {
+    if (t == caps + ARRAY_SIZE(caps) || function > pf->sriov_vfs ||
+        (type == CAP_ADV_VIRTUALIZATION && !(pf->features & LAB_CAN_TRACK))) {
         return STAT_BAD_PARAM;
     }
     for (i = 0; i < t->count; i++) {
         mlx5_set(out, t->values[i].field, t->values[i].val);
     }
+    for (i = 0; i < ARRAY_SIZE(cap_features); i++) {
+        const CapFeature *f = &cap_features[i];
+
+        if (f->type == type) {
+            mlx5_set(out, f->field, !!(pf->features & f->feature));
+        }
+    }
     if (type == CAP_GENERAL) {
         mlx5_set(out, GENERAL_VHCA_ID, MLX5_VHCA_ID(function));
     } else if (type == CAP_GENERAL_2) {
-        mlx5_set(out, GENERAL_2_MIGRATABLE, !!function);
-        mlx5_set(out, GENERAL_2_IN_CHUNKS, pf->chunks);
+        mlx5_set(out, GENERAL_2_MIGRATABLE,
+                 function && pf->features & LAB_CAN_VF);
     }
     return STAT_OK;
 }
@@ -110,6 +131,22 @@ void mlx5_hca_reset(Mlx5PF *pf)
     mlx5_track_reset(pf);
     mlx5_queues_reset(pf);
     mlx5_mkey_reset(pf);
+}
+
+void mlx5_firmware_reset(Mlx5PF *pf)
+{
+    unsigned i;
+
+    mlx5_cmd_drop(pf);
+    mlx5_hca_reset(pf);
+    for (i = 1; i <= pf->sriov_vfs; i++) {
+        Mlx5VF *vf = mlx5_vf(pf, i);
+
+        vf->enabled = false;
+        mlx5_vf_reset(vf);
+    }
+    pf->health = 0;
+    pf->interface = NIC_DISABLED;
 }
 
 static uint8_t enable_hca(Mlx5PF *pf, Mlx5Cmd *cmd)

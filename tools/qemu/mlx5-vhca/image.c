@@ -9,8 +9,8 @@
  *   0x100 blocks of the pad: number, version and 8 zeros, then the content
  */
 #include "qemu/osdep.h"
+#include <zlib.h>
 #include "qemu/bitmap.h"
-#include "qemu/crc32c.h"
 #include "qemu/cutils.h"
 #include "mlx5-vhca.h"
 
@@ -24,7 +24,7 @@
 #define HDR_PAD         0x18    /* 64 */
 #define HDR_BLOCKS      0x20    /* 32 */
 #define HDR_LENGTH      0x24    /* 32: of the whole image */
-#define HDR_CHECKSUM    0x28    /* 32: CRC-32C of all, with this as zero */
+#define HDR_CHECKSUM    0x28    /* 32: CRC-32 of all, with this as zero */
 #define HDR_ZERO_2      0x2c
 #define HDR_SIZE        0x40
 
@@ -38,92 +38,158 @@
 
 QEMU_BUILD_BUG_ON(HDR_SIZE + REGS_SIZE != BLOCKS_AT);
 
+static uint64_t whole(uint64_t blocks)
+{
+    return blocks * (BLOCK_HDR + MLX5_BLOCK);
+}
+
 /* Of an image with so many blocks of the pad. */
 uint64_t mlx5_image_size(uint64_t blocks)
 {
-    return BLOCKS_AT + blocks * (BLOCK_HDR + MLX5_BLOCK);
+    return BLOCKS_AT + whole(blocks);
 }
 
-static uint32_t checksum(const uint8_t *image, uint32_t len)
+/* Long images pass through memory that is not: so many blocks at a time. */
+#define PIECE_BLOCKS    64
+#define PIECE_SIZE      (PIECE_BLOCKS * (BLOCK_HDR + MLX5_BLOCK))
+
+/* Of the first part, with the checksum in it taken as zero. */
+static uint32_t head_checksum(const uint8_t *head)
 {
     static const uint8_t zero[4];
-    uint32_t crc = crc32c(0xffffffff, image, HDR_CHECKSUM) ^ 0xffffffff;
+    uint32_t crc = crc32(0, head, HDR_CHECKSUM);
 
-    crc = crc32c(crc, zero, sizeof(zero)) ^ 0xffffffff;
-    return crc32c(crc, image + HDR_ZERO_2, len - HDR_ZERO_2);
+    crc = crc32(crc, zero, sizeof(zero));
+    return crc32(crc, head + HDR_ZERO_2, BLOCKS_AT - HDR_ZERO_2);
 }
 
-/*
- * Takes of the dirty blocks what has room in @len bytes, and returns how long
- * the image is; it is the final one if @stopped and nothing is left.
- */
-uint32_t mlx5_image_write(Mlx5VF *vf, uint8_t *image, uint32_t len,
-                          bool stopped)
+static bool io_rw(const Mlx5Io *io, uint32_t at, uint8_t *buf, uint32_t len,
+                  bool write)
 {
-    uint64_t total = mlx5_state_blocks(&vf->s), block;
-    uint8_t *p = image + BLOCKS_AT;
-    uint32_t blocks = 0;
-    unsigned i;
+    const LabFault *fault = io->fault;
 
-    memset(image, 0, BLOCKS_AT);
-    for (i = 0; i < ENGINE_REGS; i++) {
-        stq_le_p(image + HDR_SIZE + 8 * i, vf->s.reg[i]);
+    if (write && fault && fault->corrupt_offset >= at &&
+        fault->corrupt_offset - at < len) {
+        buf[fault->corrupt_offset - at] ^= fault->corrupt_mask;
     }
-    for (block = find_first_bit(vf->save.dirty, total); block < total;
-         block = find_next_bit(vf->save.dirty, total, block + 1)) {
-        uint8_t content[MLX5_BLOCK];
-        uint32_t n = mlx5_state_block_len(&vf->s, block);
+    return mlx5_mkey_rw(io->pf, io->mkey, io->va + at, buf, len, write);
+}
 
-        if (p + BLOCK_HDR + n > image + len) {
-            break;
-        }
-        stl_le_p(p, block);
-        stl_le_p(p + 4, vf->s.version[block]);
-        stq_le_p(p + 8, 0);
-        mlx5_state_fill(block, vf->s.version[block], content);
-        memcpy(p + BLOCK_HDR, content, n);
-        p += BLOCK_HDR + n;
-        blocks++;
-        clear_bit(block, vf->save.dirty);
+/* ---- out ---- */
+
+static uint32_t write_block(Mlx5VF *vf, uint64_t block, uint8_t *p)
+{
+    uint32_t n = mlx5_state_block_len(&vf->s, block);
+    uint8_t content[MLX5_BLOCK];
+
+    stl_le_p(p, block);
+    stl_le_p(p + 4, vf->s.version[block]);
+    stq_le_p(p + 8, 0);
+    mlx5_state_fill(block, vf->s.version[block], content);
+    memcpy(p + BLOCK_HDR, content, n);
+    clear_bit(block, vf->save.dirty);
+    return BLOCK_HDR + n;
+}
+
+/* How long the image with so many of the dirty blocks, of @total, is. */
+static uint32_t image_length(const Mlx5VF *vf, uint32_t blocks, uint64_t total)
+{
+    uint32_t len = BLOCKS_AT + whole(blocks);
+
+    /* Only the last block is short, and it comes last. */
+    if (blocks && find_last_bit(vf->save.dirty, total) == total - 1 &&
+        blocks == bitmap_count_one(vf->save.dirty, total)) {
+        len -= MLX5_BLOCK - mlx5_state_block_len(&vf->s, total - 1);
     }
-    len = p - image;
-    stl_le_p(image + HDR_MAGIC, MAGIC);
-    stw_le_p(image + HDR_VERSION, VERSION);
-    stw_le_p(image + HDR_FLAGS, stopped && block >= total ? FINAL : 0);
-    stl_le_p(image + HDR_TYPE, MLX5_VHCA_TYPE);
-    stl_le_p(image + HDR_SEQUENCE, vf->save.sequence++);
-    stl_le_p(image + HDR_CHAIN, vf->save.chain);
-    stq_le_p(image + HDR_PAD, vf->s.pad);
-    stl_le_p(image + HDR_BLOCKS, blocks);
-    stl_le_p(image + HDR_LENGTH, len);
-    vf->save.chain = checksum(image, len);
-    stl_le_p(image + HDR_CHECKSUM, vf->save.chain);
     return len;
 }
 
-/* What is wrong with the header itself. */
-static uint32_t check_header(const uint8_t *image, uint32_t len)
+/*
+ * Takes of the dirty blocks what has room in @room bytes, and returns how long
+ * the image is, or 0 when it could not be written; it is the final one if
+ * @stopped and nothing is left.
+ */
+uint32_t mlx5_image_write(Mlx5VF *vf, const Mlx5Io *io, uint32_t room,
+                          bool stopped)
 {
-    if (len < BLOCKS_AT || ldl_le_p(image + HDR_LENGTH) != len) {
+    uint64_t total = mlx5_state_blocks(&vf->s), block = 0;
+    uint64_t dirty = total ? bitmap_count_one(vf->save.dirty, total) : 0;
+    uint32_t blocks = MIN(dirty, (room - BLOCKS_AT) / whole(1));
+    g_autofree uint8_t *piece = g_malloc(PIECE_SIZE);
+    uint32_t len = image_length(vf, blocks, total);
+    uint32_t at, i, n, left = blocks;
+    uint8_t head[BLOCKS_AT] = { 0 };
+
+    stl_le_p(head + HDR_MAGIC, MAGIC);
+    stw_le_p(head + HDR_VERSION, VERSION);
+    stw_le_p(head + HDR_FLAGS, stopped && blocks == dirty ? FINAL : 0);
+    stl_le_p(head + HDR_TYPE, MLX5_VHCA_TYPE);
+    stl_le_p(head + HDR_SEQUENCE, vf->save.sequence++);
+    stl_le_p(head + HDR_CHAIN, vf->save.chain);
+    stq_le_p(head + HDR_PAD, vf->s.pad);
+    stl_le_p(head + HDR_BLOCKS, blocks);
+    stl_le_p(head + HDR_LENGTH, len);
+    for (i = 0; i < ENGINE_REGS; i++) {
+        stq_le_p(head + HDR_SIZE + 8 * i, vf->s.reg[i]);
+    }
+    vf->save.chain = head_checksum(head);
+    for (at = BLOCKS_AT; left; at += n) {
+        for (i = n = 0; i < PIECE_BLOCKS && left; i++, left--) {
+            block = find_next_bit(vf->save.dirty, total, block);
+            n += write_block(vf, block, piece + n);
+        }
+        vf->save.chain = crc32(vf->save.chain, piece, n);
+        if (!io_rw(io, at, piece, n, true)) {
+            return 0;
+        }
+    }
+    stl_le_p(head + HDR_CHECKSUM, vf->save.chain);
+    return io_rw(io, 0, head, BLOCKS_AT, true) ? len : 0;
+}
+
+/* ---- in ---- */
+
+/* What is wrong with the header, before anything else is looked at. */
+static uint32_t check_kind(const uint8_t *head, uint32_t len)
+{
+    if (ldl_le_p(head + HDR_LENGTH) != len) {
         return SYND_IMAGE_LENGTH;
     }
-    if (ldl_le_p(image + HDR_MAGIC) != MAGIC ||
-        lduw_le_p(image + HDR_VERSION) != VERSION) {
+    if (ldl_le_p(head + HDR_MAGIC) != MAGIC ||
+        lduw_le_p(head + HDR_VERSION) != VERSION) {
         return SYND_IMAGE_VERSION;
     }
-    if (ldl_le_p(image + HDR_TYPE) != MLX5_VHCA_TYPE) {
-        return SYND_IMAGE_TYPE;
-    }
-    if (ldl_le_p(image + HDR_CHECKSUM) != checksum(image, len)) {
-        return SYND_IMAGE_CHECKSUM;
-    }
-    if (ldl_le_p(image + HDR_ZERO_1) ||
-        !buffer_is_zero(image + HDR_ZERO_2, HDR_SIZE - HDR_ZERO_2) ||
-        lduw_le_p(image + HDR_FLAGS) & ~FINAL ||
-        ldq_le_p(image + HDR_PAD) > MLX5_MAX_PAD) {
+    return ldl_le_p(head + HDR_TYPE) != MLX5_VHCA_TYPE ? SYND_IMAGE_TYPE : 0;
+}
+
+/* The header and the registers; a first image begins anew. */
+static uint32_t read_head(Mlx5Load *load, const uint8_t *head)
+{
+    uint32_t sequence = ldl_le_p(head + HDR_SEQUENCE);
+    uint32_t chain = ldl_le_p(head + HDR_CHAIN);
+    uint64_t pad = ldq_le_p(head + HDR_PAD);
+    unsigned i;
+
+    if (ldl_le_p(head + HDR_ZERO_1) ||
+        !buffer_is_zero(head + HDR_ZERO_2, HDR_SIZE - HDR_ZERO_2) ||
+        lduw_le_p(head + HDR_FLAGS) & ~FINAL || pad > MLX5_MAX_PAD) {
         return SYND_IMAGE_CONTENT;
     }
-    return 0;
+    if (!sequence && !chain) {
+        mlx5_load_drop(load);
+        mlx5_state_init(&load->s, pad);
+        load->have = bitmap_new(MAX(mlx5_state_blocks(&load->s), 1));
+        load->phase = LOAD_PART;
+    } else if (load->phase != LOAD_PART || sequence != load->sequence + 1 ||
+               chain != load->chain || pad != load->s.pad) {
+        return SYND_IMAGE_ORDER;
+    }
+    load->sequence = sequence;
+    load->chain = ldl_le_p(head + HDR_CHECKSUM);
+    for (i = 0; i < ENGINE_REGS; i++) {
+        load->s.reg[i] = ldq_le_p(head + HDR_SIZE + 8 * i);
+    }
+    return mlx5_engine_valid(load->s.reg) ? 0 : SYND_IMAGE_CONTENT;
 }
 
 static uint32_t read_block(Mlx5Load *load, const uint8_t **p,
@@ -155,52 +221,64 @@ static uint32_t read_block(Mlx5Load *load, const uint8_t **p,
     return 0;
 }
 
-/* Adds the image to what was loaded, or says what is wrong with it. */
-uint32_t mlx5_image_read(Mlx5Load *load, const uint8_t *image, uint32_t len)
+static uint32_t read_end(Mlx5Load *load, const uint8_t *head)
 {
-    uint32_t wrong = check_header(image, len), sequence, chain, blocks, i;
-    const uint8_t *p = image + BLOCKS_AT;
-    uint64_t pad;
+    uint64_t total = mlx5_state_blocks(&load->s);
 
+    if (!(lduw_le_p(head + HDR_FLAGS) & FINAL)) {
+        return 0;
+    }
+    if (total && !bitmap_full(load->have, total)) {
+        return SYND_IMAGE_CONTENT;
+    }
+    load->phase = LOAD_WHOLE;
+    return 0;
+}
+
+/*
+ * Adds the image to what was loaded, or says what is wrong with it; then what
+ * was loaded is of no use any more. The checksum is known at the end only, and
+ * tells more than what else is wrong.
+ */
+uint32_t mlx5_image_read(Mlx5Load *load, const Mlx5Io *io, uint32_t len)
+{
+    uint32_t at, n, crc, wrong, blocks = 0;
+    g_autofree uint8_t *piece = NULL;
+    uint8_t head[BLOCKS_AT];
+
+    if (len < BLOCKS_AT) {
+        return SYND_IMAGE_LENGTH;
+    }
+    if (!io_rw(io, 0, head, BLOCKS_AT, false)) {
+        return SYND_DMA;
+    }
+    wrong = check_kind(head, len);
     if (wrong) {
         return wrong;
     }
-    sequence = ldl_le_p(image + HDR_SEQUENCE);
-    chain = ldl_le_p(image + HDR_CHAIN);
-    pad = ldq_le_p(image + HDR_PAD);
-    if (!sequence && !chain) {
-        mlx5_load_drop(load);
-        mlx5_state_init(&load->s, pad);
-        load->have = bitmap_new(MAX(mlx5_state_blocks(&load->s), 1));
-        load->phase = LOAD_PART;
-    } else if (load->phase != LOAD_PART || sequence != load->sequence + 1 ||
-               chain != load->chain || pad != load->s.pad) {
-        return SYND_IMAGE_ORDER;
+    wrong = read_head(load, head);
+    crc = head_checksum(head);
+    piece = g_malloc(PIECE_SIZE);
+    for (at = BLOCKS_AT; at < len; at += n) {
+        const uint8_t *p = piece;
+
+        n = MIN(len - at, PIECE_SIZE);
+        if (!io_rw(io, at, piece, n, false)) {
+            return SYND_DMA;
+        }
+        crc = crc32(crc, piece, n);
+        while (!wrong && p < piece + n) {
+            wrong = read_block(load, &p, piece + n);
+            blocks++;
+        }
     }
-    load->sequence = sequence;
-    load->chain = ldl_le_p(image + HDR_CHECKSUM);
-    for (i = 0; i < ENGINE_REGS; i++) {
-        load->s.reg[i] = ldq_le_p(image + HDR_SIZE + 8 * i);
+    if (ldl_le_p(head + HDR_CHECKSUM) != crc) {
+        return SYND_IMAGE_CHECKSUM;
     }
-    if (!mlx5_engine_valid(load->s.reg)) {
-        return SYND_IMAGE_CONTENT;
-    }
-    blocks = ldl_le_p(image + HDR_BLOCKS);
-    for (i = 0; i < blocks && !wrong; i++) {
-        wrong = read_block(load, &p, image + len);
-    }
-    if (!wrong && p != image + len) {
+    if (!wrong && ldl_le_p(head + HDR_BLOCKS) != blocks) {
         wrong = SYND_IMAGE_LENGTH;
     }
-    if (!wrong && lduw_le_p(image + HDR_FLAGS) & FINAL) {
-        uint64_t total = mlx5_state_blocks(&load->s);
-
-        if (total && !bitmap_full(load->have, total)) {
-            return SYND_IMAGE_CONTENT;
-        }
-        load->phase = LOAD_WHOLE;
-    }
-    return wrong;
+    return wrong ?: read_end(load, head);
 }
 
 void mlx5_load_drop(Mlx5Load *load)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the lab block has to know of this NIC. */
 #include "qemu/osdep.h"
-#include "../lab/lab-regs.h"
 #include "mlx5-vhca.h"
 
 static Mlx5VF *nth_vf(void *pf, unsigned n)
@@ -56,6 +55,58 @@ static void vf_wrote(void *pf, unsigned n, uint64_t addr, unsigned len)
     mlx5_track_write(nth_vf(pf, n), addr, len);
 }
 
+static uint64_t features(void *pf)
+{
+    return ((Mlx5PF *)pf)->features;
+}
+
+static void set_features(void *pf, uint64_t val)
+{
+    ((Mlx5PF *)pf)->features = val;
+}
+
+static uint64_t health(void *pf)
+{
+    return ((Mlx5PF *)pf)->health;
+}
+
+static void set_health(void *pf, uint64_t val)
+{
+    mlx5_set_health(pf, val);
+}
+
+static uint64_t track_pages(void *pf)
+{
+    return ((Mlx5PF *)pf)->track_pages;
+}
+
+static void set_track_pages(void *pf, uint64_t val)
+{
+    ((Mlx5PF *)pf)->track_pages = val;
+}
+
+static void vf_renew(void *pf, unsigned n)
+{
+    nth_vf(pf, n)->save.renewed = true;
+}
+
+static void vf_touch(void *pf, unsigned n, uint64_t blocks)
+{
+    Mlx5VF *vf = nth_vf(pf, n);
+
+    mlx5_vf_touch(vf, vf->touched, blocks);
+    vf->touched += blocks;
+}
+
+static void reset(void *opaque)
+{
+    Mlx5PF *pf = opaque;
+
+    pf->features = pf->first_features;
+    pf->track_pages = pf->first_track_pages;
+    mlx5_set_health(pf, 0);
+}
+
 static void run(void *pf, void *cmd, const LabFault *fault)
 {
     mlx5_cmd_run(cmd, fault);
@@ -82,6 +133,15 @@ static const LabDevice lab_device = {
     .vf_set_pad = vf_set_pad,
     .vf_may_write = vf_may_write,
     .vf_wrote = vf_wrote,
+    .features = features,
+    .set_features = set_features,
+    .health = health,
+    .set_health = set_health,
+    .track_pages = track_pages,
+    .set_track_pages = set_track_pages,
+    .vf_renew = vf_renew,
+    .vf_touch = vf_touch,
+    .reset = reset,
     .run = run,
     .complete = complete,
     .drop = drop,

@@ -33,6 +33,9 @@ static Mlx5VF *named_vf(Mlx5PF *pf, const Mlx5Cmd *cmd)
     unsigned vhca_id = mlx5_get(cmd->in, MIG_VHCA_ID);
     Mlx5VF *vf = vhca_id ? mlx5_vf(pf, vhca_id - MLX5_VHCA_ID(0)) : NULL;
 
+    if (~pf->features & (LAB_CAN_MIGRATE | LAB_CAN_VF)) {
+        return NULL;
+    }
     return vf && vf->enabled && PCI_DEVICE(vf)->enabled ? vf : NULL;
 }
 
@@ -140,7 +143,9 @@ static uint8_t query_migration(Mlx5PF *pf, Mlx5Cmd *cmd)
     Mlx5VF *vf = named_vf(pf, cmd);
     uint64_t size;
 
-    if (!vf || mlx5_get(cmd->in, CMD_OP_MOD) || (chunk && !pf->chunks)) {
+    if (!vf || mlx5_get(cmd->in, CMD_OP_MOD) ||
+        (chunk && !(pf->features & LAB_CAN_CHUNKS)) ||
+        (incremental && !(pf->features & LAB_CAN_PRECOPY))) {
         return STAT_BAD_PARAM;
     }
     if (incremental && !vf->save.open) {
@@ -151,7 +156,9 @@ static uint8_t query_migration(Mlx5PF *pf, Mlx5Cmd *cmd)
     if (!chunk && size > UINT32_MAX) {
         return STAT_LIM;
     }
-    mlx5_set(cmd->out, MIG_QUERY_STATE, migration_state(vf));
+    if (pf->features & LAB_CAN_STATE) {
+        mlx5_set(cmd->out, MIG_QUERY_STATE, migration_state(vf));
+    }
     mlx5_set(cmd->out, MIG_QUERY_SIZE, chunk ? MIN(size, CHUNK) : size);
     mlx5_set(cmd->out, MIG_QUERY_TOTAL, size);
     return STAT_OK;
@@ -180,9 +187,11 @@ static uint8_t save_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
     uint64_t va = mlx5_get(cmd->in, MIG_VA);
     uint32_t size = mlx5_get(cmd->in, MIG_SIZE);
     Mlx5VF *vf = named_vf(pf, cmd);
-    g_autofree uint8_t *image = NULL;
+    Mlx5Io io = { pf, mkey, va, cmd->fault };
 
-    if (!vf || mlx5_get(cmd->in, CMD_OP_MOD)) {
+    if (!vf || mlx5_get(cmd->in, CMD_OP_MOD) ||
+        ((incremental || track) && !(pf->features & LAB_CAN_PRECOPY) &&
+         !(incremental && pf->features & LAB_CAN_CHUNKS))) {
         return STAT_BAD_PARAM;
     }
     wrong = check_save(vf, incremental, track);
@@ -198,7 +207,7 @@ static uint8_t save_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
         return refuse(cmd, STAT_BAD_PARAM, SYND_KEY);
     }
     if (size < mlx5_image_size(0) ||
-        (!pf->chunks && is_stopped(vf) &&
+        (!(pf->features & LAB_CAN_CHUNKS) && is_stopped(vf) &&
          size < (incremental ? session_size(vf)
                              : mlx5_image_size(mlx5_state_blocks(&vf->s))))) {
         return refuse(cmd, STAT_BAD_PARAM, SYND_ROOM);
@@ -206,14 +215,9 @@ static uint8_t save_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
     if (!incremental) {
         save_open(vf);
     }
-    size = MIN(size, mlx5_image_size(dirty_blocks(vf)));
-    image = g_malloc(size);
-    len = mlx5_image_write(vf, image, size, is_stopped(vf));
+    len = mlx5_image_write(vf, &io, size, is_stopped(vf));
     vf->save.renewed = false;
-    if (cmd->fault && cmd->fault->corrupt_offset < len) {
-        image[cmd->fault->corrupt_offset] ^= cmd->fault->corrupt_mask;
-    }
-    if (!mlx5_mkey_rw(pf, mkey, va, image, len, true)) {
+    if (!len) {
         /* Nobody got it: the session cannot go on. */
         save_close(vf);
         return refuse(cmd, STAT_BAD_PARAM, SYND_DMA);
@@ -237,7 +241,7 @@ static uint8_t load_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
     uint64_t va = mlx5_get(cmd->in, MIG_VA);
     uint32_t size = mlx5_get(cmd->in, MIG_SIZE);
     Mlx5VF *vf = named_vf(pf, cmd);
-    g_autofree uint8_t *image = NULL;
+    Mlx5Io io = { pf, mkey, va };
 
     if (!vf || mlx5_get(cmd->in, CMD_OP_MOD)) {
         return STAT_BAD_PARAM;
@@ -248,11 +252,7 @@ static uint8_t load_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
     if (!mlx5_mkey_allows(pf, mkey, va, size, false)) {
         return refuse(cmd, STAT_BAD_PARAM, SYND_KEY);
     }
-    image = g_malloc(MAX(size, 1));
-    if (!mlx5_mkey_rw(pf, mkey, va, image, size, false)) {
-        return refuse(cmd, STAT_BAD_PARAM, SYND_DMA);
-    }
-    wrong = mlx5_image_read(&vf->load, image, size);
+    wrong = mlx5_image_read(&vf->load, &io, size);
     if (wrong) {
         mlx5_load_drop(&vf->load);
         vf->load.phase = LOAD_BAD;
@@ -287,6 +287,18 @@ void mlx5_vf_set_pad(Mlx5VF *vf, uint64_t pad)
     vf->s.pad = pad;
     g_free(vf->s.version);
     vf->s.version = g_new0(uint32_t, mlx5_state_blocks(&vf->s));
+}
+
+void mlx5_vf_touch(Mlx5VF *vf, uint64_t first, uint64_t blocks)
+{
+    uint64_t total = mlx5_state_blocks(&vf->s), i;
+
+    for (i = first; i < first + MIN(blocks, total); i++) {
+        vf->s.version[i % total]++;
+        if (vf->save.open) {
+            set_bit(i % total, vf->save.dirty);
+        }
+    }
 }
 
 void mlx5_vf_exit(Mlx5VF *vf)

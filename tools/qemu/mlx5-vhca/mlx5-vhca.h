@@ -7,6 +7,7 @@
 #include "qemu/timer.h"
 #include "qemu/units.h"
 #include "../lab/lab.h"
+#include "../lab/lab-regs.h"
 #include "engine-regs.h"
 #include "ifc.h"
 
@@ -104,10 +105,17 @@ struct Mlx5PF {
     MemoryRegion bar;
     MemoryRegion msix;
     uint16_t sriov_vfs;
-    bool chunks;                    /* migration_in_chunks */
+    uint32_t features;              /* LAB_CAN_* */
+    uint32_t first_features;        /* and what the command line says */
+    uint32_t health;                /* LAB_FATAL, ... */
+    uint32_t counter;               /* of its health */
+    uint8_t interface;              /* NIC_* of the initialization segment */
+    char *fw_version;
+    uint16_t fw[3];                 /* the same in numbers */
     uint64_t pad;                   /* of each VF, to begin with */
     uint64_t queue;                 /* where the command queue is */
     uint32_t busy;                  /* entries of it that are not given back */
+    uint32_t rung;                  /* of them, to be taken when it can */
     bool running;                   /* between INIT_HCA and TEARDOWN_HCA */
     uint32_t uars[MLX5_UARS / 32];
     Mlx5Eq eqs[MLX5_MAX_EQS];
@@ -119,9 +127,15 @@ struct Mlx5PF {
     GHashTable *qps;
     GHashTable *trackers;
     uint32_t track_pages;           /* that a tracker holds; 0: any number */
+    uint32_t first_track_pages;
     uint32_t cq_arm;                /* the first half of a doorbell */
     uint32_t last_object;
 };
+
+/* Of the initialization segment: who drives the function */
+#define NIC_FULL            0
+#define NIC_DISABLED        1
+#define NIC_SW_RESET        7
 
 /* Halves of a VF that are suspended, and the DMA or the BAR that rests */
 #define MLX5_INITIATOR      1
@@ -135,6 +149,7 @@ struct Mlx5VF {
     bool enabled;                   /* ENABLE_HCA */
     uint8_t suspended;
     uint64_t refused;               /* accesses to the BAR meanwhile */
+    uint64_t touched;               /* blocks that the lab block changed */
     Mlx5State s;
     Mlx5Save save;
     Mlx5Load load;
@@ -174,6 +189,8 @@ extern const Mlx5Op mlx5_track_ops[];
 
 /* cmd.c: the command queue */
 void mlx5_cmd_doorbell(Mlx5PF *pf, uint32_t bits);
+/* Those that are not completed have nowhere to come back to. */
+void mlx5_cmd_drop(Mlx5PF *pf);
 const Mlx5Op *mlx5_cmd_op(uint16_t opcode);
 void mlx5_cmd_run(Mlx5Cmd *cmd, const LabFault *fault);
 /* Gives the result to the driver, and frees the command. */
@@ -185,6 +202,14 @@ void mlx5_lab_init(Mlx5PF *pf);
 
 /* hca.c: the function itself */
 void mlx5_hca_reset(Mlx5PF *pf);
+/* The firmware starts again: nothing is left of what any function had. */
+void mlx5_firmware_reset(Mlx5PF *pf);
+
+/* health.c: what is wrong with the firmware */
+bool mlx5_is_mute(const Mlx5PF *pf);
+uint32_t mlx5_health_counter(Mlx5PF *pf);
+uint8_t mlx5_health_read(const Mlx5PF *pf, hwaddr at);
+void mlx5_set_health(Mlx5PF *pf, uint32_t health);
 
 /* eq.c: event queues */
 void mlx5_eq_reset(Mlx5PF *pf);
@@ -246,11 +271,18 @@ uint32_t mlx5_state_block_len(const Mlx5State *s, uint64_t block);
 void mlx5_state_fill(uint64_t block, uint32_t version, uint8_t *buf);
 
 /* image.c */
+typedef struct Mlx5Io {
+    Mlx5PF *pf;
+    uint32_t mkey;                  /* where the image is to be, or is */
+    uint64_t va;
+    const LabFault *fault;          /* NULL, or damage to do */
+} Mlx5Io;
+
 uint64_t mlx5_image_size(uint64_t blocks);
-uint32_t mlx5_image_write(Mlx5VF *vf, uint8_t *image, uint32_t len,
+uint32_t mlx5_image_write(Mlx5VF *vf, const Mlx5Io *io, uint32_t room,
                           bool stopped);
-/* Returns a SYND_IMAGE_*, or 0. */
-uint32_t mlx5_image_read(Mlx5Load *load, const uint8_t *image, uint32_t len);
+/* Returns a SYND_IMAGE_*, SYND_DMA, or 0. */
+uint32_t mlx5_image_read(Mlx5Load *load, const Mlx5Io *io, uint32_t len);
 void mlx5_load_drop(Mlx5Load *load);
 
 /* engine.c: what is behind the BAR of a VF */
@@ -264,6 +296,8 @@ bool mlx5_vf_master(Mlx5VF *vf);
 /* migrate.c */
 void mlx5_vf_reset(Mlx5VF *vf);
 void mlx5_vf_set_pad(Mlx5VF *vf, uint64_t pad);
+/* So many blocks change, from the @first one on. */
+void mlx5_vf_touch(Mlx5VF *vf, uint64_t first, uint64_t blocks);
 void mlx5_vf_exit(Mlx5VF *vf);
 
 #endif

@@ -32,6 +32,8 @@
 #define MSIX_PBA            0x800
 #define VF_BAR_SIZE         0x4000
 
+#define FW_VERSION          "28.41.1000"
+
 #define PAGE                4096
 #define PF_BAR_SIZE         (MLX5_UARS * PAGE)
 
@@ -41,15 +43,15 @@
 #define ISEG_QUEUE_HIGH     0x010
 #define ISEG_QUEUE_LOW      0x014
 #define ISEG_DOORBELL       0x018
-#define ISEG_FW_VER         0x230
+#define ISEG_INITIALIZING   0x1fc
+#define ISEG_HEALTH_BUFFER  0x200
+#define ISEG_HEALTH_LENGTH  0x40
 #define ISEG_TIMER_HIGH     0x1000
 #define ISEG_TIMER_LOW      0x1004
 #define ISEG_HEALTH         0x1010
 
-#define FW_MAJOR            28
-#define FW_MINOR            41
-#define FW_SUB              1000
 #define CMDIF_REV           5
+#define RESET_SUPPORTED     (1u << 30)
 
 /* A UAR page */
 #define UAR_CQ_ARM          0x20
@@ -60,33 +62,52 @@
 static uint64_t pf_read(void *opaque, hwaddr addr, unsigned size)
 {
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+    Mlx5PF *pf = opaque;
 
+    if (pf->health & LAB_GONE) {
+        return UINT32_MAX;
+    }
+    if (addr >= ISEG_HEALTH_BUFFER &&
+        addr < ISEG_HEALTH_BUFFER + ISEG_HEALTH_LENGTH) {
+        hwaddr at = addr - ISEG_HEALTH_BUFFER;
+        uint32_t val = 0;
+        unsigned i;
+
+        for (i = 0; i < 4; i++) {
+            val = val << 8 | mlx5_health_read(pf, at + i);
+        }
+        return val;
+    }
     switch (addr) {
     case ISEG_FW_REV:
-        return FW_MINOR << 16 | FW_MAJOR;
+        return pf->fw[1] << 16 | pf->fw[0];
     case ISEG_CMDIF_REV:
-        return CMDIF_REV << 16 | FW_SUB;
+        return CMDIF_REV << 16 | pf->fw[2];
     case ISEG_QUEUE_LOW:
-        /* What the queue has to be, not where it is. */
-        return MLX5_LOG_CMDS << 4 | MLX5_LOG_STRIDE;
-    case ISEG_FW_VER:
-        return FW_MAJOR << 24 | FW_MINOR << 16 | FW_SUB;
+        /* Where it is, what the function is up to, how large it has to be. */
+        return (uint32_t)pf->queue | pf->interface << 8 |
+               MLX5_LOG_CMDS << 4 | MLX5_LOG_STRIDE;
+    case ISEG_INITIALIZING:
+        return RESET_SUPPORTED;
     case ISEG_TIMER_HIGH:
         return (uint64_t)now >> 32;
     case ISEG_TIMER_LOW:
         return (uint32_t)now;
     case ISEG_HEALTH:
-        /* 100 ticks a second */
-        return (uint32_t)(now / (10 * SCALE_MS)) + 1;
+        return mlx5_health_counter(pf);
     default:
         return 0;
     }
 }
 
-static void drop_commands(Mlx5PF *pf)
+/* The lower part of the queue's address, and what the driver makes of itself. */
+static void set_queue_low(Mlx5PF *pf, uint32_t val)
 {
-    if (pf->lab) {
-        lab_drop(pf->lab);
+    mlx5_cmd_drop(pf);
+    pf->queue = deposit64(pf->queue, 0, 32, val & ~0xfffu);
+    pf->interface = extract32(val, 8, 3);
+    if (pf->interface == NIC_SW_RESET) {
+        mlx5_firmware_reset(pf);
     }
 }
 
@@ -94,6 +115,9 @@ static void pf_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
 {
     Mlx5PF *pf = opaque;
 
+    if (pf->health & LAB_GONE) {
+        return;
+    }
     if (addr >= MLX5_UAR_FIRST * PAGE) {
         switch (addr % PAGE) {
         case UAR_CQ_ARM:
@@ -115,9 +139,7 @@ static void pf_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
         pf->queue = deposit64(pf->queue, 32, 32, val);
         break;
     case ISEG_QUEUE_LOW:
-        /* Commands that were in another queue have nowhere to come back to. */
-        drop_commands(pf);
-        pf->queue = deposit64(pf->queue, 0, 32, val & ~0xfffu);
+        set_queue_low(pf, val);
         break;
     case ISEG_DOORBELL:
         mlx5_cmd_doorbell(pf, val);
@@ -219,6 +241,7 @@ static void pf_realize(PCIDevice *dev, Error **errp)
     Mlx5PF *pf = MLX5_VHCA_PF(dev);
     PCIBus *bus = pci_get_bus(dev);
     unsigned i;
+    char end;
 
     if (!pci_bus_is_express(bus) || pci_bus_is_root(bus)) {
         error_setg(errp, "%s must sit behind a PCI Express port",
@@ -229,10 +252,17 @@ static void pf_realize(PCIDevice *dev, Error **errp)
         error_setg(errp, "sriov-vfs must be 1 to %d", MLX5_MAX_VFS);
         return;
     }
+    if (sscanf(pf->fw_version ?: FW_VERSION, "%hu.%hu.%hu%c", &pf->fw[0], &pf->fw[1],
+               &pf->fw[2], &end) != 3 || pf->fw[0] > 255 || pf->fw[1] > 255) {
+        error_setg(errp, "fw-version is like " FW_VERSION);
+        return;
+    }
     if (pf->pad > MLX5_MAX_PAD) {
         error_setg(errp, "x-pad is at most %" PRIu64, (uint64_t)MLX5_MAX_PAD);
         return;
     }
+    pf->first_features = pf->features;
+    pf->first_track_pages = pf->track_pages;
     mlx5_mkey_init(pf);
     mlx5_queues_init(pf);
     mlx5_track_init(pf);
@@ -263,7 +293,7 @@ static void pf_exit(PCIDevice *dev)
 {
     Mlx5PF *pf = MLX5_VHCA_PF(dev);
 
-    drop_commands(pf);
+    mlx5_cmd_drop(pf);
     pcie_sriov_pf_exit(dev);
     pcie_cap_exit(dev);
     msix_unuse_all_vectors(dev);
@@ -288,17 +318,27 @@ static void pf_reset_hold(Object *obj, ResetType type)
     Mlx5PF *pf = MLX5_VHCA_PF(obj);
     unsigned i;
 
-    drop_commands(pf);
+    mlx5_cmd_drop(pf);
     mlx5_hca_reset(pf);
     pf->queue = 0;
+    pf->interface = NIC_FULL;
     for (i = 1; i <= pf->sriov_vfs; i++) {
         mlx5_vf(pf, i)->enabled = false;
     }
 }
 
+#define FEATURE(name_, bit_) \
+    DEFINE_PROP_BIT(name_, Mlx5PF, features, __builtin_ctz(bit_), true)
+
 static const Property pf_properties[] = {
     DEFINE_PROP_UINT16("sriov-vfs", Mlx5PF, sriov_vfs, 16),
-    DEFINE_PROP_BOOL("chunks", Mlx5PF, chunks, true),
+    DEFINE_PROP_STRING("fw-version", Mlx5PF, fw_version),
+    FEATURE("migration", LAB_CAN_MIGRATE),
+    FEATURE("migratable", LAB_CAN_VF),
+    FEATURE("precopy", LAB_CAN_PRECOPY),
+    FEATURE("states", LAB_CAN_STATE),
+    FEATURE("chunks", LAB_CAN_CHUNKS),
+    FEATURE("tracker", LAB_CAN_TRACK),
     DEFINE_PROP_UINT64("x-pad", Mlx5PF, pad, 0),
     DEFINE_PROP_UINT32("x-track-pages", Mlx5PF, track_pages, 0),
     DEFINE_PROP_BOOL("x-lab", Mlx5PF, x_lab, false),

@@ -206,7 +206,8 @@ static uint8_t create_object(Mlx5PF *pf, Mlx5Cmd *cmd)
     uint32_t qpn = mlx5_get(ctx, TRACK_QPN);
     Mlx5Tracker *t;
 
-    if (mlx5_get(cmd->in, OBJ_TYPE) != OBJ_PAGE_TRACK || !vf || !vf->enabled ||
+    if (!(pf->features & LAB_CAN_TRACK) ||
+        mlx5_get(cmd->in, OBJ_TYPE) != OBJ_PAGE_TRACK || !vf || !vf->enabled ||
         !between(nranges, 1, MLX5_TRACK_RANGES) ||
         !between(log_page, MLX5_TRACK_MIN_PAGE, MLX5_TRACK_MAX_PAGE) ||
         !between(log_msg, MLX5_TRACK_MIN_MSG, MLX5_TRACK_MAX_MSG) ||

@@ -4,6 +4,7 @@
 import os
 import re
 import struct
+import zlib
 
 from pci import BAR_LAB, PREFETCH, WINDOW, Function
 from qtest import Machine
@@ -232,12 +233,13 @@ class Connectx:
             msg.put(8 * (0x110 + 8 * i), 64, page)
         return msg
 
-    def key(self, size, read=1, write=1, pd=None):
-        """A key of new pages, not in the order of their addresses."""
+    def key(self, size, read=1, write=1, pd=None, pages=None):
+        """A key of @pages, or of new ones that are not in the order of their addresses."""
         if pd is None:
             pd = self.ok(ALLOC_PD).object
-        pages = [self.m.alloc(PAGE) for _ in range(-(-size // PAGE))]
-        pages[::2], pages[1::2] = pages[::2][::-1], pages[1::2][::-1]
+        if pages is None:
+            pages = [self.m.alloc(PAGE) for _ in range(-(-size // PAGE))]
+            pages[::2], pages[1::2] = pages[::2][::-1], pages[1::2][::-1]
         number = self.ok(CREATE_MKEY, self.mkey_msg(pd, pages, read, write)).object
         return Key(self, number << 8, pages)
 
@@ -282,19 +284,10 @@ class Key:
             self.m.write(page, data[PAGE * i:PAGE * (i + 1)])
 
 
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
 def resealed(image, at, data):
     """The image with these bytes at this offset, and a checksum that is right."""
     image = bytearray(image)
     image[at:at + len(data)] = data
     image[0x28:0x2C] = bytes(4)
-    image[0x28:0x2C] = struct.pack("<I", crc32c(image))
+    image[0x28:0x2C] = struct.pack("<I", zlib.crc32(image))
     return bytes(image)

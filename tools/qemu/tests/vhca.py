@@ -29,8 +29,8 @@ def refused(got, status, synd=None):
 def vhca_has_the_initialization_segment(qemu):
     with Connectx(qemu) as n:
         same(n.peek(0x04) >> 16, 5, "revision of the command interface")
-        same(n.peek(0x14), 5 << 4 | 6, "size of the command queue")
-        same(n.peek(0x1FC), 0, "initializing")
+        same(n.peek(0x14) & 0xFFF, 5 << 4 | 6, "size of the command queue")
+        same(n.peek(0x1FC) >> 31, 0, "initializing")
         same(n.peek(0x200 + 0x3C), 0, "health syndrome")
         before = n.peek(0x1010)
         n.m.step(100 * MS)
@@ -57,13 +57,14 @@ def vhca_checks_the_delivery(qemu):
         same(n(mlx5.ALLOC_PD).delivery, 0, "and a good one")
 
 
+def cap(n, kind, bit, width, vf=0, current=1):
+    msg = Message(16).put(0x40, 1, int(vf > 0)).put(0x50, 16, vf)
+    out = n.ok(mlx5.QUERY_HCA_CAP, msg, kind << 1 | current, 4112).out
+    return Message(out[16:]).take(bit, width)
+
+
 @test
 def vhca_tells_its_capabilities(qemu):
-    def cap(n, kind, bit, width, vf=0, current=1):
-        msg = Message(16).put(0x40, 1, int(vf > 0)).put(0x50, 16, vf)
-        out = n.ok(mlx5.QUERY_HCA_CAP, msg, kind << 1 | current, 4112).out
-        return Message(out[16:]).take(bit, width)
-
     for chunks in (0, 1):
         with Connectx(qemu, options=f"chunks={'off' if not chunks else 'on'}") as n:
             same(cap(n, GENERAL, 0x68D, 1), 1, "migration")
@@ -296,6 +297,47 @@ def vhca_wants_room_for_all_without_chunks(qemu):
 
 
 @test
+def vhca_moves_a_gibibyte_through_a_window(qemu):
+    with Connectx(qemu, options=f"x-pad={2 ** 30}") as n:
+        n.vfs[1].scratch(0, 88)
+        total = HEADER + 2 ** 18 * BLOCK
+        same(n.query(1, chunk=1)[:2], (8 * 2 ** 20, total), "what it asks for, and all of it")
+        window = n.key(8 * 2 ** 20)
+        n.stop(1)
+        n.stop(2)
+        moved = images = 0
+        more = 1
+        while more:
+            got = n.save(1, window, inc=images > 0)
+            assert got.status == OK, got
+            size, more = got.out.take(0x40, 32), got.out.take(0x60, 32)
+            msg = n.vhca(2, 32).put(0xC0, 32, window.mkey).put(0xE0, 32, size)
+            n.ok(mlx5.LOAD, msg)
+            moved += size
+            images += 1
+        same(moved, total + (images - 1) * HEADER, "bytes")
+        n.go_on(2)
+        same(n.vfs[2].scratch(0), 88)
+
+
+@test
+def vhca_moves_a_long_image(qemu):
+    with Connectx(qemu, options=f"chunks=off,x-pad={48 * 2 ** 20}") as n:
+        size = n.query(1)[0]
+        pages = n.m.alloc(size)
+        key = n.key(0, pages=[pages + i for i in range(0, size, PAGE)])
+        n.stop(1)
+        got = n.save(1, key)
+        same((got.status, got.out.take(0x40, 32), got.out.take(0x60, 32)), (OK, size, 0))
+        n.stop(2)
+        n.ok(mlx5.LOAD, n.vhca(2, 32).put(0xC0, 32, key.mkey).put(0xE0, 32, size))
+        n.m.write(pages + size - 1, b"!")
+        n.stop(3)
+        refused(n(mlx5.LOAD, n.vhca(3, 32).put(0xC0, 32, key.mkey).put(0xE0, 32, size)),
+                BAD_PARAM, "IMAGE_CHECKSUM")
+
+
+@test
 def vhca_validates_images(qemu):
     with Connectx(qemu, options=f"x-pad={PAGE}") as n:
         n.stop(1)
@@ -462,6 +504,126 @@ def vhca_lab_pads_and_damages(qemu):
         same(n.load(2, n.image(1)[0]).status, OK)
         n.go_on(2)
         same(n.lab_get(0x1040 + R["LAB_VF_PAD"]), 5000, "the pad moves")
+
+
+@test
+def vhca_lab_hides_what_the_firmware_can_do(qemu):
+    every = sum(R["LAB_CAN_" + name] for name in
+                ("MIGRATE", "VF", "PRECOPY", "STATE", "CHUNKS", "TRACK"))
+    with Connectx(qemu, options="x-lab=on,precopy=off,fw-version=22.35.1012") as n:
+        same((n.peek(0), n.peek(4) & 0xFFFF), (35 << 16 | 22, 1012), "version")
+        same(n.lab_get(R["LAB_FEATURES"]), every - R["LAB_CAN_PRECOPY"], "as the properties say")
+        refused(n.save(1, n.key(PAGE), track=1), BAD_PARAM)
+        n.lab_put(R["LAB_FEATURES"], every)
+        n.image(1, track=1)
+        same(n.query(1, inc=1)[2], READY)
+        n.lab_put(R["LAB_FEATURES"], every - R["LAB_CAN_STATE"])
+        same(n.query(1, inc=1)[2], 0, "no migration state")
+        n.lab_put(R["LAB_FEATURES"], every - R["LAB_CAN_CHUNKS"])
+        refused(n.query(1, chunk=1), BAD_PARAM)
+        caps = (("CAN_MIGRATE", GENERAL, 0x68D, 0, 1), ("CAN_VF", GENERAL_2, 0x80, 1, 0),
+                ("CAN_PRECOPY", GENERAL_2, 0xC8, 0, 1), ("CAN_PRECOPY", GENERAL_2, 0xC9, 0, 1),
+                ("CAN_STATE", GENERAL_2, 0xD9, 0, 1), ("CAN_CHUNKS", GENERAL_2, 0xD0, 0, 1),
+                ("CAN_TRACK", GENERAL, 0x579, 0, 1))
+        for name, kind, bit, vf, current in caps:
+            for has in (1, 0):
+                n.lab_put(R["LAB_FEATURES"], every if has else every - R["LAB_" + name])
+                same(cap(n, kind, bit, 1, vf, current), has, name)
+        for name in ("CAN_MIGRATE", "CAN_VF"):
+            n.lab_put(R["LAB_FEATURES"], every - R["LAB_" + name])
+            refused(n.suspend(1, SUSPEND_INITIATOR), BAD_PARAM)
+        n.lab_put(R["LAB_FEATURES"], every - R["LAB_CAN_TRACK"])
+        refused(Tracker(n, 1, ((0, PAGE),)).made, BAD_PARAM)
+        n.lab_put(R["LAB_FEATURES"], every + 1)
+        n.lab_put(R["LAB_RESET"], 1)
+        same(n.lab_get(R["LAB_FEATURES"]), every - R["LAB_CAN_PRECOPY"], "as at first")
+
+
+@test
+def vhca_lab_breaks_the_firmware(qemu):
+    def health(n):
+        return n.peek(0x238) >> 24, n.peek(0x23C) >> 16 & 0xFF, n.peek(0x230)
+
+    with with_lab(qemu) as n:
+        n.vfs[1].scratch(0, 9)
+        pd = n.ok(mlx5.ALLOC_PD).object
+        same(health(n), (0, 0, 28 << 24 | 41 << 16 | 1000))
+        n.lab_put(R["LAB_DROP_OPCODE"], mlx5.SUSPEND)
+        n.lab_put(R["LAB_DROP_NTH"], 1)
+        held = n.send(mlx5.SUSPEND, n.vhca(1), 0)
+        n.lab_put(R["LAB_HEALTH"], R["LAB_MUTE"] | R["LAB_STILL"])
+        before = n.peek(0x1010)
+        n.m.step(SECOND)
+        same(n.peek(0x1010), before, "the counter")
+        late = n.send(mlx5.ALLOC_PD, slot=1)
+        n.lab_put(R["LAB_RELEASE"], 1)
+        same((n.answer(late), n.answer(held), n.lab_get(R["LAB_HELD"])), (None, None, 0), "mute")
+        n.lab_put(R["LAB_HEALTH"], 0)
+        same((n.answer(late).status, n.answer(held)), (OK, None), "well again")
+        assert n.peek(0x1010) > before + 99, "the counter goes on"
+        n.lab_put(R["LAB_HEALTH"], R["LAB_FATAL"] | R["LAB_MUTE"])
+        same(health(n)[:2], (0x8A, 1), "it asks for a reset")
+        assert n.peek(0x1FC) >> 30 & 1, "and can be reset"
+        low = n.peek(0x14)
+        n.poke(0x14, low & ~0xFFF | 7 << 8)
+        same((n.peek(0x14) >> 8 & 7, health(n)[:2], n.lab_get(R["LAB_HEALTH"])), (1, (0, 0), 0), "reset")
+        same((n.vfs[1].scratch(0), n.lab_get(0x1000) & 17), (0, 0), "VFs too")
+        same(n.answer(n.send(mlx5.ALLOC_PD, slot=2)), None, "nobody drives it")
+        n.set_queue()
+        refused(n.query(1), BAD_PARAM)
+        refused(n(mlx5.DEALLOC_PD, Message(16).put(0x48, 24, pd)), BAD_RES)
+        n.ok(mlx5.ENABLE, Message(16).put(0x50, 16, 1))
+        same(n.query(1)[2], IDLE)
+        n.lab_put(R["LAB_HEALTH"], R["LAB_GONE"])
+        same((n.peek(0x230), n.peek(0x1010)), (2 ** 32 - 1,) * 2, "gone")
+        n.lab_put(R["LAB_HEALTH"], 0)
+        n.set_queue()
+        refused(n.query(1), BAD_PARAM)
+
+
+@test
+def vhca_lab_changes_a_state(qemu):
+    with with_lab(qemu) as n:
+        n.lab_put(0x1000 + R["LAB_VF_PAD"], 8 * PAGE)
+        n.image(1, track=1)
+        same(n.query(1, inc=1), (0, 0, READY))
+        n.lab_put(0x1000 + R["LAB_VF_TOUCH"], 3)
+        same(n.query(1, inc=1), (HEADER + 3 * BLOCK,) * 2 + (DIRTY,), "touched")
+        n.lab_put(0x1000 + R["LAB_VF_TOUCH"], 6)
+        same(n.query(1, inc=1)[0], HEADER + 8 * BLOCK, "the others, and one again")
+        n.image(1, inc=1, track=1)
+        n.lab_put(0x1000 + R["LAB_VF_RENEW"], 1)
+        same(n.query(1, inc=1), (HEADER, HEADER, RENEWED), "set up anew")
+        n.image(1, inc=1, track=1)
+        same(n.query(1, inc=1), (0, 0, READY))
+
+
+@test
+def vhca_goes_on_beside_a_save(qemu):
+    with with_lab(qemu) as n:
+        area = 0x1000000
+        t = Tracker(n, 1, ((area, 16 * PAGE),))
+        n.vfs[1].run(area, 16 * PAGE)
+        n.lab_put(0x1000 + R["LAB_VF_PAD"], 8 * PAGE)
+        key = n.key(HEADER + 8 * BLOCK)
+        for slow, quick in (("LAB_DROP_NTH", "LAB_RELEASE"), ("LAB_DELAY_US", None)):
+            n.lab_put(R["LAB_DROP_OPCODE"], mlx5.SAVE)
+            n.lab_put(R["LAB_MEMBER"], 1)
+            n.lab_put(R[slow], 1 if quick else 10 * MS)
+            msg = n.vhca(1, 32).put(0x41, 1, 1).put(0xC0, 32, key.mkey).put(0xE0, 32, len(key))
+            save = n.send(mlx5.SAVE, msg, slot=7)
+            n.lab_put(R["LAB_MEMBER"], 4)
+            same(n.query(3)[2], IDLE, "another VF")
+            ticks(n, 4)
+            same(len(t.report(area, 16 * PAGE)), 4, "a report")
+            same(n.image(2, track=1)[1], 0, "a save of another VF")
+            same(n.answer(save), None, "on its way")
+            if quick:
+                n.lab_put(R[quick], 1)
+            else:
+                n.m.step(10 * SECOND)
+            same(n.answer(save).status, OK)
+            n.vfs[1].run(area, 16 * PAGE)
 
 
 @test
@@ -643,3 +805,32 @@ def vhca_tracker_overflows(qemu):
         eqe = n.m.read(ring, 64)
         same((eqe[1], struct.unpack(">HI", eqe[34:40])), (0x27, (0x46, t.id)), "event")
         refused(t.obj(mlx5.MODIFY_OBJECT, 1, area, PAGE), BAD_STATE)
+
+
+@test
+def vhca_lab_limits_a_tracker(qemu):
+    with with_lab(qemu) as n:
+        area = 0x1000000
+        t = Tracker(n, 1, ((area, 64 * PAGE),))
+        n.lab_put(R["LAB_TRACK_PAGES"], 4)
+        n.vfs[1].run(area, 64 * PAGE)
+        ticks(n, 4)
+        same(len(t.report(area, 64 * PAGE)), 4, "as many as it holds")
+        ticks(n, 5)
+        same(t.state(), 2, "overflow")
+
+
+@test
+def vhca_tracks_large_pages(qemu):
+    with Connectx(qemu) as n:
+        for log_page in (16, 21, 30):
+            size = 1 << log_page
+            t = Tracker(n, 1, ((size, 2 * size - 8), (16 * size + 8, size)), log_page=log_page)
+            same(t.made.status, OK)
+            for addr in (size - 8, size, 3 * size - 16, 3 * size - 8, 16 * size, 17 * size):
+                n.vfs[1].run(addr, 8, stride=0)
+                ticks(n, 1)
+                n.vfs[1].put("ENGINE_CONTROL", 0)
+            same(t.report(size, 16 * size), [size, 2 * size], "pages of the first range")
+            same(t.report(0, 2 ** 36), [17 * size], "and of the second")
+            same(t.obj(mlx5.DESTROY_OBJECT).status, OK)
