@@ -15,16 +15,24 @@
 #define DEVICES "/sys/bus/pci/devices"
 /* Bit of a virtio device's features: it has an administration virtqueue */
 #define VIRTIO_F_ADMIN_VQ 41
+/*
+ * Of firmware of ConnectX the first number is of the model, the others are of the
+ * release: 28.36.1010 is ConnectX-7's first that can pre-copy.
+ */
+#define FIRMWARE_RELEASE 36
+#define FIRMWARE_BUILD 1010
 
 /* The devices of our back-ends, for hosts where their modules are not installed. */
 static const struct {
 	long vendor;
 	long device;
 	const char *driver;
+	const char *pf_driver;		/* through which it talks to the firmware */
 	unsigned int major, minor;	/* the kernel that it needs */
 } ours[] = {
-	{ 0x1af4, 0x1041, "virtio_snapshot_vfio_pci", 6, 13 },
-	{ 0x1af4, 0x1042, "virtio_snapshot_vfio_pci", 6, 13 },
+	{ 0x1af4, 0x1041, "virtio_snapshot_vfio_pci", "virtio-pci", 6, 13 },
+	{ 0x1af4, 0x1042, "virtio_snapshot_vfio_pci", "virtio-pci", 6, 13 },
+	{ 0x15b3, 0x101e, "mlx5_snapshot_vfio_pci", "mlx5_core", 6, 12 },
 };
 
 bool driver_loaded(const char *driver)
@@ -85,6 +93,9 @@ static void read_wanted(struct function *f)
 			continue;
 		f->ours = true;
 		snprintf(f->wanted, sizeof(f->wanted), "%s", ours[i].driver);
+		f->pf_wanted = ours[i].pf_driver;
+		snprintf(f->kernel_wanted, sizeof(f->kernel_wanted), "%u.%u", ours[i].major,
+			 ours[i].minor);
 		f->kernel_too_old = major < ours[i].major ||
 				    (major == ours[i].major && minor < ours[i].minor);
 	}
@@ -124,6 +135,20 @@ static void read_group(struct function *f)
 	sys_names_free(names, nr);
 }
 
+/* mlx5_ib tells it; without that module it stays unknown, and the driver judges alone. */
+static void read_firmware(struct function *f)
+{
+	unsigned int release, build;
+	char ib[32];
+
+	if (sys_first(ib, sizeof(ib), "mlx5_", DEVICES "/%s/infiniband", f->pf))
+		return;
+	sys_read(f->firmware, sizeof(f->firmware), DEVICES "/%s/infiniband/%s/fw_ver", f->pf, ib);
+	if (sscanf(f->firmware, "%*u.%u.%u", &release, &build) == 2)
+		f->firmware_too_old = release < FIRMWARE_RELEASE ||
+				      (release == FIRMWARE_RELEASE && build < FIRMWARE_BUILD);
+}
+
 static void read_pf(struct function *f)
 {
 	char virtio[32], features[256];
@@ -136,6 +161,7 @@ static void read_pf(struct function *f)
 		return;
 	f->autoprobe = sys_number(DEVICES "/%s/sriov_drivers_autoprobe", f->pf) != 0;
 	sys_link(f->pf_driver, sizeof(f->pf_driver), DEVICES "/%s/driver", f->pf);
+	read_firmware(f);
 	if (sys_first(virtio, sizeof(virtio), "virtio", DEVICES "/%s", f->pf))
 		return;
 	sys_link(f->pf_virtio, sizeof(f->pf_virtio), DEVICES "/%s/%s/driver", f->pf, virtio);
@@ -209,17 +235,41 @@ int function_read(struct function *f, const char *bdf)
 	return 0;
 }
 
-/* In the tests' tree a file says what the driver would: errno and flags. */
+/* In the tests' tree a file says what the driver would: errno, flags, and whether it tracks pages. */
 static int fake_probe(struct function *f)
 {
-	unsigned int flags = 0;
+	unsigned int flags = 0, tracking = 0;
 	char line[64];
 	int err = 0;
 
 	sys_read(line, sizeof(line), "/probe/%s", f->bdf);
-	sscanf(line, "%d %x", &err, &flags);
+	sscanf(line, "%d %x %u", &err, &flags, &tracking);
 	f->flags = flags;
+	f->dirty_tracking = tracking;
 	return err;
+}
+
+/*
+ * A driver may have the feature and the kernel not what it takes to hand out the
+ * pages, which only the question for some shows. None are tracked: any other
+ * answer is an error as well.
+ */
+static bool tracks_pages(struct vfio_dev *dev)
+{
+	uint64_t bitmap = 0;
+	struct vfio_device_feature_dma_logging_report report = {
+		.length = 4096,
+		.page_size = 4096,
+		.bitmap = (uintptr_t)&bitmap,
+	};
+	int err;
+
+	if (mig_feature(dev, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
+			VFIO_DEVICE_FEATURE_DMA_LOGGING_START, NULL, 0))
+		return false;
+	err = mig_feature(dev, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT,
+			  &report, sizeof(report));
+	return err != -EOPNOTSUPP && err != -ENOTTY;
 }
 
 static int probe(struct function *f)
@@ -233,6 +283,7 @@ static int probe(struct function *f)
 	if (err)
 		return err;
 	err = mig_flags(&dev, &f->flags);
+	f->dirty_tracking = !err && tracks_pages(&dev);
 	vfio_dev_close(&dev);
 	return err;
 }

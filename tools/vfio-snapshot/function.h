@@ -16,10 +16,12 @@ struct function {
 	char driver[64];	/* "": none */
 	char wanted[64];	/* the driver that can migrate it, "": none known */
 	bool ours;		/* @wanted is a driver of this project */
+	const char *pf_wanted;	/* the driver that the PF must have for it, if @ours */
 	bool installed;		/* @wanted can be loaded */
 	bool loaded;
 	char kernel[64];
 	bool kernel_too_old;
+	char kernel_wanted[16];	/* the oldest that will do */
 	bool iommu;		/* the host has one */
 	char group[16];		/* "": none */
 	char sharer[16];	/* function in the same group that another driver has */
@@ -29,6 +31,8 @@ struct function {
 	char pf_driver[64];
 	char pf_virtio[64];	/* driver of the PF's virtio device */
 	int pf_admin;		/* the PF has an administration queue, -1: unknown */
+	char firmware[32];	/* version of the PF's, "": unknown */
+	bool firmware_too_old;
 	bool autoprobe;		/* VFs of the PF are bound by the kernel */
 	long vfs;		/* VFs that it has, -1: cannot have any */
 	bool vfio;		/* its driver is a VFIO driver */
@@ -38,6 +42,7 @@ struct function {
 	bool probed;
 	int probe;		/* 0, or errno of the probe */
 	uint64_t flags;		/* VFIO_MIGRATION_* */
+	bool dirty_tracking;	/* the device tells which pages it writes to */
 	bool migratable;	/* told by the driver itself */
 };
 

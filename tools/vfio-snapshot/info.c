@@ -14,6 +14,7 @@
 
 static const struct { uint32_t tag; const char *name; } tags[] = {
 	{ VFIO_SNAPSHOT_TAG_DEVICE_DATA, "DEVICE_DATA" },
+	{ VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, "STOP_COPY_SIZE" },
 	{ VFIO_SNAPSHOT_TAG_IDENT, "IDENT" },
 	{ VFIO_SNAPSHOT_TAG_END, "END" },
 };
@@ -43,6 +44,7 @@ static const struct { unsigned int bit; const char *name; } features[] = {
 };
 
 #define FIRST_COMMON_BIT 24
+#define VIRTIO_VENDOR 0x1af4
 #define VIRTIO_NET 0x1041
 
 static uint64_t feature_bits(const struct part *part)
@@ -104,8 +106,21 @@ static void show_parts(const struct reader *r, const struct parts *parts)
 		printf("      and %" PRIu64 " more\n", parts->total - parts->nr);
 }
 
-static const char *contents(const struct parts *parts)
+/* Of another vendor's device nobody but its firmware knows what an image says, whatever it looks like. */
+static bool may_be_parts(const struct reader *r)
 {
+	struct vfio_snapshot_ident ident;
+
+	if (reader_ident(r, &ident))
+		return le16_to_cpu(ident.vendor) == VIRTIO_VENDOR;
+	/* As mlx5_vfio_pci writes it, and no driver of VIRTIO. */
+	return !(r->nr_records && r->records[0].tag == VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE);
+}
+
+static const char *contents(const struct reader *r, const struct parts *parts)
+{
+	if (!may_be_parts(r))
+		return "opaque firmware data";
 	if (!parts)
 		return "not looked into";
 	if (parts_whole(parts))
@@ -129,19 +144,21 @@ static void show(const struct reader *r, const char *reason)
 	} else {
 		printf("without IDENT: not from a vfio-snapshot driver, or not from its beginning\n");
 	}
-	printf("%10s  %-12s %12s\n", "offset", "record", "bytes");
+	printf("%10s  %-14s %12s\n", "offset", "record", "bytes");
 	for (i = 0; i < r->nr_records; i++) {
 		const struct reader_record *record = &r->records[i];
 		bool data = record->tag == VFIO_SNAPSHOT_TAG_DEVICE_DATA;
 
-		printf("%10" PRIu64 "  %-12s %12" PRIu64 "%s%s", record->at, tag_name(record->tag),
-		       record->size, data ? "  " : "", data ? contents(record->parts) : "");
+		printf("%10" PRIu64 "  %-14s %12" PRIu64 "%s%s", record->at, tag_name(record->tag),
+		       record->size, data ? "  " : "", data ? contents(r, record->parts) : "");
+		if (record->tag == VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE)
+			printf("  the last image needs %" PRIu64 " bytes", record->value);
 		if (!strcmp(tag_name(record->tag), "unknown"))
 			printf("  tag 0x%08x, %s", record->tag,
 			       record->flags & VFIO_SNAPSHOT_RECORD_F_OPTIONAL ?
 			       "optional" : "mandatory");
 		printf("\n");
-		if (record->parts && !record->parts->foreign)
+		if (record->parts && !record->parts->foreign && may_be_parts(r))
 			show_parts(r, record->parts);
 	}
 	if (r->total_records > r->nr_records)
@@ -225,7 +242,10 @@ static void show_json(const struct reader *r, const char *reason)
 			json_null(&j, "size");
 		else
 			json_number(&j, "size", record->size);
-		if (record->parts && !record->parts->foreign)
+		/* Told by the stream, and not to be trusted. */
+		if (record->tag == VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE && !(record->value >> 53))
+			json_number(&j, "stop_copy_size", record->value);
+		if (record->parts && !record->parts->foreign && may_be_parts(r))
 			json_parts(&j, r, record->parts);
 		json_close(&j, '}');
 	}

@@ -39,6 +39,9 @@ static const char *answer(const struct function *f)
 	return f->user ? "in use" : "yes";
 }
 
+/* Without it, a hypervisor has to send all memory again while the guest stands still. */
+#define DIRTY_TRACKING "dirty-tracking"
+
 static void show(const struct function *f)
 {
 	size_t i;
@@ -51,7 +54,7 @@ static void show(const struct function *f)
 	for (i = 0; i < NR(flag_names); i++)
 		if (f->flags & flag_names[i].bit)
 			printf(" %s", flag_names[i].name);
-	printf("\n");
+	printf("%s\n", f->dirty_tracking ? " " DIRTY_TRACKING : "");
 	why_print(stdout, f);
 }
 
@@ -81,7 +84,13 @@ static void show_json(struct json *j, const struct function *f)
 	for (i = 0; i < NR(flag_names); i++)
 		if (f->flags & flag_names[i].bit)
 			json_string(j, NULL, flag_names[i].name);
+	if (f->dirty_tracking)
+		json_string(j, NULL, DIRTY_TRACKING);
 	json_close(j, ']');
+	if (*f->firmware)
+		json_string(j, "firmware", f->firmware);
+	else
+		json_null(j, "firmware");
 	json_open(j, "why", '[');
 	for (i = 0; i < nr_whys; i++) {
 		if (!why_holds(&whys[i], f))

@@ -19,6 +19,20 @@ static bool want_header(const struct reader *r)
 	return r->parser.in_header && r->parser.room == sizeof(r->parser.header);
 }
 
+/* The parser skips it; what it says is worth showing. */
+static void note_skipped(struct reader *r, const uint8_t *data, uint64_t len)
+{
+	const struct snapshot_parser *p = &r->parser;
+	struct reader_record *record;
+	uint64_t at = p->size - p->room;
+
+	if (p->tag != VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE || r->total_records != r->nr_records)
+		return;
+	record = &r->records[r->nr_records - 1];
+	for (; len-- && at < sizeof(record->value); at++)
+		record->value |= (uint64_t)*data++ << 8 * at;
+}
+
 static void note_record(struct reader *r)
 {
 	struct reader_record *record;
@@ -55,6 +69,8 @@ static void feed(struct reader *r, const uint8_t *data, uint64_t len)
 			if (r->total_records == r->nr_records && r->nr_records &&
 			    r->records[r->nr_records - 1].parts)
 				parts_feed(r->records[r->nr_records - 1].parts, data, take);
+		} else if (parser->want == SNAPSHOT_WANT_SKIP) {
+			note_skipped(r, data, take);
 		}
 		r->bytes += take;
 		data += take;

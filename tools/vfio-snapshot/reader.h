@@ -20,6 +20,7 @@ struct reader_record {
 	uint64_t size;
 	uint32_t tag;
 	uint32_t flags;
+	uint64_t value;		/* of a STOP_COPY_SIZE record */
 	struct parts *parts;	/* of device data, NULL: not kept */
 };
 

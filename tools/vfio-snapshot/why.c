@@ -50,25 +50,40 @@ static bool pf_without_driver(const struct function *f)
 	return f->vf && !*f->pf_driver;
 }
 
-/* What follows is of the virtio back-end: its PF does the work. */
-static bool of_virtio(const struct function *f)
+/* What follows is of our back-ends: their PF does the work. */
+static bool pf_works(const struct function *f)
 {
-	return f->ours && f->vf && *f->pf_driver;
+	return f->ours && f->vf && !strcmp(f->pf_driver, f->pf_wanted);
 }
 
 static bool pf_wrong_driver(const struct function *f)
 {
-	return of_virtio(f) && strcmp(f->pf_driver, "virtio-pci");
+	return f->ours && f->vf && *f->pf_driver && !pf_works(f);
+}
+
+static bool of_virtio(const struct function *f)
+{
+	return pf_works(f) && !strcmp(f->pf_wanted, "virtio-pci");
+}
+
+static bool of_connectx(const struct function *f)
+{
+	return pf_works(f) && !strcmp(f->pf_wanted, "mlx5_core");
 }
 
 static bool pf_device_without_driver(const struct function *f)
 {
-	return of_virtio(f) && !strcmp(f->pf_driver, "virtio-pci") && !*f->pf_virtio;
+	return of_virtio(f) && !*f->pf_virtio;
 }
 
 static bool pf_without_admin_queue(const struct function *f)
 {
 	return of_virtio(f) && *f->pf_virtio && f->pf_admin == 0;
+}
+
+static bool firmware_too_old(const struct function *f)
+{
+	return of_connectx(f) && f->firmware_too_old;
 }
 
 static bool not_installed(const struct function *f)
@@ -123,7 +138,12 @@ static bool right_driver(const struct function *f)
 
 static bool no_device_parts(const struct function *f)
 {
-	return f->vf && probe_said(f, -ENOTTY) && f->ours && right_driver(f);
+	return of_virtio(f) && probe_said(f, -ENOTTY) && right_driver(f);
+}
+
+static bool not_let(const struct function *f)
+{
+	return of_connectx(f) && probe_said(f, -ENOTTY) && right_driver(f);
 }
 
 static bool no_migration(const struct function *f)
@@ -161,20 +181,23 @@ const struct why whys[] = {
 	  "this is not a virtual function: nobody else could save its state",
 	  "use a virtual function of an SR-IOV NIC", false },
 	{ "kernel-too-old", kernel_too_old,
-	  "kernel {kernel} has no VIRTIO device parts, which {wanted} needs",
-	  "boot Linux 6.13 or later; on Debian 13 that of backports", false },
+	  "kernel {kernel} lacks what {wanted} needs",
+	  "boot Linux {kernel-wanted} or later; on Debian 13 that of backports", false },
 	{ "pf-without-driver", pf_without_driver,
 	  "the physical function {pf} has no driver, so nothing can talk to its firmware",
 	  "echo {pf} > /sys/bus/pci/drivers_probe", true },
 	{ "pf-wrong-driver", pf_wrong_driver,
-	  "the physical function {pf} is driven by {pf-driver}, not by virtio-pci",
-	  "give {pf} back to virtio-pci: vfio-snapshot unbind {pf}", true },
+	  "the physical function {pf} is driven by {pf-driver}, not by {pf-wanted}",
+	  "give {pf} back to {pf-wanted}: vfio-snapshot unbind {pf}", true },
 	{ "pf-device-without-driver", pf_device_without_driver,
 	  "the virtio device of the physical function {pf} has no driver, so its administration queue is off",
 	  "modprobe virtio_net (for a block device: virtio_blk)", true },
 	{ "pf-without-admin-queue", pf_without_admin_queue,
 	  "the physical function {pf} has no administration virtqueue, so no device parts",
 	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts", false },
+	{ "firmware-too-old", firmware_too_old,
+	  "the firmware of the physical function {pf}, {firmware}, is older than 36.1010 (of ConnectX-7: 28.36.1010), so there is no pre-copy",
+	  "update it, with the vendor's mlxfwmanager or flint, and reset the NIC", false },
 	{ "module-not-installed", not_installed,
 	  "the module {wanted} is not installed for kernel {kernel}",
 	  "install the vfio-snapshot DKMS package, or run make modules modules_install in its source", false },
@@ -202,6 +225,9 @@ const struct why whys[] = {
 	{ "pf-without-device-parts", no_device_parts,
 	  "the firmware of the physical function {pf} offers no device parts for it",
 	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts", false },
+	{ "vf-not-migratable", not_let,
+	  "the physical function {pf} does not let it be migrated",
+	  "look for what {driver} says in the kernel log: newer firmware, or devlink port function set ... migratable enable", false },
 	{ "no-migration", no_migration,
 	  "{driver} says that this device cannot be migrated",
 	  "look for a line of {driver} in the kernel log, and for newer firmware", false },
@@ -225,8 +251,10 @@ static const char *word(const struct function *f, const char *name, size_t len, 
 		const char *value;	/* NULL: the number */
 		long number;
 	} words[] = {
-		{ "bdf", f->bdf, 0 }, { "driver", f->driver, 0 }, { "group", f->group, 0 },
-		{ "kernel", f->kernel, 0 }, { "pf", f->pf, 0 }, { "pf-driver", f->pf_driver, 0 },
+		{ "bdf", f->bdf, 0 }, { "driver", f->driver, 0 }, { "firmware", f->firmware, 0 },
+		{ "group", f->group, 0 }, { "kernel", f->kernel, 0 },
+		{ "kernel-wanted", f->kernel_wanted, 0 }, { "pf", f->pf, 0 },
+		{ "pf-driver", f->pf_driver, 0 }, { "pf-wanted", f->pf_wanted, 0 },
 		{ "probe", strerror(-f->probe), 0 }, { "sharer", f->sharer, 0 },
 		{ "sharer-driver", f->sharer_driver, 0 }, { "user", NULL, f->user },
 		{ "user-name", f->user_name, 0 }, { "vfs", NULL, f->vfs },

@@ -53,6 +53,25 @@ fake_host()
 	echo "0 7" >"$fake/probe/$FAKE_VF"
 }
 
+# fake_connectx: a ConnectX in place of the NIC.
+fake_connectx()
+{
+	local device
+
+	for device in "$fake/sys/bus/pci/devices"/*; do
+		echo 0x15b3 >"$device/vendor"
+		echo 0x101e >"$device/device"
+		echo pci:v000015B3d0000101Esv000015B3sd00000008bc02sc00i00 >"$device/modalias"
+	done
+	rm -r "${pf:?}/virtio0"
+	mkdir -p "$pf/infiniband/mlx5_0"
+	echo 28.36.1010 >"$pf/infiniband/mlx5_0/fw_ver"
+	echo "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_snapshot_vfio_pci" \
+		>>"$fake/lib/modules/7.3.4/modules.alias"
+	fake_bind "$FAKE_PF" mlx5_core
+	fake_bind "$FAKE_VF" mlx5_snapshot_vfio_pci
+}
+
 # A row for every "why not" of why.c: its id, and what makes it so. $vf and $pf are their folders.
 fake_rows()
 {
@@ -78,6 +97,12 @@ not-permitted|echo -13 >"$fake/probe/$FAKE_VF"
 no-vfio-interface|echo -2 >"$fake/probe/$FAKE_VF"
 busy|echo -16 >"$fake/probe/$FAKE_VF"
 pf-without-device-parts|echo -25 >"$fake/probe/$FAKE_VF"
+firmware-too-old|fake_connectx; echo 28.35.3000 >"$pf/infiniband/mlx5_0/fw_ver"; echo -25 >"$fake/probe/$FAKE_VF"
+firmware-too-old|fake_connectx; echo 28.36.1009 >"$pf/infiniband/mlx5_0/fw_ver"; fake_bind $FAKE_VF ""
+kernel-too-old|fake_connectx; echo 6.11.0 >"$fake/proc/sys/kernel/osrelease"; fake_bind $FAKE_VF ""
+pf-without-driver|fake_connectx; fake_bind $FAKE_PF ""; fake_bind $FAKE_VF ""
+pf-wrong-driver|fake_connectx; fake_bind $FAKE_PF virtio-pci; fake_bind $FAKE_VF ""
+vf-not-migratable|fake_connectx; echo -25 >"$fake/probe/$FAKE_VF"
 no-migration|for f in vendor device; do echo 0x15b3 >"$vf/$f"; done; echo pci:v000015B3d000015B3sv00sd00bc02sc00i00 >"$vf/modalias"; echo "alias vfio_pci:v000015B3d000015B3sv*sd*bc*sc*i* mlx5_vfio_pci" >"$fake/lib/modules/7.3.4/modules.alias"; fake_bind $FAKE_VF mlx5_vfio_pci; echo -25 >"$fake/probe/$FAKE_VF"
 cannot-be-opened|echo -5 >"$fake/probe/$FAKE_VF"
 ROWS

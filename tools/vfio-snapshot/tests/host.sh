@@ -43,6 +43,18 @@ t "info: the parts of the device are named" json \
 	 j['record_list'][1]['parts'][0]['features'] == 'MAC MQ VERSION_1 ADMIN_VQ' and
 	 j['record_list'][1]['parts'][5]['value'] == '52:54:00:77:00:02'" \
 	vfio-snapshot info --json "$work/streams/good"
+t "info: a stream of a ConnectX says what the last image needs" json \
+	"j['ident'] == {'version': 1, 'device': '15b3:101e', 'backend': 'mlx5'} and
+	 [r['kind'] for r in j['record_list']] ==
+	 ['IDENT', 'STOP_COPY_SIZE', 'DEVICE_DATA', 'DEVICE_DATA', 'END'] and
+	 j['record_list'][1]['stop_copy_size'] == 8 << 20 and
+	 not any('parts' in r for r in j['record_list'])" \
+	vfio-snapshot info --json "$work/streams/connectx"
+t "info: so does one of mlx5_vfio_pci, and nothing in it is taken for VIRTIO's" json \
+	"j['ident'] is None and j['record_list'][0]['stop_copy_size'] == 0x123456789 and
+	 not any('parts' in r for r in j['record_list'])" \
+	vfio-snapshot info --json "$work/streams/connectx-upstream"
+t "info: in words" says 0 "the last image needs 8388608 bytes" vfio-snapshot info "$work/streams/connectx"
 from_pipe()
 {
 	vfio-snapshot info - <"$work/streams/good" | grep -q complete
@@ -87,8 +99,26 @@ done < <(fake_rows)
 every_row_is_tested()
 {
 	diff <(sed -n 's/^\t{ "\([a-z-]*\)", [a-z_]*,$/\1/p' "$here/../why.c" | sort) \
-		<(fake_rows | cut -d'|' -f1 | sort)
+		<(fake_rows | cut -d'|' -f1 | sort -u)
 }
+fake_row "$work/fake" "fake_connectx; echo '0 7 1' >\"\$fake/probe/$FAKE_VF\""
+t "list: a VF of a ConnectX, with the pages it writes to" json \
+	"j[0]['migratable'] == 'yes' and not j[0]['why'] and j[0]['firmware'] == '28.36.1010' and
+	 j[0]['migration_driver'] == 'mlx5_snapshot_vfio_pci' and
+	 j[0]['flags'] == ['stop-copy', 'p2p', 'pre-copy', 'dirty-tracking']" fake_list
+newer_firmware()
+{
+	for version in 16.36.1011 22.37.14 28.43.2566; do
+		fake_row "$work/fake" "fake_connectx; echo $version >\"\$pf/infiniband/mlx5_0/fw_ver\""
+		json "j[0]['migratable'] == 'yes' and j[0]['firmware'] == '$version'" fake_list || return 1
+	done
+	fake_row "$work/fake" 'fake_connectx; rm -r "$pf/infiniband"'
+	json "j[0]['migratable'] == 'yes' and j[0]['firmware'] is None" fake_list
+}
+t "list: newer firmware, and firmware that is not known" newer_firmware
+fake_row "$work/fake" 'fake_connectx; echo 6.12.107 >"$fake/proc/sys/kernel/osrelease"
+	mv "$fake/lib/modules/7.3.4" "$fake/lib/modules/6.12.107"'
+t "list: a ConnectX on Debian 13's own kernel" json "j[0]['migratable'] == 'yes' and not j[0]['why']" fake_list
 t "list: every row of the table has its test" every_row_is_tested
 in_no_other_order()
 {

@@ -6,7 +6,7 @@ import struct
 import sys
 from pathlib import Path
 
-DATA, IDENT, END = 0, 0x44494E53, 0x444E4553
+DATA, STOP_COPY_SIZE, IDENT, END = 0, 1, 0x44494E53, 0x444E4553
 OPTIONAL = 1
 
 
@@ -20,8 +20,8 @@ def part(kind: int, value: bytes, selector: bytes = b"", optional: bool = False)
     return struct.pack("<HBB8sI", kind, optional, 0, selector, len(value)) + value
 
 
-def ident(version: int = 1) -> bytes:
-    return record(IDENT, struct.pack("<HHHH24s", version, 0, 0x1AF4, 0x1041, b"virtio"))
+def ident(version: int = 1, device: tuple[int, int] = (0x1AF4, 0x1041), back_end: bytes = b"virtio") -> bytes:
+    return record(IDENT, struct.pack("<HHHH24s", version, 0, *device, back_end))
 
 
 def ended(body: bytes, records: int, length: int | None = None) -> bytes:
@@ -40,12 +40,20 @@ PARTS = (
 )
 ONE = ident() + record(DATA, PARTS)
 GOOD = ended(ONE, 2)
+CONNECTX = ident(1, (0x15B3, 0x101E), b"mlx5") + record(STOP_COPY_SIZE, struct.pack("<Q", 8 << 20))
 OTHER = record(0x12345678, b"xyz", OPTIONAL)
 
 STREAMS = {
     # name: (bytes, what the last line says)
     "good": (GOOD, "complete"),
     "two-images": (ended(ident() + record(DATA, PARTS) * 2, 3), "complete"),
+    # The images look like device parts, by chance.
+    "connectx": (ended(CONNECTX + record(DATA, PARTS) * 2, 4), "complete"),
+    "connectx-upstream": (
+        record(STOP_COPY_SIZE, struct.pack("<Q", 0x123456789)) + record(DATA, PARTS),
+        "complete",
+    ),
+    "connectx-cut": (CONNECTX[:-3], "3 of them are missing"),
     "without-ident": (record(DATA, PARTS), "complete"),
     "opaque": (ended(ident() + record(DATA, b"\xff" * 99), 2), "complete"),
     "optional-skipped": (ended(ident() + OTHER + record(DATA, PARTS), 3), "complete"),
