@@ -13,6 +13,7 @@
 #include "lib/harness.h"
 #include "lib/judge.h"
 #include "lib/mutate.h"
+#include "lib/nic.h"
 #include "lib/ways.h"
 #include "lib/work.h"
 
@@ -28,12 +29,18 @@ FIXTURE(mutator) {
 	struct ways ways;
 };
 
-/* With a first and a final image, where the device can do that */
+/*
+ * With a first and a final image, where the device can do that, and any of them
+ * is a whole state: firmware that takes them in their order only has an opinion
+ * on more than the judge knows.
+ */
 static int save_twice(struct vfio_dev *dev, uint64_t flags, struct blob *b)
 {
+	const struct nic *nic = nic_of(dev->bdf);
 	int fd, ret;
 
-	if (!mig_state_supported(flags, VFIO_DEVICE_STATE_PRE_COPY))
+	if (!mig_state_supported(flags, VFIO_DEVICE_STATE_PRE_COPY) ||
+	    (nic && nic->increments))
 		return mig_save(dev, 4096, b);
 	ret = mig_set(dev, VFIO_DEVICE_STATE_PRE_COPY, &fd);
 	if (ret)
@@ -48,6 +55,7 @@ static int save_twice(struct vfio_dev *dev, uint64_t flags, struct blob *b)
 
 FIXTURE_SETUP(mutator)
 {
+	const struct nic *nic = nic_of(test_env.bdf);
 	const struct record *ident, *data;
 	struct records rs;
 	int ret;
@@ -65,7 +73,7 @@ FIXTURE_SETUP(mutator)
 	ASSERT_NE(NULL, ident);
 	ASSERT_NE(NULL, data);
 	self->rules = (struct judge_rules){
-		.max_data = 1u << 30,
+		.max_data = nic ? nic->max_state : 1u << 30,
 		.max_skip = 1u << 20,
 		.ident = self->good.data + ident->at + RECORD_HEADER,
 		.state = self->good.data + data->at + RECORD_HEADER,
@@ -200,6 +208,9 @@ static int try_stream(struct __test_metadata *_metadata,
 	w = write_somehow(_metadata, &self->ways, fd, &self->bad, &self->rules);
 	exit_err = -mig_set(&self->dev, to, NULL);
 	want = w.err ?: w.want.end;
+	/* What the firmware said when nobody waited for it */
+	if (!w.err && w.want.unsure && exit_err == EINVAL)
+		want = EINVAL;
 	EXPECT_EQ(want, exit_err) {
 		TH_LOG("%zu of %zu bytes taken", w.at, self->bad.len);
 	}

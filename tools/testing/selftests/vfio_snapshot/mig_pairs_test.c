@@ -196,15 +196,16 @@ static int dup_and_close(struct pair *p)
 	return pair_carry_on(p);
 }
 
-/* Where reading or writing does nothing: the registers of the network device */
+/*
+ * Where reading or writing does nothing: the registers of the network device, or
+ * below those of the engine
+ */
 #define HARMLESS_AT 0x2000
 #define HARMLESS_LEN 8
 
-static void *map_bar(struct pair *p, size_t *len)
+static void *map_one(struct pair *p, unsigned int index, size_t *len)
 {
-	struct vfio_region_info info = {
-		.argsz = sizeof(info), .index = VFIO_PCI_BAR4_REGION_INDEX,
-	};
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
 	void *bar;
 
 	if (ioctl(p->dev.fd, VFIO_DEVICE_GET_REGION_INFO, &info) ||
@@ -215,6 +216,12 @@ static void *map_bar(struct pair *p, size_t *len)
 	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   p->dev.fd, info.offset);
 	return bar == MAP_FAILED ? NULL : bar;
+}
+
+static void *map_bar(struct pair *p, size_t *len)
+{
+	return map_one(p, VFIO_PCI_BAR4_REGION_INDEX, len) ?:
+	       map_one(p, VFIO_PCI_BAR0_REGION_INDEX, len);
 }
 
 /*

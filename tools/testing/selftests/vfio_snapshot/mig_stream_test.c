@@ -5,6 +5,7 @@
  * must make the device whole: the good stream loads right after.
  */
 #include "lib/harness.h"
+#include "lib/nic.h"
 #include "lib/records.h"
 
 FIXTURE(stream) {
@@ -13,6 +14,7 @@ FIXTURE(stream) {
 	struct blob good;
 	struct blob bad;
 	struct records rs;	/* of the good one */
+	const struct nic *nic;
 };
 
 FIXTURE_SETUP(stream)
@@ -22,6 +24,7 @@ FIXTURE_SETUP(stream)
 	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
 	ASSERT_EQ(0, mig_save(&self->dev, 4096, &self->good));
 	ASSERT_EQ(0, records_parse(&self->rs, &self->good));
+	self->nic = nic_of(test_env.bdf);
 }
 
 FIXTURE_TEARDOWN(stream)
@@ -93,9 +96,17 @@ TEST_F(stream, a_saved_stream_is_ident_then_data_then_end)
 	unsigned int i;
 
 	ASSERT_GE(self->rs.nr, 3);
+	EXPECT_NE(NULL, records_find(&self->rs, TAG_DATA));
 	EXPECT_EQ(TAG_IDENT, self->rs.r[0].tag);
 	EXPECT_EQ(RECORD_OPTIONAL, self->rs.r[0].flags);
-	for (i = 1; i < self->rs.nr - 1; i++) {
+	i = 1;
+	if (self->nic && self->nic->increments) {
+		EXPECT_EQ(TAG_STOP_COPY_SIZE, self->rs.r[i].tag);
+		EXPECT_EQ(RECORD_OPTIONAL, self->rs.r[i].flags);
+		EXPECT_EQ(8, self->rs.r[i].size);
+		i++;
+	}
+	for (; i < self->rs.nr - 1; i++) {
 		EXPECT_EQ(TAG_DATA, self->rs.r[i].tag);
 		EXPECT_EQ(0, self->rs.r[i].flags);
 		EXPECT_GT(self->rs.r[i].size, 0);
@@ -172,6 +183,9 @@ TEST_F_TIMEOUT(stream, flipped_bit_in_any_header_byte_is_refused, 120)
 
 	for (i = 0; i < self->rs.nr; i++) {
 		for (byte = 0; byte < RECORD_HEADER; byte++) {
+			/* Another tag makes another record that may be skipped. */
+			if (self->rs.r[i].tag == TAG_STOP_COPY_SIZE && byte >= 12)
+				continue;
 			bit = (byte + i) % 8;
 			ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
 			self->bad.data[self->rs.r[i].at + byte] ^= 1 << bit;
@@ -266,6 +280,10 @@ TEST_F(stream, a_header_that_cannot_be_is_refused_before_anything_follows)
 	struct load_result r;
 
 	for (bad = bad_headers; bad < bad_headers + ARRAY_SIZE(bad_headers); bad++) {
+		/* Some devices have more than most. */
+		if (bad->err == EFBIG && bad->tag == TAG_DATA && self->nic &&
+		    bad->size <= self->nic->max_state)
+			continue;
 		self->bad.len = 0;
 		ASSERT_EQ(0, record_add_header(&self->bad, bad->tag, bad->flags,
 					       bad->size));
@@ -360,9 +378,10 @@ TEST_F(stream, device_data_that_comes_twice_loads_as_precopy_sends_it)
 
 TEST_F(stream, a_broken_stream_stays_broken)
 {
-	static const char junk[64] = "junk";
+	char junk[64];
 	int fd;
 
+	memset(junk, 0xff, sizeof(junk));
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
 	EXPECT_EQ(-1, write(fd, junk, sizeof(junk)));
 	EXPECT_GT(0, mig_write_all(fd, self->good.data, self->good.len, 4096,

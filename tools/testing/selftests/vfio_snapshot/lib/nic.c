@@ -102,14 +102,14 @@ static const struct nic nics[] = {
 			{ EINVAL, MLX5_BAD_PARAM | SYNDROME }, { ENOMEM, MLX5_LIMIT },
 			{ EBUSY, MLX5_BUSY },
 		},
-		.waits_in = "mlx5_cmd_exec",
+		.waits_in = "mlx5_cmd_do",
 		.own_ndma = true,
 		.increments = true,
-		.late_save = true,
+		.late = true,
 		.halts = 2,
 		.still = 5,
-		/* A device that loads in chunks has no limit of its own. */
-		.max_state = 1ull << 40,
+		.max_state = 64ull << 30,
+		.window = 8ul << 20,
 	},
 };
 

@@ -46,13 +46,14 @@ struct nic {
 	bool own_ndma;		/* NDMA is a level of its own: its BAR answers */
 	bool own_objects;	/* the commands that make objects name the VF */
 	bool increments;	/* further images in precopy hold what changed */
-	bool late_save;		/* an image may be on its way when a state is reached */
+	bool late;		/* nobody waits for images taken ahead, or loaded */
 	/*
 	 * Commands of the blackout: those that halt a device, and all with one
 	 * final image but for the last one, with which the guest runs again
 	 */
 	unsigned int halts, still;
 	uint64_t max_state;	/* the largest state that its driver moves */
+	uint64_t window;	/* of a larger state, so much is in memory, twice; or 0 */
 };
 
 /* The row of the device: NULL for a device that is none of them */

@@ -12,6 +12,7 @@
 #define RECORD_OPTIONAL 1u
 
 #define TAG_DATA 0u
+#define TAG_STOP_COPY_SIZE 1u
 #define TAG_IDENT 0x44494e53u
 #define TAG_END 0x444e4553u
 

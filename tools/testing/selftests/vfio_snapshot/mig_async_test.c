@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An image that is taken ahead while nobody waits for it: the lab holds the
+ * command, and the data fd says what is there and what is not yet. Then images
+ * that hold what changed since the one before, and state that was set up anew.
+ */
+#include <fcntl.h>
+#include <poll.h>
+
+#include "lib/call.h"
+#include "lib/harness.h"
+#include "lib/lab.h"
+#include "lib/nic.h"
+#include "lib/work.h"
+
+#define ANSWER_MS 10000
+/* For what shall wait to be seen waiting */
+#define WAIT_MS 200
+#define SECONDS 60
+#define MIB (1024ul * 1024)
+#define PAD (4 * MIB)
+
+#define MEM_LEN (64 * 4096ul)
+#define EVERY_US 2000
+
+FIXTURE(async) {
+	struct vfio_dev dev;
+	uint64_t flags;
+	const struct nic *nic;
+	struct lab lab;
+	struct work work;
+	struct call call;
+	int fd;
+};
+
+FIXTURE_SETUP(async)
+{
+	self->fd = -1;
+	self->dev.fd = -1;
+	NEEDS_OURS();
+	self->nic = nic_of(test_env.bdf);
+	if (!self->nic || !self->nic->late)
+		SKIP(return, "the driver waits for each image");
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
+	NEEDS_STATE(self->flags, VFIO_DEVICE_STATE_PRE_COPY);
+	ASSERT_EQ(0, work_bring_up(&self->work, &self->dev));
+	lab_only_this_vf(&self->lab, true);
+}
+
+FIXTURE_TEARDOWN(async)
+{
+	/* First: what is held would hold up the rest. */
+	lab_close(&self->lab);
+	if (self->call.fn)
+		EXPECT_TRUE(call_over(&self->call, ANSWER_MS));
+	if (self->fd >= 0)
+		close(self->fd);
+	if (self->dev.fd >= 0)
+		vfio_dev_close(&self->dev);
+	work_free(&self->work);
+}
+
+static void set_nonblock(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+/* Without waiting: how many bytes came, and *@err what ended it */
+static size_t take_what_is_there(int fd, int *err)
+{
+	char some[4096];
+	size_t sum = 0;
+	ssize_t got;
+
+	set_nonblock(fd, true);
+	while ((got = read(fd, some, sizeof(some))) > 0)
+		sum += got;
+	*err = got ? errno : 0;
+	set_nonblock(fd, false);
+	return sum;
+}
+
+static bool is_ready(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1 && p.revents & POLLIN;
+}
+
+static int poll_forever(void *arg)
+{
+	return is_ready(*(int *)arg, -1) ? 0 : -EIO;
+}
+
+static int read_some(void *arg)
+{
+	char some[64];
+	ssize_t got = read(*(int *)arg, some, sizeof(some));
+
+	return got < 0 ? -errno : (int)got;
+}
+
+static bool wait_held(struct lab *lab, uint64_t held)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < ANSWER_MS; ms++) {
+		if (lab_get(lab, LAB_HELD) == held)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/* PRE_COPY, with the first image on its way and all that precedes it read */
+#define HOLD_FIRST_IMAGE() \
+	do { \
+		int _err; \
+		lab_drop(&self->lab, self->nic->op[NIC_SAVE], 1); \
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, \
+				     &self->fd)); \
+		ASSERT_TRUE(wait_held(&self->lab, 1)); \
+		EXPECT_GT(take_what_is_there(self->fd, &_err), 0); \
+		EXPECT_EQ(EAGAIN, _err); \
+	} while (0)
+
+TEST_F_TIMEOUT(async, a_state_is_reached_while_the_first_image_is_under_way, SECONDS)
+{
+	int err;
+
+	HOLD_FIRST_IMAGE();
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_PRE_COPY);
+	EXPECT_EQ(0, take_what_is_there(self->fd, &err));
+	EXPECT_EQ(EAGAIN, err);
+	EXPECT_FALSE(is_ready(self->fd, WAIT_MS));
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	EXPECT_TRUE(is_ready(self->fd, ANSWER_MS));
+	EXPECT_GT(take_what_is_there(self->fd, &err), 0);
+	EXPECT_EQ(ENOMSG, err);
+}
+
+TEST_F_TIMEOUT(async, poll_sleeps_until_the_image_is_there, SECONDS)
+{
+	HOLD_FIRST_IMAGE();
+	ASSERT_EQ(0, call_start(&self->call, poll_forever, &self->fd));
+	EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_EQ(0, self->call.ret);
+}
+
+TEST_F_TIMEOUT(async, read_waits_until_the_image_is_there, SECONDS)
+{
+	HOLD_FIRST_IMAGE();
+	ASSERT_EQ(0, call_start(&self->call, read_some, &self->fd));
+	EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+	/* Nobody else waits for it. */
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_PRE_COPY);
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_EQ(64, self->call.ret);
+}
+
+TEST_F_TIMEOUT(async, a_reset_ends_the_wait_of_poll_and_read, SECONDS)
+{
+	static int (*const waits[])(void *arg) = { poll_forever, read_some };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(waits); i++) {
+		HOLD_FIRST_IMAGE();
+		ASSERT_EQ(0, call_start(&self->call, waits[i], &self->fd));
+		EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+		EXPECT_EQ(0, vfio_dev_reset(&self->dev));
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+		ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+		EXPECT_EQ(waits[i] == read_some ? -ENODEV : 0, self->call.ret);
+		lab_set(&self->lab, LAB_RELEASE, 1);
+		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, true));
+		close(self->fd);
+		self->fd = -1;
+	}
+}
+
+static int stop_copy(void *arg)
+{
+	return mig_set(arg, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+}
+
+TEST_F_TIMEOUT(async, the_next_command_waits_for_the_image, SECONDS)
+{
+	uint64_t halts;
+
+	HOLD_FIRST_IMAGE();
+	halts = lab_count(&self->lab, self->nic->op[NIC_HALT]);
+	ASSERT_EQ(0, call_start(&self->call, stop_copy, &self->dev));
+	EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+	EXPECT_EQ(halts, lab_count(&self->lab, self->nic->op[NIC_HALT]));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_PRE_COPY);
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	EXPECT_EQ(0, self->call.ret);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_STOP_COPY);
+}
+
+TEST_F_TIMEOUT(async, an_image_that_failed_is_told_by_read_and_not_the_last_word, SECONDS)
+{
+	struct blob b = {};
+	struct load_result r;
+	int err;
+
+	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1,
+		 nic_status(self->nic, EBUSY), 0);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
+	EXPECT_EQ(-EBUSY, mig_read_all(self->fd, 4096, &b));
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_PRE_COPY);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	err = mig_read_all(self->fd, 4096, &b);
+	EXPECT_EQ(0, err);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	r = mig_load(&self->dev, b.data, b.len, 4096);
+	EXPECT_EQ(LOAD_OK, r.stage);
+	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_EQ(0, work_send(&self->work, 0, 1));
+	blob_free(&b);
+}
+
+/* What is read up to the temporary end; -1 if there is none */
+static long long drain(int fd)
+{
+	struct blob b = {};
+	int ret = mig_read_all(fd, MIB, &b);
+	long long len = b.len;
+
+	blob_free(&b);
+	return ret == -ENOMSG ? len : -1;
+}
+
+TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
+{
+	struct vfio_precopy_info info;
+	struct blob rest = {};
+	uint64_t saves;
+
+	if (!self->nic->increments)
+		SKIP(return, "each image is whole");
+	lab_vf_set(&self->lab, LAB_VF_PAD, PAD);
+	/* Written by nobody while it goes on: it is not set up anew. */
+	ASSERT_EQ(0, engine_start(&self->work.engine, VIRTIO_IOVA, MEM_LEN,
+				  EVERY_US, 0));
+	ASSERT_EQ(0, engine_wait(&self->work.engine, 3));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
+	EXPECT_LT(PAD, drain(self->fd));
+
+	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
+	EXPECT_EQ(0, info.initial_bytes);
+	EXPECT_LT(0, info.dirty_bytes);
+	EXPECT_GT(PAD / 4, info.dirty_bytes);
+	EXPECT_GT(PAD / 4, drain(self->fd));
+
+	/* Halted, it changes nothing. */
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL));
+	saves = lab_count(&self->lab, self->nic->op[NIC_SAVE]);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, mig_read_all(self->fd, MIB, &rest));
+	EXPECT_GT(PAD / 4, rest.len);
+	EXPECT_EQ(saves + 1, lab_count(&self->lab, self->nic->op[NIC_SAVE]));
+	blob_free(&rest);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	ASSERT_EQ(0, engine_stop(&self->work.engine));
+}
+
+TEST_F_TIMEOUT(async, nothing_new_costs_nothing, SECONDS)
+{
+	struct vfio_precopy_info info;
+	uint64_t saves;
+	int i;
+
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
+	EXPECT_LT(0, drain(self->fd));
+	saves = lab_count(&self->lab, self->nic->op[NIC_SAVE]);
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
+		EXPECT_EQ(0, info.initial_bytes);
+		EXPECT_EQ(0, info.dirty_bytes);
+		EXPECT_EQ(0, drain(self->fd));
+	}
+	EXPECT_EQ(saves, lab_count(&self->lab, self->nic->op[NIC_SAVE]));
+}
+
+TEST_F_TIMEOUT(async, state_that_was_set_up_anew_is_initial_data_again, SECONDS)
+{
+	uint32_t v2 = VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2;
+	struct vfio_precopy_info info;
+	bool has_v2;
+
+	has_v2 = !mig_feature(&self->dev, VFIO_DEVICE_FEATURE_SET | v2, NULL, 0);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
+	EXPECT_LT(0, drain(self->fd));
+	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
+	EXPECT_EQ(0, info.flags);
+
+	/* The guest's driver writes registers. */
+	ASSERT_EQ(0, work_send(&self->work, 0, 1));
+	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
+	if (!has_v2) {
+		EXPECT_EQ(0, info.flags);
+		EXPECT_LT(0, info.dirty_bytes);
+		SKIP(return, "the kernel has no PRECOPY_INFOv2");
+	}
+	EXPECT_EQ(VFIO_PRECOPY_INFO_REINIT, info.flags);
+	EXPECT_LT(0, info.initial_bytes);
+	EXPECT_EQ(0, info.dirty_bytes);
+	EXPECT_LT(0, drain(self->fd));
+	/* Once */
+	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
+	EXPECT_EQ(0, info.flags);
+	EXPECT_EQ(0, info.initial_bytes);
+}
+
+SNAPSHOT_TEST_MAIN

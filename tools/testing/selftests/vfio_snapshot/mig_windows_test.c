@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device whose state goes through a few windows of memory: however large it
+ * is, that is all the memory that it takes, and while the firmware has one
+ * window, whoever reads or writes the stream has another.
+ */
+#include <time.h>
+
+#include "lib/harness.h"
+#include "lib/lab.h"
+#include "lib/memcg.h"
+#include "lib/nic.h"
+#include "lib/records.h"
+
+#define KIB 1024ll
+#define MIB (1024 * KIB)
+#define CHUNKS 8
+/* What a cgroup's counters may be off by, and lists of pages */
+#define SLACK (2 * MIB)
+#define SECONDS 120
+/* What the firmware takes for each command, and the user for each chunk */
+#define TAKE_MS 150
+
+FIXTURE(windows) {
+	struct vfio_dev dev;
+	const struct nic *nic;
+	struct lab lab;
+	struct memcg cg;
+	struct blob stream;
+	uint8_t *buf;
+	long long size;		/* of the state, about */
+	int fd;
+};
+
+FIXTURE_SETUP(windows)
+{
+	int ret;
+
+	self->fd = -1;
+	self->dev.fd = -1;
+	NEEDS_OURS();
+	self->nic = nic_of(test_env.bdf);
+	if (!self->nic || !self->nic->window)
+		SKIP(return, "the driver holds a state as a whole");
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	ret = memcg_open(&self->cg, _metadata->name);
+	if (ret == -ENODEV || ret == -EACCES)
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	self->size = CHUNKS * self->nic->window - MIB;
+	lab_vf_set(&self->lab, LAB_VF_PAD, self->size);
+	self->buf = malloc(self->nic->window);
+	ASSERT_NE(NULL, self->buf);
+	/* So that none of it is new memory later */
+	memset(self->buf, 1, self->nic->window);
+}
+
+FIXTURE_TEARDOWN(windows)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	if (self->dev.fd >= 0)
+		vfio_dev_close(&self->dev);
+	lab_close(&self->lab);
+	memcg_close(&self->cg);
+	blob_free(&self->stream);
+	free(self->buf);
+}
+
+static unsigned int now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* All of the stream, with a pause behind each window: bytes, or -errno */
+static long long read_slowly(int fd, uint8_t *buf, size_t window, unsigned int ms)
+{
+	long long sum = 0;
+	size_t at = 0;
+	ssize_t got;
+
+	while ((got = read(fd, buf + at, window - at)) > 0) {
+		sum += got;
+		at += got;
+		if (at < window)
+			continue;
+		at = 0;
+		usleep(ms * 1000);
+	}
+	return got ? -errno : sum;
+}
+
+static int write_slowly(int fd, const struct blob *b, size_t window, unsigned int ms)
+{
+	size_t at, len;
+	int ret = 0;
+
+	for (at = 0; !ret && at < b->len; at += len) {
+		len = b->len - at < window ? b->len - at : window;
+		ret = mig_write_all(fd, b->data + at, len, MIB, NULL);
+		usleep(ms * 1000);
+	}
+	return ret;
+}
+
+/* One for the user, one for the firmware */
+#define MAY_TAKE() ((long long)(2 * self->nic->window + SLACK))
+
+TEST_F_TIMEOUT(windows, saving_takes_no_more_memory_than_two_windows, SECONDS)
+{
+	long long before, peak, held, sum;
+
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	before = memcg_kernel(&self->cg);
+	peak = memcg_current(&self->cg);
+	memcg_peak(&self->cg);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd));
+	held = memcg_kernel(&self->cg) - before;
+	/* Or it is charged to nobody. */
+	EXPECT_LE(self->nic->window - SLACK, held);
+	EXPECT_GE(MAY_TAKE(), held);
+	sum = read_slowly(self->fd, self->buf, self->nic->window, 0);
+	EXPECT_LT(self->size, sum);
+	held = memcg_kernel(&self->cg) - before;
+	EXPECT_GE(MAY_TAKE(), held);
+	peak = memcg_peak(&self->cg) - peak;
+	EXPECT_GE(MAY_TAKE(), peak);
+	TH_LOG("%lld MiB saved: peak %lld kB, held %lld kB", sum / MIB, peak / KIB,
+	       held / KIB);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_LE(memcg_settle(&self->cg, before + SLACK), before + SLACK);
+}
+
+TEST_F_TIMEOUT(windows, loading_takes_no_more_memory_than_two_windows, SECONDS)
+{
+	long long before, peak, held;
+
+	ASSERT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	before = memcg_kernel(&self->cg);
+	peak = memcg_current(&self->cg);
+	memcg_peak(&self->cg);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &self->fd));
+	ASSERT_EQ(0, write_slowly(self->fd, &self->stream, self->nic->window, 0));
+	held = memcg_kernel(&self->cg) - before;
+	EXPECT_LE(self->nic->window - SLACK, held);
+	EXPECT_GE(MAY_TAKE(), held);
+	peak = memcg_peak(&self->cg) - peak;
+	EXPECT_GE(MAY_TAKE(), peak);
+	TH_LOG("%zu MiB loaded: peak %lld kB, held %lld kB",
+	       (size_t)(self->stream.len / MIB), peak / KIB, held / KIB);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_LE(memcg_settle(&self->cg, before + SLACK), before + SLACK);
+}
+
+/* Less than three quarters of what the two take one after the other */
+#define EXPECT_OVERLAP(what, took) \
+	do { \
+		unsigned int _took = (took); \
+		TH_LOG(what ": %u ms; firmware and user take %u ms each", _took, \
+		       CHUNKS * TAKE_MS * slowness()); \
+		EXPECT_GT(2 * CHUNKS * TAKE_MS * slowness() * 3 / 4, _took); \
+		/* Or nothing was delayed. */ \
+		EXPECT_LE((CHUNKS - 1) * TAKE_MS * slowness(), _took); \
+	} while (0)
+
+TEST_F_TIMEOUT(windows, the_firmware_saves_a_chunk_while_another_is_read, SECONDS)
+{
+	unsigned int began, ms = TAKE_MS * slowness();
+
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	lab_only_this_vf(&self->lab, true);
+	lab_delay(&self->lab, ms * 1000);
+	began = now_ms();
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd));
+	EXPECT_LT(self->size, read_slowly(self->fd, self->buf, self->nic->window, ms));
+	EXPECT_OVERLAP("saving", now_ms() - began);
+	lab_delay(&self->lab, 0);
+}
+
+TEST_F_TIMEOUT(windows, the_firmware_loads_a_chunk_while_another_is_written, SECONDS)
+{
+	unsigned int began, ms = TAKE_MS * slowness();
+
+	ASSERT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &self->fd));
+	lab_only_this_vf(&self->lab, true);
+	lab_delay(&self->lab, ms * 1000);
+	began = now_ms();
+	ASSERT_EQ(0, write_slowly(self->fd, &self->stream, self->nic->window, ms));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	EXPECT_OVERLAP("loading", now_ms() - began);
+	lab_delay(&self->lab, 0);
+	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+}
+
+TEST_F_TIMEOUT(windows, a_chunk_that_fails_ends_the_stream_and_not_the_device, SECONDS)
+{
+	long long got;
+
+	lab_fail(&self->lab, self->nic->op[NIC_SAVE], CHUNKS / 2,
+		 nic_status(self->nic, EBUSY), 0);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd));
+	got = read_slowly(self->fd, self->buf, self->nic->window, 0);
+	EXPECT_EQ(-EBUSY, got);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_STOP_COPY);
+	lab_fail_off(&self->lab);
+	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
+	EXPECT_LT(self->size, self->stream.len);
+}
+
+SNAPSHOT_TEST_MAIN
