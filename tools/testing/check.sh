@@ -45,6 +45,7 @@ install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/insta
 migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 migration-mixed		check		$vm_needs,migration	400	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
+migration-mlx5		check		$vm_needs,migration	400	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 "
 
 # lookup SUITE: sets needs, limit, where, command.

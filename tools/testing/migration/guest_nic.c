@@ -5,9 +5,9 @@
  * and translated anew costs seconds in a VM in a VM.
  */
 #include "guest_nic.h"
+#include "guest_pci.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -18,17 +18,6 @@
 
 #define SCAN_US	100000
 #define POLL_US	500000		/* it may never come: it is not waited for at the others' cost */
-
-static void rescan_pci(void)
-{
-	int fd = open("/sys/bus/pci/rescan", O_WRONLY);
-
-	if (fd < 0)
-		return;
-	if (write(fd, "1", 1) != 1)
-		perror("rescan");
-	close(fd);
-}
 
 static void print_attribute(const char *ifname, const char *what, const char *attribute)
 {
@@ -65,7 +54,7 @@ int guest_nic_up(const char *who, const char *ifname, const char *address, bool 
 	while (!if_nametoindex(ifname)) {
 		usleep(scan ? SCAN_US : POLL_US);
 		if (scan)
-			rescan_pci();
+			guest_pci_rescan();
 	}
 	printf("%snic %s", who, ifname);
 	print_attribute(ifname, "vendor", "device/../vendor");

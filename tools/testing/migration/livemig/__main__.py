@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .bed import Bed, Setup
-from .machine import stock_qemu
+from .bed import TRACKING, Bed, Setup
+from .machine import MEMORY_MIB, Guest, stock_qemu
 from .output import Demo, Output, Tap
-from .plans import DEMO, FULL, TEN, THERE_AND_BACK, VERSIONS, Step
+from .plans import BOTH, DEMO, FIGURES, FULL, TEN, THERE_AND_BACK, VERSIONS, WRITES, Step
 from .timeline import verdict
 from .vf import Vf
 from .wait import Failure
@@ -23,13 +23,16 @@ PLANS = {
     "versions": VERSIONS,
     "there-and-back": THERE_AND_BACK,
     "ten": TEN,
+    "writes": WRITES,
+    "both": BOTH,
+    "figures": FIGURES,
 }
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="livemig")
-    parser.add_argument("--driver", required=True, help="the VFs' driver; or two, with a comma")
-    parser.add_argument("--interface", required=True, help="the PF's network interface")
+    parser.add_argument("--driver", required=True, help="the VFs' drivers, for the record")
+    parser.add_argument("--interface", default="", help="the PF's network interface")
     parser.add_argument("--parts", required=True, type=Path, help="what prepare.sh built")
     parser.add_argument("--work", required=True, type=Path, help="folder for logs and sockets")
     parser.add_argument("--flip", help="corrupt the byte that L1 sends at this offset")
@@ -37,7 +40,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--plan", choices=PLANS, default="full", help="what to do")
     parser.add_argument("--stock", required=True, type=Path, help="the older QEMU")
     parser.add_argument("--firmware", required=True, type=Path, help="folder with its firmware")
-    parser.add_argument("vf", nargs="+", help="PCI addresses of the VFs: the guest's, the others")
+    parser.add_argument("--memory", type=int, default=MEMORY_MIB, help="the guest's, in MiB")
+    parser.add_argument("--tracking", choices=TRACKING, default="nobody",
+                        help="who tells QEMU what a ConnectX VF writes to")  # fmt: skip
+    parser.add_argument("vf", nargs="+", help="ADDRESS=DRIVER of the VFs: the guest's, the others")
     return parser.parse_args()
 
 
@@ -46,17 +52,18 @@ def _on_signal(number: int, _: Any) -> None:
 
 
 def _setup(args: argparse.Namespace) -> Setup:
-    vfs = tuple(Vf(f"VF{number}", bdf) for number, bdf in enumerate(args.vf))
+    wants = [vf.split("=") for vf in args.vf]
+    vfs = tuple(Vf(f"VF{number}", bdf) for number, (bdf, _) in enumerate(wants))
     half = len(vfs) // 2
-    drivers = args.driver.split(",")
-    for vf, wanted in zip(vfs, [drivers[0]] * half + [drivers[-1]] * half, strict=True):
+    for vf, (_, wanted) in zip(vfs, wants, strict=True):
         if vf.driver != wanted:
             raise Failure(f"{vf.name} ({vf.bdf}) is bound to {vf.driver}, not to {wanted}")
     options = ["-f", args.flip] if args.flip else []
     options += ["-r", args.rate] if args.rate else []
     return Setup(
-        args.driver, args.interface, (vfs[:half], vfs[half:]), args.parts, args.work, options,
-        stock_qemu(args.stock, args.firmware),
+        args.driver, args.interface, (vfs[:half], vfs[half:]),
+        Guest(args.parts, args.memory), args.work, options,
+        stock_qemu(args.stock, args.firmware), args.tracking,
     )  # fmt: skip
 
 
@@ -64,6 +71,7 @@ def _timeline(bed: Bed, intact: bool) -> dict[str, Any]:
     to_l1, to_guest = bed.transferred()
     return {
         "driver": bed.setup.driver,
+        "memory_mib": bed.setup.guest.memory_mib,
         "transfer": {"intact": intact, "bytes_to_l1": to_l1, "bytes_to_guest": to_guest},
         "migrations": [record.as_json() for record in bed.records],
     }

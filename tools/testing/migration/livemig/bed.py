@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .machine import BACKPORT, Machine, Qemu, nic_arguments, nic_id, port_id
-from .migrate import Record, destination
+from .engine import Engine
+from .machine import BACKPORT, Guest, Machine, Qemu, nic_arguments, nic_id, port_id
+from .migrate import DOWNTIME_LIMIT_MS, TRACKED_LIMIT_MS, Record, destination
 from .traffic import TCP_PORT, Totals, Transfer
 from .vf import Vf
 from .wait import Failure, now_ms, until
@@ -26,15 +27,23 @@ EVIDENCE = {
 }
 
 
+# Who tells QEMU of the pages that a ConnectX VF writes to; its x-device-dirty-page-tracking.
+TRACKING = {
+    "nobody": "off",  # QEMU takes every page for written to
+    "device": "on",
+}
+
+
 @dataclass(frozen=True)
 class Setup:
     driver: str
     interface: str  # the PF's network interface in L1
     sides: tuple[tuple[Vf, ...], tuple[Vf, ...]]  # as many VFs as the guest has NICs; twice
-    parts: Path  # what prepare.sh built
+    guest: Guest
     work: Path
     options: list[str]  # for L1's end of the transfers
     stock: Qemu
+    tracking: str  # one of TRACKING
 
 
 class Bed:
@@ -46,6 +55,7 @@ class Bed:
         self.begin = now_ms()
         self._machine: Machine | None = None
         self.transfers: list[Transfer] = []
+        self.engine: Engine | None = None
         self._cleanup: list[Callable[[], None]] = []
 
     @property
@@ -64,43 +74,67 @@ class Bed:
         return machine
 
     def start_guest(self) -> None:
-        """Load the snapshot, plug the VFs in, and wait for the transfers."""
+        """Load the snapshot, plug the VFs in, and wait for the transfers and the engine."""
         setup = self.setup
         # Held until all VFs are there: the guest then finds them at once, and in order.
-        snapshot = ["-S", "-incoming", f"file:{setup.parts / 'snapshot'}"]
-        machine = self._keep(Machine("vm0", setup.parts, setup.work, snapshot))
+        snapshot = ["-S", "-incoming", f"file:{setup.guest.snapshot}"]
+        machine = self._keep(Machine("vm0", setup.guest, setup.work, snapshot))
         self._machine = machine
-        for number in range(len(self.at)):
+        for number in range(sum(not vf.connectx for vf in self.at)):
             transfer = Transfer(
-                number, setup.parts / "traffic", setup.work, setup.interface, setup.options
+                number, setup.guest.parts / "traffic", setup.work, setup.interface, setup.options
             )
             self._cleanup.append(transfer.kill)
             self.transfers.append(transfer)
             transfer.guest.follow(machine.status)
+        if any(vf.connectx for vf in self.at):
+            self.engine = Engine()
+            self.engine.follow(machine.status)
         until("the snapshot to be loaded", GUEST_SECONDS, lambda: _loaded(machine), step=0.1)
         for number, vf in enumerate(self.at):
-            machine.command("device_add", **nic_arguments(number, vf.bdf))
+            machine.command("device_add", **nic_arguments(number, vf.bdf, **self._options(vf, setup.tracking)))
         machine.command("cont")
-        until("the guest's transfers", GUEST_SECONDS, self._is_up, step=0.1)
+        until("the guest to use its devices", GUEST_SECONDS, self._is_up, step=0.1)
+
+    @staticmethod
+    def _options(vf: Vf, tracking: str) -> dict[str, str]:
+        return {"x-device-dirty-page-tracking": TRACKING[tracking]} if vf.connectx else {}
 
     def _is_up(self) -> bool:
         if not self.machine.alive():
             raise Failure(f"the guest's QEMU ended (exit {self.machine.exit_code})")
         for transfer in self.transfers:
             transfer.update()
-        return all(transfer.guest.said("up") for transfer in self.transfers)
+        up = all(transfer.guest.said("up") for transfer in self.transfers)
+        return up and (not self.engine or self.engine.is_up())
 
-    def destination(self, qemu: Qemu = BACKPORT, **options: Any) -> Machine:
+    @property
+    def tracked(self) -> bool:
+        """QEMU knows what all devices write to: not that of a virtio VF."""
+        return not self.transfers and self.setup.tracking == "device"
+
+    @property
+    def limit_ms(self) -> int:
+        return TRACKED_LIMIT_MS if self.tracked else DOWNTIME_LIMIT_MS
+
+    def destination(self, qemu: Qemu = BACKPORT, *, blind: bool = False, **options: Any) -> Machine:
+        """Blind: once it is a source, it hears of none of the pages that its devices write to."""
         name = f"vm{len(self.machines)}"
         setup = self.setup
+        tracking = "device" if blind else setup.tracking
         return self._keep(
-            destination(name, self.other, setup.parts, setup.work, qemu, **options)
+            destination(
+                name, [(vf, {**self._options(vf, tracking), **options}) for vf in self.other],
+                setup.guest, setup.work, qemu, setup.guest.parts / "blind.so" if blind else None,
+            )
         )  # fmt: skip
 
     def moved_to(self, machine: Machine) -> None:
         """The guest is there now; the machine it was in ends."""
         for transfer in self.transfers:
             transfer.guest.follow(machine.status)
+        if self.engine:
+            self.engine.follow(machine.status)
         before = self.machine
         self._machine = machine
         self.at = self.other
@@ -131,14 +165,14 @@ class Bed:
     def progress(self, base: list[Totals]) -> list[Totals]:
         """Wait until every NIC has carried something in both directions."""
         return [
-            transfer.wait_progress(at, PROGRESS_BYTES // len(self.at), PROGRESS_SECONDS)
+            transfer.wait_progress(at, PROGRESS_BYTES // len(base), PROGRESS_SECONDS)
             for transfer, at in zip(self.transfers, base, strict=True)
         ]
 
     def gaps(self, begin: float, end: float) -> tuple[float, float]:
         """The longest silence of any NIC's transfer, to L1 and to the guest."""
         gaps = [transfer.gaps(begin, end) for transfer in self.transfers]
-        return max(gap[0] for gap in gaps), max(gap[1] for gap in gaps)
+        return max((gap[0] for gap in gaps), default=0.0), max((gap[1] for gap in gaps), default=0.0)
 
     def reports(self) -> list[int]:
         """How often each of the guest's ends has reported; for guest_gap."""
@@ -172,7 +206,7 @@ class Bed:
 
     def flip_is_seen(self) -> str:
         """Send one wrong byte over loopback; return what the receiver says of it."""
-        program = str(self.setup.parts / "traffic")
+        program = str(self.setup.guest.parts / "traffic")
         port = str(TCP_PORT + 1)
         bad = ["-f", str(FLIPPED_OFFSET), "127.0.0.1", port]
         with subprocess.Popen(

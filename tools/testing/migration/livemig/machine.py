@@ -17,6 +17,7 @@ from .wait import Failure, until
 
 MEMORY_MIB = 112
 NICS = 2  # at most; each has a port of its own
+WAITING = NICS + 1  # what waits for a device in the snapshot: a transfer for each NIC, and the engine
 START_SECONDS = 60
 
 # Where TCG runs in TCG, each branch-free piece of code costs about a millisecond when it first
@@ -35,6 +36,7 @@ TRACES = (
     "vfio_load_state_device_data",
     "vfio_load_state",
     "vfio_load_bufs_thread_end",
+    "vfio_device_dirty_tracking_start",
 )
 _STATE = re.compile(r"vfio_migration_set_device_state +\((\S+)\) state (\S+)")
 
@@ -56,6 +58,19 @@ def stock_qemu(program: Path, firmware: Path) -> Qemu:
     return Qemu("stock", str(program), ("-L", str(firmware), "-L", "/usr/share/seabios"))
 
 
+@dataclass(frozen=True)
+class Guest:
+    """What prepare.sh built, and which of its snapshots."""
+
+    parts: Path
+    memory_mib: int = MEMORY_MIB
+
+    @property
+    def snapshot(self) -> Path:
+        ending = "" if self.memory_mib == MEMORY_MIB else f"-{self.memory_mib}"
+        return self.parts / f"snapshot{ending}"
+
+
 def nic_id(number: int) -> str:
     return f"nic{number}"
 
@@ -64,7 +79,8 @@ def port_id(number: int) -> str:
     return f"rp{number}"
 
 
-def _arguments(parts: Path) -> list[str]:
+def _arguments(guest: Guest) -> list[str]:
+    parts = guest.parts
     ports = []
     for number in range(NICS):
         ports += [
@@ -72,7 +88,7 @@ def _arguments(parts: Path) -> list[str]:
                        f"slot={number + 1},mem-reserve=1M,pref64-reserve=1M",
         ]  # fmt: skip
     return [
-        "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(MEMORY_MIB),
+        "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(guest.memory_mib),
         # The newest machine that every QEMU here knows.
         "-M", "pc-q35-10.0,sata=off,smbus=off,usb=off,vmport=off,hpet=off",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -85,8 +101,8 @@ def _arguments(parts: Path) -> list[str]:
 class Machine:
     """A QEMU that runs the guest, or waits to take it over."""
 
-    def __init__(self, name: str, parts: Path, work: Path, extra: list[str],
-                 qemu: Qemu = BACKPORT) -> None:  # fmt: skip
+    def __init__(self, name: str, guest: Guest, work: Path, extra: list[str],
+                 qemu: Qemu = BACKPORT, preload: Path | None = None) -> None:  # fmt: skip
         self.name = name
         self.qemu = qemu
         self.console = work / f"{name}.console"  # ttyS0: the guest's kernel
@@ -95,7 +111,7 @@ class Machine:
         self.trace = work / f"{name}.trace"  # and what it says of the device's state
         self.exit_code: int | None = None
         monitor = work / f"{name}.qmp"
-        command = [qemu.program, *qemu.options, *_arguments(parts), *extra]
+        command = [qemu.program, *qemu.options, *_arguments(guest), *extra]
         for number, path in enumerate((self.console, self.status)):
             path.write_bytes(b"")
             command += ["-chardev", f"file,id=tty{number},path={path}",
@@ -109,8 +125,9 @@ class Machine:
             log.flush()
             # pylint: disable-next=consider-using-with
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
-            )
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                env={**os.environ, "LD_PRELOAD": str(preload)} if preload else None,
+            )  # fmt: skip
         try:
             self.qmp = until(
                 f"{name}: QEMU's monitor", START_SECONDS, lambda: self._connected(monitor)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .machine import NICS, Machine, Qemu, nic_arguments, nic_id
+from .machine import NICS, Guest, Machine, Qemu, nic_arguments, nic_id
 from .vf import Vf
 from .wait import Failure, now_ms, until
 
@@ -17,10 +17,14 @@ SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
 FAST = 1 << 40
 # Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
 DOWNTIME_LIMIT_MS = 60000
+# With it, the guest is to be stopped when what is left takes no longer than this.
+TRACKED_LIMIT_MS = 1000
 # In the trace of a destination: a piece of device state that the kernel took.
 LOADED = r"vfio_load_state_device_data .*?size (\d+) ret 0"
 # In that of a source: one that was sent.
 SAVED = r"vfio_save_block .*?data_size (\d+)"
+# In that of a source: the devices have been asked to note what they write to.
+TRACKED = r"vfio_device_dirty_tracking_start "
 # A device whose state went over channels of its own (source; destination).
 SENT_APART = r"vfio_save_complete_precopy_thread_end .* ret 1\b"  # true
 TAKEN_APART = r"vfio_load_bufs_thread_end "
@@ -67,6 +71,8 @@ class Record:
     devices_sent_apart: int = 0
     devices_taken_apart: int = 0
     memory_bytes: int = 0
+    memory_bytes_stopped: int | None = None  # of those: sent while the guest was stopped
+    tracked: bool = False  # the devices have told QEMU of the pages that they wrote to
     silence_to_l1_ms: float | None = None
     silence_to_guest_ms: float | None = None
     silence_guest_clock_ms: float | None = None
@@ -78,16 +84,16 @@ class Record:
         return asdict(self)
 
 
-def destination(name: str, vfs: tuple[Vf, ...], parts: Path, work: Path, qemu: Qemu,
-                **options: Any) -> Machine:  # fmt: skip
-    """A QEMU that has the VFs and waits for the guest."""
+def destination(name: str, vfs: list[tuple[Vf, dict[str, Any]]], guest: Guest, work: Path,
+                qemu: Qemu, preload: Path | None) -> Machine:  # fmt: skip
+    """A QEMU that has the VFs, with options of theirs, and waits for the guest."""
     arguments = ["-incoming", "defer"]
-    for number, vf in enumerate(vfs):
+    for number, (vf, options) in enumerate(vfs):
         arguments += ["-device", json.dumps(nic_arguments(number, vf.bdf, **options))]
-    return Machine(name, parts, work, arguments, qemu)
+    return Machine(name, guest, work, arguments, qemu, preload)
 
 
-def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode) -> None:
+def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_ms: int) -> None:
     wanted = {
         "events": True,
         # The destination's verdict counts: without it the source may have ended already.
@@ -101,7 +107,7 @@ def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode) -> Non
         capabilities=[{"capability": k, "state": v} for k, v in wanted.items()],
     )
     machine.command(
-        "migrate-set-parameters", downtime_limit=DOWNTIME_LIMIT_MS, max_bandwidth=bandwidth,
+        "migrate-set-parameters", downtime_limit=limit_ms, max_bandwidth=bandwidth,
         multifd_channels=CHANNELS,
     )  # fmt: skip
     apart = "on" if mode.apart else "off"
@@ -132,16 +138,18 @@ class Migration:
     """The source's side of it; what the destination does is seen in its events."""
 
     def __init__(self, source: Machine, dest: Machine | None, uri: str, *, bandwidth: int = FAST,
-                 pause: bool = False, mode: Mode = PLAIN) -> None:  # fmt: skip
+                 pause: bool = False, mode: Mode = PLAIN,
+                 limit_ms: int = DOWNTIME_LIMIT_MS) -> None:  # fmt: skip
         self.source = source
         self.dest = dest
         self.mode = mode
         # The source's trace tells of its earlier migrations as well.
-        self._seen = (len(source.traced(SAVED)), source.count(SENT_APART), len(source.states()))
+        self._seen = (len(source.traced(SAVED)), source.count(SENT_APART), len(source.states()),
+                      source.count(TRACKED))  # fmt: skip
         if dest:
-            _configure(dest, bandwidth, False, mode)
+            _configure(dest, bandwidth, False, mode, limit_ms)
             dest.command("migrate-incoming", uri=uri)
-        _configure(source, bandwidth, pause, mode)
+        _configure(source, bandwidth, pause, mode, limit_ms)
         self.begin = now_ms()
         self.end: float | None = None
         source.command("migrate", uri=uri)
@@ -212,7 +220,9 @@ class Migration:
         record.downtime_ms = status.get("downtime")
         record.memory_bytes = status.get("ram", {}).get("transferred", 0)
         record.device_bytes_saved = status.get("vfio", {}).get("transferred", 0)
-        blocks, apart, _ = self._seen
+        record.memory_bytes_stopped = status.get("ram", {}).get("downtime-bytes")
+        blocks, apart, _, tracked = self._seen
+        record.tracked = self.source.count(TRACKED) > tracked
         record.device_bytes_in_line = sum(self.source.traced(SAVED)[blocks:])
         record.devices_sent_apart = self.source.count(SENT_APART) - apart
         if self.dest:

@@ -14,6 +14,7 @@ from .scenario import (
     cancel_precopy,
     finish,
     kernel_log,
+    lose_pages,
     lose_destination,
     lose_destination_midway,
     move,
@@ -32,15 +33,23 @@ class Step:
     checks: list[str]
 
 
-def _move_step(what: str, hop: Hop = Hop()) -> Step:
+# What a guest uses its VFs for: (when that begins, after a migration).
+TRANSFER = "transfer"
+ENGINE = "engine"
+
+
+def _move_step(what: str, hop: Hop = Hop(), uses: tuple[str, ...] = (TRANSFER,)) -> Step:
+    engine = [f"{what}: every word that the engine wrote is right, and it goes on"]
+    transfer = [f"{what}: the transfer goes on both ways through every VF"]
     return Step(
         partial(move, hop=hop),
         [
             f"{what}: the migration completes and carries device state",
             f"{what}: the devices walk their states in order, and together",
             f"{what}: all device state that was saved is loaded",
+            *(engine if ENGINE in uses else []),
             f"{what}: the source's VFs are released and unbound",
-            f"{what}: the transfer goes on both ways through every VF",
+            *(transfer if TRANSFER in uses else []),
         ],
     )
 
@@ -55,10 +64,18 @@ def _stay_step(action: Action, what: str) -> Step:
     )
 
 
-_START = Step(
-    start,
-    ["the guest's only network devices are VFs", "the transfer runs both ways through every VF"],
-)
+def _start(*uses: str) -> Step:
+    checks = {
+        ENGINE: "the engine writes to the guest's memory, every word of which is right",
+        TRANSFER: "the transfer runs both ways through every VF",
+    }
+    return Step(
+        start,
+        ["the guest's only network devices are VFs", *(checks[use] for use in checks if use in uses)],
+    )
+
+
+_START = _start(TRANSFER)
 _FINISH = Step(finish, ["every byte of the transfer arrived once and in order, both ways"])
 _KERNEL_LOG = Step(kernel_log, ["L1's kernel had nothing to complain of"])
 
@@ -82,6 +99,18 @@ TEN = [
     _FINISH,
     _KERNEL_LOG,
 ]
+# A guest with a ConnectX VF; for figures; and one that has a VF of either kind.
+WRITES = [
+    _start(ENGINE),
+    _move_step("there", Hop(to_blind=True), (ENGINE,)),
+    Step(lose_pages, ["back, without word of the pages written to: the guest misses some"]),
+    _KERNEL_LOG,
+]
+FIGURES = [_start(ENGINE), _move_step("there", uses=(ENGINE,)), _move_step("back", uses=(ENGINE,))]
+BOTH = [
+    _start(ENGINE, TRANSFER), _move_step("there", uses=(ENGINE, TRANSFER)),
+    _move_step("back", uses=(ENGINE, TRANSFER)), _FINISH, _KERNEL_LOG,
+]  # fmt: skip
 THERE_AND_BACK = [_START, _move_step("there"), _move_step("back"), _FINISH, _KERNEL_LOG]
 
 

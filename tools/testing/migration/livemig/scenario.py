@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .bed import FLIPPED_OFFSET, QUIET_MS, Bed
+from .engine import LOST
 from .machine import BACKPORT, Machine
-from .migrate import LOADED, PLAIN, SLOW, Migration, Mode, Record, Sink
+from .migrate import LOADED, PLAIN, SLOW, TRACKED_LIMIT_MS, Migration, Mode, Record, Sink
 from .output import Output
 from .states import (
     ALONE,
@@ -39,6 +40,7 @@ class Hop:
 
     to_stock: bool = False
     mode: Mode = PLAIN
+    to_blind: bool = False  # see Bed.destination
 
 
 def _sums(base: list[Totals], now: list[Totals]) -> dict[str, int]:
@@ -57,7 +59,7 @@ def _addresses(vfs: tuple[Vf, ...]) -> str:
 
 
 def _interrupts(vfs: tuple[Vf, ...]) -> list[int]:
-    return [vf.interrupts() for vf in vfs]
+    return [vf.interrupts() for vf in vfs if not vf.connectx]
 
 
 def _all_more(before: list[int], now: list[int]) -> bool:
@@ -93,6 +95,13 @@ def start(bed: Bed, out: Output, names: list[str]) -> None:
     lines = [line for transfer in bed.transfers for line in transfer.guest.lines]
     nics = ", ".join(line for line in lines if line.startswith("nic "))
     out.check(names[0], bed.only_nics_are_vfs(), f"{bed.nics()}, the guest's driver found: {nics}")
+    if bed.engine:
+        begin = bed.engine.wait_pass(1)
+        now = bed.engine.wait_pass(1)
+        out.check(names[1], now.before >= begin.after > begin.before, f"{begin}\n{now}")
+        names = names[1:]
+    if not bed.transfers:
+        return
 
     received = bed.received()
     base = bed.totals()
@@ -102,7 +111,7 @@ def start(bed: Bed, out: Output, names: list[str]) -> None:
     gap = bed.gaps(begin, now_ms())
     passed = bed.received() - received
     interrupts = _interrupts(bed.at)
-    good = passed >= _sums(base, now)["to_l1"] and min(interrupts) > 0
+    good = passed >= _sums(base, now)["to_l1"] and all(interrupts)
     out.check(
         names[1], good,
         f"{_sums(base, now)}, {passed} bytes received by {bed.setup.interface}, "
@@ -146,11 +155,11 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     name = f"{_names(source)} to {_names(target)}"
     record = Record(name, _addresses(source), _addresses(target))
     out.note(f"{record.name}: starting the destination's QEMU ({qemu.name})")
-    dest = bed.destination(qemu)
+    dest = bed.destination(qemu, blind=hop.to_blind)
     base, reports = bed.totals(), bed.reports()
 
     uri = f"unix:{bed.setup.work / dest.name}.migration"
-    migration = Migration(bed.machine, dest, uri, mode=hop.mode)
+    migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=bed.limit_ms)
     resumed = migration.wait_runs(dest)
     migration.wait("completed")
     migration.fill(record, resumed)
@@ -170,6 +179,9 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     out.check(names[2], good, detail)
 
     bed.moved_to(dest)
+    if bed.engine:
+        _engine_after(bed, record, out, names[3])
+        names = [*names[:3], *names[4:]]
     for vf in source:
         vf.unbind()
     good = not any(vf.driver for vf in source) and dest.opened() >= {vf.group for vf in target}
@@ -177,17 +189,60 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
         names[3], good, f"{_names(source)} without a driver, QEMU holds {sorted(dest.opened())}"
     )
 
-    interrupts, used = _interrupts(target), dest.cpu_seconds()
-    _after(bed, record, migration.begin, base, reports)
-    now = _interrupts(target)
-    out.check(
-        names[4], bed.only_nics_are_vfs() and _all_more(interrupts, now),
-        f"{_describe(record)}, {now} interrupts of {_names(target)}, "
-        f"{dest.cpu_seconds() - used:.1f} s of processor",
-    )  # fmt: skip
+    if bed.transfers:
+        _transfers_after(bed, record, out, names[4], migration.begin, base, reports)
     for vf in source:
         vf.rebind()
     out.migrated(record)
+
+
+def _transfers_after(bed: Bed, record: Record, out: Output, name: str, begin: float,
+                     base: list[Totals], reports: list[int]) -> None:  # fmt: skip
+    target, dest = bed.at, bed.machine
+    interrupts, used = _interrupts(target), dest.cpu_seconds()
+    _after(bed, record, begin, base, reports)
+    now = _interrupts(target)
+    out.check(
+        name, bed.only_nics_are_vfs() and _all_more(interrupts, now),
+        f"{_describe(record)}, {now} interrupts of {_names(target)}, "
+        f"{dest.cpu_seconds() - used:.1f} s of processor",
+    )  # fmt: skip
+
+
+def _engine_after(bed: Bed, record: Record, out: Output, name: str) -> None:
+    """Every word is right, as looked at wholly on this side; and more are written."""
+    engine = bed.engine
+    assert engine
+    left = engine.last()
+    engine.wait_pass(1)  # it began over there, perhaps
+    here = engine.wait_pass(1)
+    good = left is not None and here.after > here.before > left.after
+    good = good and record.tracked == bed.tracked
+    out.check(name, good, f"before: {left}\nafter: {here}\n{_cost(record)}")
+
+
+def _cost(record: Record) -> str:
+    return (
+        f"pages tracked by {'the device' if record.tracked else 'nobody'}; stopped for "
+        f"{record.stopped_ms} ms, QEMU's downtime {record.downtime_ms} ms, "
+        f"{record.memory_bytes_stopped} of {record.memory_bytes} bytes of memory sent then"
+    )
+
+
+def lose_pages(bed: Bed, out: Output, names: list[str]) -> None:
+    """A migration by a blind QEMU: this is how it looks when pages are not sent again."""
+    dest = bed.destination()
+    engine = bed.engine
+    assert engine
+    out.note("a migration by a QEMU that hears of no page that the VF writes to")
+    uri = f"unix:{bed.setup.work / dest.name}.migration"
+    migration = Migration(bed.machine, dest, uri, limit_ms=TRACKED_LIMIT_MS)
+    migration.wait_runs(dest)
+    migration.wait("completed")
+    bed.moved_to(dest)
+    said = engine.wait_lost()
+    lost = LOST.search(said)
+    out.check(names[0], bool(lost) and int(lost[1]) > 0, said)
 
 
 def _all_loaded(record: Record, mode: Mode, devices: int) -> tuple[bool, str]:

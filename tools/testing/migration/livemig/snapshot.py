@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .machine import NICS, Machine
+from .machine import MEMORY_MIB, WAITING, Guest, Machine
 from .wait import Failure, until
 
 BOOT_SECONDS = 120
@@ -22,7 +22,7 @@ def _waiting(machine: Machine) -> bool:
     text = machine.status.read_text(encoding="utf-8", errors="replace")
     if "error" in text:
         raise Failure(f"the guest says: {text.strip()}")
-    return text.count("waiting") == NICS
+    return text.count("waiting") == WAITING
 
 
 def _saved(machine: Machine) -> bool:
@@ -32,10 +32,10 @@ def _saved(machine: Machine) -> bool:
     return bool(status == "completed")
 
 
-def make(parts: Path) -> None:
-    partial = parts / "snapshot.partial"
+def make(guest: Guest) -> None:
+    partial = guest.parts / f"{guest.snapshot.name}.partial"
     with tempfile.TemporaryDirectory() as folder:
-        machine = Machine("snapshot", parts, Path(folder), [])
+        machine = Machine("snapshot", guest, Path(folder), [])
         try:
             until("the guest's boot", BOOT_SECONDS, lambda: _waiting(machine), step=0.1)
             time.sleep(1)  # let the guest fall idle
@@ -48,11 +48,11 @@ def make(parts: Path) -> None:
             raise
         finally:
             machine.kill()
-    partial.rename(parts / "snapshot")
+    partial.rename(guest.snapshot)
 
 
 if __name__ == "__main__":
     try:
-        make(Path(sys.argv[1]))
+        make(Guest(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else MEMORY_MIB))
     except Failure as failure:
         sys.exit(f"snapshot: {failure}")

@@ -17,7 +17,7 @@ def l1_address(number: int) -> str:
 TCP_PORT = 5577
 REPORT_MS = 100
 
-_OTHER = re.compile(r"eth\d+: ")
+_OTHER = re.compile(r"(eth\d+|engine): ")
 _FIELD = re.compile(r"(\w+)=([\d.]+)")
 
 

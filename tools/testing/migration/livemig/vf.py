@@ -11,6 +11,7 @@ from .wait import Failure
 
 SYSFS_SECONDS = 20
 _PCI = Path("/sys/bus/pci")
+_CONNECTX = 0x15B3  # the vendor
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Vf:
     def driver(self) -> str | None:
         link = self._device / "driver"
         return os.readlink(link).rpartition("/")[2] if link.exists() else None
+
+    @property
+    def connectx(self) -> bool:
+        """It has an engine that writes to memory; and no network, nor interrupts."""
+        return int((self._device / "vendor").read_text(encoding="ascii"), 16) == _CONNECTX
 
     @property
     def group(self) -> str:

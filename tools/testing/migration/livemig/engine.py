@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The engine of the guest's ConnectX VF, as the program that looks after its writes tells (engine.c)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .traffic import Report
+from .wait import Failure, until
+
+PASS_SECONDS = 120
+_FIELD = re.compile(r"(\w+)=([\d.]+)")
+LOST = re.compile(r"error pages=(\d+) ")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One look at every word of every page: all are what they have to be."""
+
+    number: int
+    before: int  # the engine's count of writes at its beginning,
+    after: int  # and at its end
+    written: int  # words written to so far
+
+    @classmethod
+    def parse(cls, line: str) -> "Pass":
+        values = dict(_FIELD.findall(line))
+        return cls(*(int(values[name]) for name in ("number", "before", "after", "written")))
+
+
+class Engine:
+    def __init__(self) -> None:
+        self.report = Report("the guest's engine", "engine: ")
+
+    def follow(self, path: Path) -> None:
+        self.report.follow(path)
+
+    def is_up(self) -> bool:
+        return self.report.said("up")
+
+    def last(self) -> Pass | None:
+        self.report.update()
+        lines = [line for line in self.report.lines if line.startswith("pass ")]
+        return Pass.parse(lines[-1]) if lines else None
+
+    def wait_pass(self, more: int) -> Pass:
+        """Until it has looked so many times more, and has found nothing wrong."""
+        last = self.last()
+        number = (last.number if last else 0) + more
+
+        def passed() -> Pass | None:
+            now = self.last()
+            return now if now and now.number >= number else None
+
+        return until(f"the guest's look number {number} at its pages", PASS_SECONDS, passed)
+
+    def wait_lost(self) -> str:
+        """Until it says that pages are not what they have to be."""
+
+        def said() -> str | None:
+            try:
+                self.report.update()
+            except Failure as failure:
+                return str(failure)
+            return None
+
+        return until("the guest to miss a page", PASS_SECONDS, said)
