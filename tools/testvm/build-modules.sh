@@ -116,9 +116,8 @@ build_tests()
 
 if [ $# = 0 ]; then
 	set -- ours tests
-	# The upstream drivers are those of the root's kernel. The debug kernel has no mlx5_core.
-	[ "$kernel" = trixie ] || set -- "$@" upstream
-	[ "$kernel" != stock ] || set -- "$@" upstream-mlx5
+	# The upstream drivers are those of the root's kernel.
+	[ "$kernel" = trixie ] || set -- "$@" upstream upstream-mlx5
 fi
 "$TOP/tools/testvm/build-root.sh"
 [ "$kernel" = stock ] || "$TOP/tools/testvm/build-$kernel-kernel.sh"

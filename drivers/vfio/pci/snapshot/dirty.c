@@ -175,7 +175,8 @@ static int take_ranges(struct snapshot_dirty *log, struct rb_root_cached *root, 
 	int err;
 
 	log->ops->limits(log->sdev, &limits);
-	log->shift = clamp(ilog2(*page_size), limits.min_shift, limits.max_shift);
+	log->shift = clamp_t(unsigned int, ilog2(*page_size), limits.min_shift,
+			     limits.max_shift);
 	*page_size = BIT_ULL(log->shift);
 	rest = *page_size - 1;
 	err = reserve(&log->ranges, n + 1);
