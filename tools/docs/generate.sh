@@ -10,4 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -I"$core" -I"$top/include" -I"$top/include/uapi" \
 	"$top/tools/docs/dump.c" "$core/arcs.c" "$core/format.c" -o "$work/dump"
-PYTHONDONTWRITEBYTECODE=1 python3 "$top/tools/docs/generate.py" "$work/dump" "${1:-$top/Documentation/driver-api}"
+export PYTHONDONTWRITEBYTECODE=1
+out=${1:-$top/Documentation/driver-api}
+python3 "$top/tools/docs/generate.py" "$work/dump" "$out"
+python3 "$top/tools/docs/commands.py" "$top" "$out"

@@ -17,6 +17,7 @@ OURS = re.compile(r"``((?:tools|drivers|include|Documentation|debian)/[\w./+-]+)
 # Files of the kernel that are not here.
 KERNEL = {
     "drivers/virtio/virtio_pci_modern.c", "include/linux/virtio_pci_admin.h",
+    "include/linux/mlx5/",
     "Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst",
 }
 TESTS = re.compile(r"(mig_\w+_test): ((?:\\\*)?[\w*\\]+(?:, (?:\\\*)?[\w*\\]+)*)")
@@ -73,9 +74,10 @@ def main():
     fields = re.findall(r"__(?:field\([\w ]+, |string\()(\w+)", trace)
     wrong += missing_from("admin-guide/tracepoints.rst", "event", events)
     wrong += missing_from("admin-guide/tracepoints.rst", "field", dict.fromkeys(fields))
-    contract = (TOP / "include/linux/vfio_snapshot.h").read_text()
-    operations = re.findall(r"\t(?:int|void|void \*)\s?\(\*(\w+)\)", contract)
-    wrong += missing_from("driver-api/adding-a-nic.rst", "operation", operations)
+    for header in "vfio_snapshot.h", "vfio_snapshot_dirty.h":
+        contract = (TOP / "include/linux" / header).read_text()
+        operations = re.findall(r"\t(?:int|void|void \*)\s?\(\*(\w+)\)", contract)
+        wrong += missing_from("driver-api/adding-a-nic.rst", "operation", operations)
     print("\n".join(wrong), end="\n" if wrong else "")
     return bool(wrong)
 
