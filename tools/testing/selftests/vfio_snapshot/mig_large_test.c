@@ -54,6 +54,15 @@ FIXTURE_TEARDOWN(large)
 	free(self->buf);
 }
 
+/* Whether there is more, when asked for it */
+static bool ask_for_more(int fd)
+{
+	struct vfio_precopy_info info;
+
+	return !mig_precopy_info(fd, &info) &&
+	       (info.initial_bytes || info.dirty_bytes);
+}
+
 /* To the end, or to where there is no more for now: bytes, or -errno */
 static long long move(FIXTURE_DATA(large) *self)
 {
@@ -61,13 +70,17 @@ static long long move(FIXTURE_DATA(large) *self)
 	ssize_t got;
 	int ret;
 
-	while ((got = read(self->save, self->buf, MIB)) > 0) {
-		ret = mig_write_all(self->load, self->buf, got, WRITE, NULL);
-		if (ret)
-			return ret;
-		moved += got;
-	}
-	return got && errno != ENOMSG ? -errno : moved;
+	do {
+		while ((got = read(self->save, self->buf, MIB)) > 0) {
+			ret = mig_write_all(self->load, self->buf, got, WRITE, NULL);
+			if (ret)
+				return ret;
+			moved += got;
+		}
+		if (got && errno != ENOMSG)
+			return -errno;
+	} while (got && ask_for_more(self->save));
+	return moved;
 }
 
 TEST_F_TIMEOUT(large, it_moves_with_few_commands_and_no_page_into_the_blackout, 120)

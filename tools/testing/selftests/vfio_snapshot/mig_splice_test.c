@@ -13,6 +13,7 @@
 
 #include "lib/harness.h"
 #include "lib/lab.h"
+#include "lib/nic.h"
 
 #define KIB 1024ul
 #define MIB (1024 * KIB)
@@ -213,6 +214,8 @@ TEST_F_TIMEOUT(splice, tee_gives_the_same_twice, 60)
 /* The next image goes into the memory of the one before, but for what is lent. */
 TEST_F_TIMEOUT(splice, a_pipe_keeps_the_first_image_while_the_final_one_is_saved, 60)
 {
+	const struct nic *nic = nic_of(test_env.bdf);
+	bool increments = nic && nic->increments;
 	struct blob final = {};
 	size_t at = 0, i, changed = 0;
 	ssize_t got;
@@ -243,8 +246,10 @@ TEST_F_TIMEOUT(splice, a_pipe_keeps_the_first_image_while_the_final_one_is_saved
 	EXPECT_EQ(0, memcmp(self->want.data, self->got.data, at)) {
 		TH_LOG("the pipe's bytes are not the first image's");
 	}
+	/* An image that has next to nothing is another one anyway. */
+	EXPECT_EQ(increments, final.len < STATE);
+	changed = increments;
 	/* Both images end alike; the first one has the records in front of it. */
-	ASSERT_LT(STATE, final.len);
 	for (i = 0; i < self->want.len && i < final.len; i++)
 		changed += final.data[i] == (self->want.data[i +
 			   (self->want.len > final.len ?

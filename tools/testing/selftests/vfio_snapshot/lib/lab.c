@@ -197,6 +197,25 @@ uint64_t lab_between_all(struct lab *lab)
 	return sum;
 }
 
+/* A driver takes its time for that, but not this long. */
+#define REST_MS 200
+
+uint64_t lab_objects_at_rest(struct lab *lab)
+{
+	uint64_t objects = lab_get(lab, LAB_OBJECTS);
+	unsigned int ms, tries;
+
+	for (ms = 0, tries = 0; ms < REST_MS && tries < 10000; ms++, tries++) {
+		uint64_t now = lab_get(lab, LAB_OBJECTS);
+
+		if (now != objects)
+			ms = 0;
+		objects = now;
+		usleep(1000);
+	}
+	return objects;
+}
+
 int lab_wait_objects(struct lab *lab, uint64_t want)
 {
 	int tries;

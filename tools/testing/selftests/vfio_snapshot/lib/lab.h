@@ -56,6 +56,8 @@ uint64_t lab_count(struct lab *lab, unsigned int opcode);
 uint64_t lab_between(struct lab *lab, unsigned int opcode);
 /* Commands of any opcode between the marks */
 uint64_t lab_between_all(struct lab *lab);
+/* Resource objects, when what earlier sessions left is gone */
+uint64_t lab_objects_at_rest(struct lab *lab);
 /* Waits, with a limit, until there are @want resource objects: 0 or -ETIMEDOUT */
 int lab_wait_objects(struct lab *lab, uint64_t want);
 

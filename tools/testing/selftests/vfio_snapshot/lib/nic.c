@@ -78,7 +78,7 @@ static const struct nic nics[] = {
 		.still = 3,
 		.max_state = 1ull << 30,
 	}, {
-		.bound = "mlx5, stop-copy, P2P, pre-copy",
+		.bound = "mlx5, stop-copy, P2P, pre-copy, images of at most 65536 MiB",
 		.vendor = 0x15b3,
 		.vf_device = 0x101e,
 		.op = {
@@ -106,6 +106,7 @@ static const struct nic nics[] = {
 		.own_ndma = true,
 		.increments = true,
 		.late = true,
+		.says_upper = true,
 		.halts = 2,
 		.still = 5,
 		.max_state = 64ull << 30,
@@ -149,6 +150,14 @@ uint32_t nic_status(const struct nic *nic, int err)
 		if (nic->status[i].status && nic->status[i].err == err)
 			return nic->status[i].status;
 	abort();
+}
+
+uint32_t nic_said(const struct nic *nic, int err)
+{
+	uint32_t status = nic_status(nic, err);
+
+	/* An mlx5 syndrome says more than the status, a VIRTIO qualifier less. */
+	return nic->says_upper && status >> 16 ? status >> 16 : status & 0xffff;
 }
 
 uint64_t nic_ends(const struct nic *nic, struct lab *lab)

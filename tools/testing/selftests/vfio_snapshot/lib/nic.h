@@ -46,6 +46,7 @@ struct nic {
 	bool own_ndma;		/* NDMA is a level of its own: its BAR answers */
 	bool own_objects;	/* the commands that make objects name the VF */
 	bool increments;	/* further images in precopy hold what changed */
+	bool says_upper;	/* the log has the upper half of a status, if there is one */
 	bool late;		/* nobody waits for images taken ahead, or loaded */
 	/*
 	 * Commands of the blackout: those that halt a device, and all with one
@@ -64,6 +65,8 @@ const struct nic *nic_of(const char *bdf);
 #define NIC_LARGEST_ERROR (-1)
 /* A status that a user sees as @err, or one of these */
 uint32_t nic_status(const struct nic *nic, int err);
+/* What the kernel's log calls that */
+uint32_t nic_said(const struct nic *nic, int err);
 /* Commands between the marks that removed objects */
 uint64_t nic_ends(const struct nic *nic, struct lab *lab);
 /* Of LAB_VF_STOPPED and LAB_VF_QUIET, what a VF in migration @state shows */

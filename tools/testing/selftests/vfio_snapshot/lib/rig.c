@@ -73,7 +73,9 @@ int rig_open(struct rig *rig, const char *bdf)
 		return ret;
 	if (rig->lab.regs) {
 		lab_only_this_vf(&rig->lab, rig->nic->own_objects);
-		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
+		rig->objects = rig->nic->own_objects ?
+			       lab_get(&rig->lab, LAB_OBJECTS) :
+			       lab_objects_at_rest(&rig->lab);
 		ret = start_writer(rig);
 		if (ret)
 			return ret;
