@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Compile the driver against the headers of every kernel that Debian serves, as TAP: W=1, and not one
-# warning. The back-end of VIRTIO is left out where the kernel lacks what it needs.
+# warning. The back-end of VIRTIO is left out where the kernel lacks what it needs, and nothing else.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -10,13 +10,16 @@ set -eu
 
 # ---- in a root ----
 
-# --compile RELEASE BACK_END: print what the compiler says.
+# --compile RELEASE MODULE...: print what the compiler says; these modules are built, and no others.
 if [ "${1:-}" = --compile ]; then
 	tree=$(mktemp -d)
 	cp -r "$TOP/drivers" "$TOP/include" "$tree/"
 	find "$tree" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete
-	exec make -s -j"$(nproc)" -C "/lib/modules/$2/build" M="$tree/drivers/vfio/pci/snapshot" W=1 \
-		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI="$3" modules
+	make -s -j"$(nproc)" -C "/lib/modules/$2/build" M="$tree/drivers/vfio/pci/snapshot" W=1 \
+		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m modules
+	shift 2
+	diff <(printf '%s.ko\n' "$@" | sort) <(find "$tree" -name '*.ko' -printf '%f\n' | sort)
+	exit
 fi
 
 # ---- on the host ----
@@ -30,19 +33,19 @@ in_newer()
 # compile ENTER... -- SUITE RELEASE
 compile()
 {
-	local what='core and VIRTIO back-end' back_end=m
-	local -a enter=()
+	local what='core, ConnectX and VIRTIO back-ends'
+	local -a enter=() modules=(vfio_snapshot mlx5_snapshot_vfio_pci virtio_snapshot_vfio_pci)
 
 	while [ "$1" != -- ]; do
 		enter+=("$1")
 		shift
 	done
 	if ! printf '6.13\n%s\n' "$3" | sort -CV; then
-		what="core; without the VIRTIO back-end, which needs Linux 6.13"
-		back_end=n
+		what="core and ConnectX back-end; without that of VIRTIO, which needs Linux 6.13"
+		unset 'modules[2]'
 	fi
 	t "$2: $3: $what" quiet "${enter[@]}" \
-		/vfio-snapshot/src/tools/testing/install/check-kernels.sh --compile "$3" "$back_end"
+		/vfio-snapshot/src/tools/testing/install/check-kernels.sh --compile "$3" "${modules[@]}"
 }
 
 layer=$(new_layer kernels)

@@ -19,6 +19,7 @@ fi
 read -r _ own < <(grep '^trixie ' /kernels)
 read -r _ new < <(grep '^trixie-backports ' /kernels)
 vf=pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00
+connectx=pci:v000015B3d0000101Esv000015B3sd00000008bc02sc00i00
 other=pci:v00008086d000010D3sv00001AF4sd00001100bc02sc00i00
 
 files()
@@ -41,10 +42,9 @@ install_packages()
 	apt-get -q install -y /vfio-snapshot/build/deb/*.deb 2>&1 | tee /tmp/install.log
 }
 
-nothing_for_own()
+says_why()
 {
-	! ours "$own" | grep . &&
-		grep "kernel $own is older than 6.13" /tmp/install.log &&
+	grep "kernel $own is older than 6.13: no driver of VIRTIO" /tmp/install.log &&
 		grep 'next step: .*trixie-backports' /tmp/install.log
 }
 
@@ -57,20 +57,26 @@ upgrade_kernel()
 	dkms status vfio-snapshot -k "$new" | grep ': installed$'
 }
 
-for_new()
+# built_for KERNEL MODULE...: these, and no others.
+built_for()
 {
-	modinfo -k "$new" vfio_snapshot virtio_snapshot_vfio_pci | tee /tmp/modinfo
-	[ "$(grep -c "^vermagic: *$new " /tmp/modinfo)" = 2 ]
+	local kernel=$1
+
+	shift
+	ours "$kernel"
+	[ "$(ours "$kernel" | wc -l)" = $# ]
+	modinfo -k "$kernel" "$@" | tee /tmp/modinfo
+	[ "$(grep -c "^vermagic: *$kernel " /tmp/modinfo)" = $# ]
 }
 
-# matches MODALIAS MODULE
+# matches KERNEL MODALIAS MODULE
 matches()
 {
 	local got
 
-	got=$("$INSTALL/best-match.sh" "$1" "/lib/modules/$new/modules.alias")
+	got=$("$INSTALL/best-match.sh" "$2" "/lib/modules/$1/modules.alias")
 	echo "$got"
-	[ "$got" = "$2" ]
+	[ "$got" = "$3" ]
 }
 
 purge()
@@ -97,15 +103,20 @@ rm "/lib/modules/$new/build"
 
 t "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info /vfio-snapshot/build/deb/*.changes
 t "install on Debian 13 with its own kernel, $own" install_packages
-t "nothing is built for that, and it is said why, and what to do" nothing_for_own
+t "the core and the ConnectX back-end are built for that" built_for "$own" vfio_snapshot mlx5_snapshot_vfio_pci
+t "it is said why that of VIRTIO is not, and what to do" says_why
+t "there, the best match of a ConnectX VF is our driver" matches "$own" "$connectx" mlx5_snapshot_vfio_pci
+t "and that of a VIRTIO network device is vfio-pci" matches "$own" "$vf" vfio_pci
 t "the command is there" vfio-snapshot --help
 t "the headers of the kernel of backports come, $new: the modules are built and installed" upgrade_kernel
-t "they are for that kernel" for_new
+t "they are for that kernel" built_for "$new" vfio_snapshot mlx5_snapshot_vfio_pci virtio_snapshot_vfio_pci
 t "vfio_pci aliases" aliases "$new"
-t "the best match of a VIRTIO network device is our driver" matches "$vf" virtio_snapshot_vfio_pci
-t "the best match of another device is vfio-pci" matches "$other" vfio_pci
+t "the best match of a VIRTIO network device is our driver" matches "$new" "$vf" virtio_snapshot_vfio_pci
+t "that of a ConnectX VF too" matches "$new" "$connectx" mlx5_snapshot_vfio_pci
+t "the best match of another device is vfio-pci" matches "$new" "$other" vfio_pci
 t "purge: nothing is left" purge
-t "then the best match is vfio-pci" matches "$vf" vfio_pci
+t "then the best match is vfio-pci" matches "$new" "$vf" vfio_pci
 t "make modules, make modules_install" modules_install
-t "the best match is our driver again" matches "$vf" virtio_snapshot_vfio_pci
+t "the best match is our driver again" matches "$new" "$vf" virtio_snapshot_vfio_pci
+t "that of a ConnectX VF too" matches "$new" "$connectx" mlx5_snapshot_vfio_pci
 tap_end

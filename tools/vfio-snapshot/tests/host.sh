@@ -112,12 +112,13 @@ newer_firmware()
 		fake_row "$work/fake" "fake_connectx; echo $version >\"\$pf/infiniband/mlx5_0/fw_ver\""
 		json "j[0]['migratable'] == 'yes' and j[0]['firmware'] == '$version'" fake_list || return 1
 	done
-	fake_row "$work/fake" 'fake_connectx; rm -r "$pf/infiniband"'
+	fake_row "$work/fake" "fake_connectx; rm -r \"\$pf/infiniband\""
 	json "j[0]['migratable'] == 'yes' and j[0]['firmware'] is None" fake_list
 }
 t "list: newer firmware, and firmware that is not known" newer_firmware
-fake_row "$work/fake" 'fake_connectx; echo 6.12.107 >"$fake/proc/sys/kernel/osrelease"
-	mv "$fake/lib/modules/7.3.4" "$fake/lib/modules/6.12.107"'
+fake_row "$work/fake" fake_connectx
+echo 6.12.107 >"$fake/proc/sys/kernel/osrelease"
+mv "$fake/lib/modules/7.3.4" "$fake/lib/modules/6.12.107"
 t "list: a ConnectX on Debian 13's own kernel" json "j[0]['migratable'] == 'yes' and not j[0]['why']" fake_list
 t "list: every row of the table has its test" every_row_is_tested
 in_no_other_order()
