@@ -138,6 +138,7 @@ static void queue_data(struct snapshot_stream *stream, struct snapshot_out *out,
 	out->head.record.size = cpu_to_le64(size);
 	queue_out(stream, out);
 	save->images = true;
+	save->queued++;
 	if (out->initial)
 		save->initial = save->tally.length;
 	if (out->transfer.phase != VFIO_SNAPSHOT_FINAL)
@@ -247,7 +248,7 @@ static bool is_due(struct snapshot_stream *stream)
 {
 	guard(spinlock)(&stream->lock);
 	return stream->save.more && !stream->save.filling &&
-	       !snapshot_stream_is_dead(stream);
+	       stream->save.queued < SNAPSHOT_WINDOWS && !snapshot_stream_is_dead(stream);
 }
 
 /* There is no way to go on behind a chunk that is missing. */
@@ -619,6 +620,7 @@ static ssize_t read_out(struct snapshot_out *out, struct sink *sink)
 		if (out->pos < out->head_len + out->buf_len)
 			return done;
 		list_del(&out->entry);
+		stream->save.queued -= !!out->buf;
 		keep = stream->nr_spares < (stream->mig->window ? SNAPSHOT_WINDOWS : 1);
 	}
 	trace_vfio_snapshot_record(snapshot_mig_name(stream->mig),

@@ -32,6 +32,7 @@ struct vfio_precopy_info;
  * @queue: records not wholly read, struct snapshot_out
  * @tally: what has been queued
  * @images: device data has been queued
+ * @queued: records of device data that are not wholly read
  * @initial: bytes that the first image and what is before it take; or all up to
  *           the end of the last one that was set up anew
  * @taken: bytes that were read
@@ -52,6 +53,7 @@ struct snapshot_save {
 	struct list_head queue;
 	struct snapshot_tally tally;
 	bool images;
+	unsigned int queued;
 	u64 initial;
 	u64 taken;
 	bool filling;

@@ -264,7 +264,7 @@ static void a_failed_arc_is_taken_back(struct kunit *test)
 	memset(fake->order, 0, sizeof(fake->order));
 	fake_fail(fake, SNAPSHOT_CMD_SAVE, 1, -EIO, 0);
 	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), -EIO);
-	KUNIT_EXPECT_STREQ(test, fake->order, "qmSuq");
+	KUNIT_EXPECT_STREQ(test, fake->order, "qmSq");
 	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_PRECOPY);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 	end(w);
