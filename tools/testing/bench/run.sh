@@ -8,7 +8,7 @@ set -eu
 usage()
 {
 	cat <<-EOF
-		usage: run.sh [-d DRIVER] [-p PEER] [-j JOBS] [-n | -N | -a] [SCENARIO...]
+		usage: run.sh [-d DRIVER] [-p PEER] [-j JOBS] [-n | -N | -a | -r] [SCENARIO...]
 
 		Boots a fresh machine for each scenario, driver and run, and makes bench.json, bench.rst and
 		bench.svg in the build folder. DRIVER is one of ours (virtio_snapshot_vfio_pci, the default, or
@@ -16,7 +16,7 @@ usage()
 		upstream driver is beside ours, or PEER; JOBS (2) machines run at a time; -n leaves out the live
 		migrations on the ordinary clock; -N runs only those, and adds them to the figures that there
 		are. With a SCENARIO, only that is run, and what it measured only shown; with -a, too, it is added
-		to the figures that there are, and the page made of those.
+		to the figures that there are, and the page made of those; -r only makes the page.
 	EOF
 }
 
@@ -43,6 +43,7 @@ jobs=2
 noisy=1
 only_noisy=
 add=
+only_report=
 while [ $# -gt 0 ]; do
 	case $1 in
 	-d) driver=$2; shift ;;
@@ -51,6 +52,7 @@ while [ $# -gt 0 ]; do
 	-n) noisy= ;;
 	-N) only_noisy=1 ;;
 	-a) add=1 ;;
+	-r) only_report=1 ;;
 	-h | --help) usage; exit 0 ;;
 	-*) usage >&2; exit 2 ;;
 	*) break ;;
@@ -72,6 +74,9 @@ if [ $# -gt 0 ]; then
 	partial=${add:+--some}
 	partial=${partial:---partial}
 	noisy=
+elif [ -n "$only_report" ]; then
+	partial=--some
+	noisy=
 fi
 # A guest to migrate is that of the first NIC.
 [ -z "$suffix" ] || noisy=
@@ -91,7 +96,10 @@ done
 work=$BUILD/bench
 raw=$work/raw$suffix
 locked bench-run
-if [ -n "$add" ]; then
+if [ -n "$only_report" ]; then
+	[ -s "$raw/command" ] || die "there are no figures in $raw" "run make bench"
+	set --
+elif [ -n "$add" ]; then
 	mkdir -p "$raw"
 	for name; do
 		rm -f -- "$raw/$name".*
@@ -103,6 +111,7 @@ else
 	rm -rf -- "$raw"
 	mkdir -p "$raw"
 fi
+[ -n "$only_noisy$only_report" ] || echo "$asked" >"$raw/command"
 bench=/vfio-snapshot/src/tools/testing/bench
 
 driver_of() # ours|upstream
@@ -163,7 +172,7 @@ for name; do
 done
 wait
 # Where two boots disagree, others decide whether it was one of the two.
-while more=$(report --again) && [ -n "$more" ]; do
+while [ -z "$only_report" ] && more=$(report --again) && [ -n "$more" ]; do
 	while read -r name who run; do
 		one "$name" "$who" "$run" </dev/null
 	done <<<"$more"
@@ -181,7 +190,7 @@ fi
 	in_root "/vfio-snapshot/build/qemu/qemu-system-x86_64" --version | sed -n '1s/^QEMU emulator version /qemu QEMU /p'
 	echo "commit $(sed -n 's/^# commit //p' "$raw"/* | sort -u | paste -sd " ")"
 	echo "date $(date -u +%Y-%m-%d)"
-	echo "command $asked"
+	echo "command $(cat "$raw/command")"
 	echo "ours $ours"
 	echo "peer $peer"
 } >"$raw/about"
