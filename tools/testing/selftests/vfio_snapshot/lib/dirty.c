@@ -74,9 +74,9 @@ int dirty_write(struct dirty_log *log, struct engine *e, uint64_t iova,
 		uint64_t val;
 	} set[] = {
 		{ ENGINE_ADDRESS, iova }, { ENGINE_LENGTH, stride * n },
-		{ ENGINE_STRIDE, stride }, { ENGINE_PERIOD_US, 1000000 },
+		{ ENGINE_STRIDE, stride }, { ENGINE_PERIOD_US, 100 },
 		{ ENGINE_BATCH, n }, { ENGINE_SEED, 1 },
-		{ ENGINE_PERIOD_US, 100 }, { ENGINE_CONTROL, ENGINE_RUN },
+		{ ENGINE_CONTROL, ENGINE_RUN },
 	};
 	uint64_t count = 0;
 	unsigned int i;

@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty tracking by the device: the engine of an emulated ConnectX writes to
+ * known pages, and each report says those and no others.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/dirty.h"
+#include "lib/harness.h"
+#include "lib/lab.h"
+
+#define K4	0x1000ull
+#define M2	0x200000ull
+#define LEN	(8 * M2)	/* of the memory, which is there at several addresses */
+#define IOVA	0x40000000ull
+#define MAPS	3
+#define PAGES	(LEN / K4)
+
+static const uint64_t all[][2] = { { IOVA, MAPS * LEN } };
+
+FIXTURE(dirty) {
+	struct vfio_dev dev;
+	struct engine engine;
+	struct dirty_log *log;
+	struct lab lab;
+	uint8_t *mem;
+};
+
+static bool kernel_has_bitmaps(void)
+{
+	return !access("/dev/iommu", F_OK);
+}
+
+FIXTURE_SETUP(dirty)
+{
+	unsigned int i;
+	int ret;
+
+	self->log = calloc(1, sizeof(*self->log));
+	ASSERT_NE(NULL, self->log);
+	self->mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->mem);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ret = engine_find(&self->engine, &self->dev);
+	if (ret == -ENODEV)
+		SKIP(return, "the device has no test engine");
+	ASSERT_EQ(0, ret);
+	if (!kernel_has_bitmaps())
+		SKIP(return, "the kernel has no IOMMUFD, thus no bitmaps to report into");
+	ASSERT_EQ(0, dirty_probe(&self->dev));
+	for (i = 0; i < MAPS; i++)
+		ASSERT_EQ(0, vfio_dev_map(&self->dev, self->mem, IOVA + i * LEN, LEN));
+}
+
+FIXTURE_TEARDOWN(dirty)
+{
+	lab_close(&self->lab);
+	if (self->dev.fd > 0)
+		vfio_dev_close(&self->dev);
+	if (self->mem && self->mem != MAP_FAILED)
+		munmap(self->mem, LEN);
+	free(self->log);
+}
+
+#define START_WITH(_hint, _ranges) \
+	ASSERT_EQ(0, dirty_start(self->log, &self->dev, _hint, _ranges, \
+				 sizeof(_ranges) / sizeof((_ranges)[0])))
+#define START()	START_WITH(K4, all)
+#define STOP()	EXPECT_EQ(0, dirty_stop(self->log))
+/* @_n writes, one to each @_stride bytes */
+#define WRITE(_iova, _stride, _n) \
+	ASSERT_EQ(0, dirty_write(self->log, &self->engine, _iova, _stride, _n, true))
+#define WRITE_UNSEEN(_iova, _stride, _n) \
+	ASSERT_EQ(0, dirty_write(self->log, &self->engine, _iova, _stride, _n, false))
+#define EXPECT_(_how, _iova, _len, _page) \
+	do { \
+		uint64_t _bit; \
+		int _ret = _how(self->log, _iova, _len, _page, &_bit); \
+		EXPECT_EQ(0, _ret) { \
+			TH_LOG("bit %lld of the report of %#llx from %#llx in pages of %#llx", \
+			       (long long)_bit, (unsigned long long)(_len), \
+			       (unsigned long long)(_iova), (unsigned long long)(_page)); \
+		} \
+	} while (0)
+#define EXPECT_REPORT(_iova, _len, _page) EXPECT_(dirty_check, _iova, _len, _page)
+#define EXPECT_TOLD(_iova, _len, _page) EXPECT_(dirty_check_least, _iova, _len, _page)
+
+TEST_F(dirty, what_was_not_written_to_is_clean)
+{
+	START();
+	ASSERT_EQ(K4, self->log->page);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, what_was_written_before_the_start_is_not_told)
+{
+	WRITE_UNSEEN(IOVA, K4, 16);
+	START();
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, each_page_is_told_once)
+{
+	START();
+	WRITE(IOVA, K4, 1);
+	WRITE(IOVA + 7 * K4 + 0xff8, K4, 3);
+	WRITE(IOVA + 100 * K4, 17 * K4, 40);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	WRITE(IOVA + 7 * K4, K4, 1);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, the_edges_of_a_range_belong_to_it)
+{
+	static const uint64_t ranges[][2] = {
+		{ IOVA + 16 * K4, 16 * K4 }, { IOVA + 63 * K4, K4 },
+		{ IOVA + 64 * K4, K4 }, { IOVA + 129 * K4, 191 * K4 },
+	};
+	unsigned int i;
+
+	START_WITH(K4, ranges);
+	for (i = 0; i < 4; i++) {
+		WRITE(ranges[i][0], K4, 1);
+		WRITE(ranges[i][0] + ranges[i][1] - 8, K4, 1);
+	}
+	/* The pages next to them, of which none was asked for */
+	WRITE_UNSEEN(IOVA + 15 * K4 + 0xff8, K4, 1);
+	WRITE_UNSEEN(IOVA + 32 * K4, K4, 31);
+	WRITE_UNSEEN(IOVA + 65 * K4, K4, 1);
+	WRITE_UNSEEN(IOVA + 128 * K4, K4, 1);
+	WRITE_UNSEEN(IOVA + 320 * K4, K4, 1);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_report_may_begin_and_end_anywhere)
+{
+	static const unsigned int begins[] = { 0, 1, 63, 64, 65, 127 };
+	static const unsigned int lens[] = { 1, 2, 63, 64, 65, 129 };
+	unsigned int i, j;
+
+	START();
+	for (i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		for (j = 0; j < sizeof(lens) / sizeof(lens[0]); j++) {
+			uint64_t first = IOVA + begins[i] * K4, len = lens[j] * K4;
+
+			WRITE(first, len > K4 ? len - K4 : K4, 2);
+			EXPECT_REPORT(first, len, K4);
+			EXPECT_REPORT(IOVA, LEN, K4);
+		}
+	}
+	STOP();
+}
+
+TEST_F(dirty, a_report_leaves_the_rest_for_later)
+{
+	unsigned int i;
+
+	START();
+	WRITE(IOVA, K4, 256);
+	for (i = 0; i < 256; i += 32)
+		EXPECT_REPORT(IOVA + (224 - i) * K4, 32 * K4, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, reports_that_overlap_tell_a_page_once)
+{
+	START();
+	WRITE(IOVA, 3 * K4, 100);
+	EXPECT_REPORT(IOVA + 10 * K4, 100 * K4, K4);
+	EXPECT_REPORT(IOVA + 50 * K4, 100 * K4, K4);
+	WRITE(IOVA + 60 * K4, K4, 5);
+	EXPECT_REPORT(IOVA, 62 * K4, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_report_in_larger_pages)
+{
+	static const uint64_t pages[] = { 2 * K4, 16 * K4, M2, 4 * M2, 1ull << 30 };
+	unsigned int i;
+
+	START();
+	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		WRITE(IOVA + 5 * K4, K4, 1);
+		WRITE(IOVA + M2 - 8, 3 * M2, 2);
+		EXPECT_REPORT(IOVA, MAPS * LEN, pages[i]);
+		WRITE(IOVA + 3 * K4, M2, 2);
+		EXPECT_REPORT(IOVA + K4, LEN, pages[i]);
+		EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	}
+	STOP();
+}
+
+TEST_F(dirty, huge_pages_are_told_whole)
+{
+	static const uint64_t hints[] = { 16 * K4, M2, 2 * M2 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		START_WITH(hints[i], all);
+		ASSERT_EQ(hints[i], self->log->page);
+		WRITE(IOVA + 5 * M2 + 0x123 * 8, K4, 3);
+		WRITE(IOVA + LEN - 8, LEN, 2);
+		EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+		WRITE(IOVA + 3 * M2, K4, 1);
+		EXPECT_REPORT(IOVA, MAPS * LEN, hints[i]);
+		EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+		STOP();
+	}
+}
+
+TEST_F(dirty, of_a_huge_page_the_part_that_a_report_leaves_out_comes_later)
+{
+	SKIP_PEER_FAULT("it forgets the part of a page that a report leaves out");
+	START_WITH(M2, all);
+	WRITE(IOVA + M2 + 100 * K4, K4, 1);
+	EXPECT_REPORT(IOVA, M2 + 3 * K4, K4);
+	EXPECT_REPORT(IOVA + M2 + 3 * K4, K4, K4);
+	EXPECT_REPORT(IOVA + M2 + 500 * K4, M2, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_page_size_is_a_hint)
+{
+	/* The device says which one it takes. */
+	static const uint64_t whole[][2] = { { 0, 1ull << 40 } };
+
+	START_WITH(1ull << 40, whole);
+	EXPECT_GT(1ull << 40, self->log->page);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	WRITE(IOVA + 9 * K4, K4, 1);
+	EXPECT_REPORT(IOVA & ~(self->log->page - 1), self->log->page, K4 * 1024);
+	STOP();
+
+	START_WITH(1, all);
+	EXPECT_EQ(K4, self->log->page);
+	WRITE(IOVA + 9 * K4, K4, 1);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, more_ranges_than_the_device_takes)
+{
+	uint64_t ranges[64][2];
+	unsigned int i;
+
+	/* In no order, some next to each other */
+	for (i = 0; i < 64; i++) {
+		ranges[i][0] = IOVA + (i * 29 % 64) * 4 * K4;
+		ranges[i][1] = (i % 4 + 1) * K4;
+	}
+	START_WITH(K4, ranges);
+	for (i = 0; i < 64; i++) {
+		WRITE(ranges[i][0], K4, 1);
+		WRITE(ranges[i][0] + ranges[i][1] - K4, K4, 1);
+	}
+	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+/* More pages than a message has room for, more messages than there are buffers */
+TEST_F_TIMEOUT(dirty, reports_of_many_messages, 300)
+{
+	unsigned int i;
+
+	START();
+	for (i = 0; i < 9; i++) {
+		WRITE(IOVA + i * 8, K4, MAPS * PAGES);
+		EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	}
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, bits_are_set_and_never_cleared)
+{
+	uint64_t bitmap[5] = { 0xa5a5, 0, ~0ull, 0, 0x5a };
+
+	START();
+	WRITE(IOVA + 64 * K4, K4, 1);
+	ASSERT_EQ(0, dirty_report(&self->dev, IOVA, 256 * K4, K4, bitmap));
+	EXPECT_EQ(0xa5a5, bitmap[0]);
+	EXPECT_EQ(1, bitmap[1]);
+	EXPECT_EQ(~0ull, bitmap[2]);
+	EXPECT_EQ(0, bitmap[3]);
+	EXPECT_EQ(0x5a, bitmap[4]);
+	STOP();
+}
+
+TEST_F(dirty, after_a_stop_there_is_nothing_to_report_until_the_next_start)
+{
+	uint64_t bitmap[2] = {};
+
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, 64 * K4, K4, bitmap));
+	START();
+	WRITE(IOVA, K4, 8);
+	STOP();
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, 64 * K4, K4, bitmap));
+	EXPECT_EQ(0, bitmap[0]);
+	/* Harmless once more */
+	STOP();
+	START();
+	EXPECT_REPORT(IOVA, LEN, K4);
+	WRITE(IOVA + K4, K4, 1);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_second_start_is_refused_and_changes_nothing)
+{
+	START();
+	WRITE(IOVA, K4, 8);
+	EXPECT_EQ(-EINVAL, mig_feature(&self->dev, VFIO_DEVICE_FEATURE_SET |
+				       VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
+				       &(struct vfio_device_feature_dma_logging_control){
+					.page_size = K4, .num_ranges = 1,
+					.ranges = (uintptr_t)all },
+				       sizeof(struct vfio_device_feature_dma_logging_control)));
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, each_bad_start_has_its_errno)
+{
+	static const uint64_t unaligned[][2] = { { IOVA + 8, K4 } };
+	static const uint64_t odd[][2] = { { IOVA, K4 + 1 } };
+	static const uint64_t over[][2] = { { ~0ull - K4 + 1, K4 } };
+	static const uint64_t twice[][2] = { { IOVA, 2 * K4 }, { IOVA + K4, K4 } };
+	static uint64_t many[4096][2];
+	static const struct {
+		uint64_t hint;
+		const uint64_t (*ranges)[2];
+		unsigned int n;
+		int err;
+	} bad[] = {
+		{ K4, unaligned, 1, EINVAL },	/* an unaligned address */
+		{ K4, odd, 1, EINVAL },	/* an unaligned length */
+		{ K4, over, 1, EOVERFLOW },	/* a range beyond the last address */
+		{ K4, twice, 2, EINVAL },	/* ranges that overlap */
+		{ K4, all, 0, EINVAL },	/* no range */
+		{ K4, many, 4096, E2BIG },	/* too many ranges */
+		{ K4, NULL, 1, EFAULT },	/* no memory behind the ranges */
+	};
+	unsigned int i;
+
+	for (i = 0; i < 4096; i++) {
+		many[i][0] = 2 * i * K4;
+		many[i][1] = K4;
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT_EQ(-bad[i].err, dirty_start(self->log, &self->dev, bad[i].hint,
+						   bad[i].ranges, bad[i].n)) {
+			TH_LOG("case %u", i);
+		}
+	START();
+	STOP();
+}
+
+TEST_F(dirty, what_the_core_of_vfio_lets_through_is_refused)
+{
+	static const uint64_t empty[][2] = { { IOVA, 0 } };
+	static const uint64_t nothing[][2] = { { 0, 0 } };
+	static const struct {
+		uint64_t hint;
+		const uint64_t (*ranges)[2];
+	} bad[] = {
+		{ 0, nothing },	/* pages of no size */
+		{ 3 * K4, all },	/* pages of 12 KiB */
+		{ K4, empty },	/* a range of no length */
+		{ K4, nothing },	/* a range of no length at 0 */
+	};
+	unsigned int i;
+
+	SKIP_PEER_FAULT("it takes page sizes and ranges as they come");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT_EQ(-EINVAL, dirty_start(self->log, &self->dev, bad[i].hint,
+					       bad[i].ranges, 1)) {
+			TH_LOG("case %u", i);
+		}
+	START();
+	STOP();
+}
+
+TEST_F(dirty, each_bad_report_has_its_errno_and_loses_nothing)
+{
+	uint64_t bitmap[8] = {};
+
+	START();
+	WRITE(IOVA, K4, 8);
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, LEN, 3 * K4, bitmap));
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, LEN, 512, bitmap));
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, LEN, 0, bitmap));
+	EXPECT_EQ(-EOVERFLOW, dirty_report(&self->dev, ~0ull - K4 + 1, 2 * K4, K4,
+					   bitmap));
+	EXPECT_EQ(0, bitmap[0]);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_report_of_other_addresses_is_empty)
+{
+	static const uint64_t some[][2] = { { IOVA + LEN, LEN } };
+
+	START_WITH(K4, some);
+	WRITE_UNSEEN(IOVA, K4, 100);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_REPORT(0, 64 * K4, K4);
+	EXPECT_REPORT(1ull << 40, 64 * K4, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_reset_loses_no_page)
+{
+	START();
+	WRITE(IOVA, K4, 8);
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	WRITE(IOVA + 100 * K4, K4, 8);
+	EXPECT_TOLD(IOVA, LEN, K4);
+	/* Settled again, at the second report */
+	EXPECT_EQ(0, dirty_check_least(self->log, IOVA, MAPS * LEN, K4, &(uint64_t){ 0 }));
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	WRITE(IOVA + 50 * K4, K4, 8);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
+/* More pages than the tracker holds, and then as many as it likes */
+TEST_F(dirty, a_tracker_that_overflows_loses_no_page)
+{
+	SKIP_PEER_FAULT("after an overflow it reports nothing but EIO");
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	lab_set(&self->lab, LAB_TRACK_PAGES, 8);
+	START();
+	WRITE(IOVA, K4, 5);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	WRITE(IOVA, K4, 20);
+	lab_set(&self->lab, LAB_TRACK_PAGES, 0);
+	/* Everything counts, in all reports that come. */
+	self->log->n = 0;
+	ASSERT_EQ(0, dirty_all(self->log, IOVA, MAPS * LEN));
+	EXPECT_REPORT(IOVA, LEN, K4);
+	WRITE(IOVA + 7 * K4, K4, 1);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	WRITE(IOVA, K4, 20);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, an_overflow_never_hides_a_page)
+{
+	int ret;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	lab_set(&self->lab, LAB_TRACK_PAGES, 8);
+	START();
+	WRITE(IOVA, K4, 20);
+	ret = dirty_check_least(self->log, IOVA, LEN, K4, &(uint64_t){ 0 });
+	EXPECT_TRUE(!ret || ret == -EIO);
+	lab_set(&self->lab, LAB_TRACK_PAGES, 0);
+	STOP();
+	START();
+	WRITE(IOVA, K4, 20);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, a_device_that_is_stopped_reports)
+{
+	START();
+	WRITE(IOVA, K4, 8);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	WRITE(IOVA, K4, 8);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+TEST_F(dirty, reports_come_while_state_is_saved)
+{
+	struct blob stream = {};
+	int fd = -1;
+
+	START();
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &fd));
+	WRITE(IOVA, K4, 8);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	EXPECT_REPORT(IOVA, LEN, K4);
+	ASSERT_EQ(0, mig_read_all(fd, 65536, &stream));
+	close(fd);
+	blob_free(&stream);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	WRITE(IOVA + K4, K4, 8);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+/* Reports while the engine writes: what all of them tell has every page. */
+TEST_F(dirty, a_device_that_writes_all_the_time)
+{
+	uint64_t bitmap[PAGES / 64] = {}, got[PAGES / 64], count = 0;
+	unsigned int i, round;
+
+	START();
+	ASSERT_EQ(0, engine_start(&self->engine, IOVA, LEN, 50, 1));
+	for (round = 0; round < 20; round++)
+		ASSERT_EQ(0, dirty_report(&self->dev, IOVA, LEN, K4, bitmap));
+	ASSERT_EQ(0, engine_wait(&self->engine, 200));
+	ASSERT_EQ(0, engine_stop(&self->engine));
+	ASSERT_EQ(0, dirty_report(&self->dev, IOVA, LEN, K4, bitmap));
+	ASSERT_EQ(0, engine_get(&self->engine, ENGINE_COUNT, &count));
+	for (i = 0; i < PAGES; i++)
+		EXPECT_EQ(i < count, bitmap[i / 64] >> i % 64 & 1) {
+			TH_LOG("page %u after %llu writes", i, (unsigned long long)count);
+			break;
+		}
+	memset(got, 0, sizeof(got));
+	ASSERT_EQ(0, dirty_report(&self->dev, IOVA, LEN, K4, got));
+	for (i = 0; i < PAGES / 64; i++)
+		EXPECT_EQ(0, got[i]);
+	STOP();
+}
+
+TEST_F(dirty, a_device_that_is_closed_logs_no_more)
+{
+	uint64_t bitmap[2] = {};
+
+	START();
+	WRITE(IOVA, K4, 8);
+	vfio_dev_close(&self->dev);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, vfio_dev_map(&self->dev, self->mem, IOVA, LEN));
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, 64 * K4, K4, bitmap));
+	START();
+	WRITE(IOVA, K4, 8);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
+FIXTURE(no_bitmaps) {
+	struct vfio_dev dev;
+	struct dirty_log log;
+};
+
+FIXTURE_SETUP(no_bitmaps)
+{
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	if (kernel_has_bitmaps())
+		SKIP(return, "the kernel has IOMMUFD");
+}
+
+FIXTURE_TEARDOWN(no_bitmaps)
+{
+	if (self->dev.fd > 0)
+		vfio_dev_close(&self->dev);
+}
+
+/* So that a user does without, from the beginning */
+TEST_F(no_bitmaps, a_log_that_cannot_be_reported_is_not_offered)
+{
+	uint64_t bitmap[2] = {};
+
+	NEEDS_OURS();
+	EXPECT_EQ(-ENOTTY, dirty_probe(&self->dev));
+	EXPECT_EQ(-ENOTTY, dirty_start(&self->log, &self->dev, K4, all, 1));
+	EXPECT_EQ(-ENOTTY, dirty_stop(&self->log));
+	EXPECT_EQ(-ENOTTY, dirty_report(&self->dev, IOVA, 64 * K4, K4, bitmap));
+}
+
+int main(int argc, char *argv[])
+{
+	test_env_init(&argc, argv);
+	return test_harness_run(argc, argv);
+}
