@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sets of addresses, against a bit for each of 64 addresses: at the lowest ones,
+ * in the middle, and at the highest.
+ */
+#include <stdlib.h>
+
+#include "ranges.h"
+#include "tap.h"
+
+#define ADDRESSES	64
+/* No two touch: half of the addresses, and the one that each call needs */
+#define ROOM		(ADDRESSES / 2 + 1)
+
+static const u64 bases[] = { 0, 0x123456789000, ~0ull - (ADDRESSES - 1) };
+
+static u64 mask(unsigned int first, unsigned int last)
+{
+	return ~0ull >> (63 - (last - first)) << first;
+}
+
+/* The set has the addresses of @bits, and is as short as it can be. */
+static bool equals(const struct snapshot_ranges *set, u64 base, u64 bits)
+{
+	unsigned int i;
+	u64 has = 0;
+
+	for (i = 0; i < set->n; i++) {
+		const struct vfio_snapshot_range *r = &set->at[i];
+
+		if (r->first > r->last || r->first < base || r->last - base >= ADDRESSES)
+			return false;
+		if (i && (r->first <= set->at[i - 1].last ||
+			  r->first - 1 == set->at[i - 1].last))
+			return false;
+		has |= mask(r->first - base, r->last - base);
+	}
+	return has == bits;
+}
+
+static void each_address_is_in_or_out(void)
+{
+	struct snapshot_ranges set = { .at = calloc(ROOM, sizeof(*set.at)), .room = ROOM };
+	struct vfio_snapshot_range part;
+	unsigned int round, i;
+
+	srandom(1);
+	for (round = 0; round < 300000; round++) {
+		u64 base = bases[round / 100 % ARRAY_SIZE(bases)], common;
+		static u64 bits;
+		unsigned int a = random() % ADDRESSES;
+		unsigned int b = a + random() % (random() % 8 ? 4 : ADDRESSES);
+
+		if (round % 100 == 0)
+			set.n = bits = 0;
+		if (b >= ADDRESSES)
+			b = ADDRESSES - 1;
+		if (random() % 2) {
+			snapshot_ranges_add(&set, base + a, base + b);
+			bits |= mask(a, b);
+		} else {
+			snapshot_ranges_cut(&set, base + a, base + b);
+			bits &= ~mask(a, b);
+		}
+		CHECK(equals(&set, base, bits), "round %u: %#llx", round,
+		      (unsigned long long)bits);
+
+		i = random() % ADDRESSES;
+		b = i + random() % (ADDRESSES - i);
+		common = bits & mask(i, b);
+		if (!snapshot_ranges_next(&set, base + i, base + b, &part)) {
+			CHECK(!common, "round %u: nothing from %u to %u", round, i, b);
+			continue;
+		}
+		CHECK(common && part.first - base == (u64)__builtin_ctzll(common) &&
+		      (common & mask(part.first - base, part.last - base)) ==
+		      mask(part.first - base, part.last - base) &&
+		      (part.last - base == b || !(bits >> (part.last - base) >> 1 & 1)),
+		      "round %u: the first from %u to %u", round, i, b);
+	}
+	free(set.at);
+}
+
+static void the_narrowest_gaps_are_filled(void)
+{
+	struct vfio_snapshot_range at[8] = {
+		{ 0, 9 }, { 20, 29 }, { 32, 39 }, { 100, 109 }, { 111, 119 },
+	};
+	struct snapshot_ranges set = { .at = at, .n = 5, .room = 8 };
+
+	snapshot_ranges_fuse(&set, 5);
+	CHECK(set.n == 5, "%u", set.n);
+	snapshot_ranges_fuse(&set, 3);
+	CHECK(set.n == 3 && at[0].last == 9 && at[1].first == 20 && at[1].last == 39 &&
+	      at[2].first == 100 && at[2].last == 119, "%u", set.n);
+	snapshot_ranges_fuse(&set, 1);
+	CHECK(set.n == 1 && at[0].first == 0 && at[0].last == 119, "%u", set.n);
+}
+
+int main(void)
+{
+	static const struct tap_test tests[] = {
+		TAP_TEST(each_address_is_in_or_out),
+		TAP_TEST(the_narrowest_gaps_are_filled),
+	};
+
+	return tap_run(tests, ARRAY_SIZE(tests));
+}
