@@ -56,23 +56,19 @@ static const struct step resumes[] = {
 				 MLX5_RESUME_VHCA_IN_OP_MOD_RESUME_RESPONDER },
 };
 
-/* One step from @level up, or down: where the device is then. */
+/* Sends one step from @level, up or down. */
 static int take_step(struct mlx5_snapshot_device *mlx5, enum vfio_snapshot_level level,
 		     bool halt)
 {
 	const struct step *step = halt ? &halts[level] : &resumes[level];
 	int err = send(mlx5, step->opcode, step->op_mod);
 
-	if (err)
-		return err;
 	/* Resumed, it has nothing left of the images that were taken. */
-	if (!halt && level == VFIO_SNAPSHOT_STOP) {
+	if (!err && !halt && level == VFIO_SNAPSHOT_STOP) {
 		mlx5->images = 0;
 		mlx5->tracked = false;
 	}
-	mlx5->level = halt ? level + 1 : level - 1;
-	mlx5->sure = true;
-	return 0;
+	return err;
 }
 
 /*
@@ -91,25 +87,55 @@ static int find_run(struct mlx5_snapshot_device *mlx5)
 		if (!err)
 			err = take_step(mlx5, VFIO_SNAPSHOT_NDMA, false);
 	}
+	mlx5->sure = !err;
+	if (!err)
+		mlx5->level = VFIO_SNAPSHOT_RUN;
 	return err;
+}
+
+/*
+ * A step from @level failed: was it taken all the same? The step back undoes it
+ * then, and is refused otherwise.
+ */
+static void take_back(struct mlx5_snapshot_device *mlx5, bool halt, int err)
+{
+	if (err != -ENODEV && err != -ETIMEDOUT)
+		err = take_step(mlx5, halt ? mlx5->level + 1 : mlx5->level - 1, !halt);
+	mlx5->sure = !err || mlx5_snapshot_refused(err);
+}
+
+static int walk(struct mlx5_snapshot_device *mlx5, enum vfio_snapshot_level want)
+{
+	while (mlx5->level != want) {
+		bool halt = mlx5->level < want;
+		int err = take_step(mlx5, mlx5->level, halt);
+
+		if (err) {
+			if (mlx5->sure)
+				take_back(mlx5, halt, err);
+			return err;
+		}
+		mlx5->level += halt ? 1 : -1;
+		mlx5->sure = true;
+	}
+	return 0;
 }
 
 static int mlx5_quiesce(struct vfio_snapshot_device *sdev, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now)
 {
 	struct mlx5_snapshot_device *mlx5 = to_mlx5(sdev);
+	bool sure = mlx5->sure;
 	int err = 0;
 
-	if (want == VFIO_SNAPSHOT_RUN && !mlx5->sure)
+	if (!sure && want == VFIO_SNAPSHOT_RUN)
 		err = find_run(mlx5);
-	while (!err && mlx5->level != want)
-		err = take_step(mlx5, mlx5->level, mlx5->level < want);
-	/* A refusal does not make certain what was not. */
-	if (err && mlx5_snapshot_refused(err) && !mlx5->sure)
-		find_run(mlx5);
-	else if (err && !mlx5_snapshot_refused(err))
-		mlx5->sure = false;
-	*now = err && !mlx5->sure ? VFIO_SNAPSHOT_UNKNOWN : mlx5->level;
+	if (!err)
+		err = walk(mlx5, want);
+	/* The first step may have been one from a level that it is not at. */
+	if (err && !sure && !mlx5->sure && !find_run(mlx5) && mlx5_snapshot_refused(err))
+		err = walk(mlx5, want);
+	*now = mlx5->sure ? mlx5->level : VFIO_SNAPSHOT_UNKNOWN;
 	return err;
 }
 
