@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver of the PF leaves its firmware in the middle of a migration, and
+ * comes back: for a reload here, as for a reset after an error. No migration
+ * goes on across that: the device is in ERROR while there is no firmware, its
+ * data fd is dead, and it is RUNNING, as after a reset, when there is one again.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/harness.h"
+#include "lib/lab.h"
+#include "lib/nic.h"
+#include "lib/sriov.h"
+
+FIXTURE(detach) {
+	struct vfio_dev dev;
+	struct sriov sriov;
+	const struct nic *nic;
+	int fd;
+	bool saving;
+};
+
+FIXTURE_VARIANT(detach) {
+	enum vfio_device_mig_state in;
+};
+
+FIXTURE_VARIANT_ADD(detach, in_running) {
+	.in = VFIO_DEVICE_STATE_RUNNING,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_pre_copy) {
+	.in = VFIO_DEVICE_STATE_PRE_COPY,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_pre_copy_p2p) {
+	.in = VFIO_DEVICE_STATE_PRE_COPY_P2P,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_stop_copy) {
+	.in = VFIO_DEVICE_STATE_STOP_COPY,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_resuming) {
+	.in = VFIO_DEVICE_STATE_RESUMING,
+};
+
+FIXTURE_SETUP(detach)
+{
+	self->fd = -1;
+	self->saving = mig_state_saving(variant->in);
+	NEEDS_OURS();
+	self->nic = nic_of(test_env.bdf);
+	ASSERT_EQ(0, sriov_open(&self->sriov));
+	if (strcmp(self->sriov.pf_driver, "mlx5_core"))
+		SKIP(return, "the driver of this PF never leaves its firmware");
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	ASSERT_EQ(0, mig_enter(&self->dev, variant->in, &self->fd));
+}
+
+FIXTURE_TEARDOWN(detach)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	vfio_dev_close(&self->dev);
+}
+
+/* The driver lets go of the firmware, and takes it again. */
+static int reload_pf(const struct sriov *s)
+{
+	char name[32];
+	pid_t pid;
+	int status;
+
+	snprintf(name, sizeof(name), "pci/%s", s->pf);
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_WRONLY);
+
+		/* It warns that there are VFs. */
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execlp("devlink", "devlink", "dev", "reload", name, NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return status;
+}
+
+struct watcher {
+	struct vfio_dev *dev;
+	pthread_t thread;
+	atomic_bool stop;
+	unsigned int seen;	/* a bit for each state */
+};
+
+static void *watch(void *arg)
+{
+	struct watcher *w = arg;
+
+	while (!atomic_load(&w->stop)) {
+		int state = mig_get(w->dev);
+
+		if (state >= 0)
+			w->seen |= 1u << state;
+		usleep(500);
+	}
+	return NULL;
+}
+
+/* Bits of the states that the device was seen in while the PF was reloaded */
+static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
+			  unsigned int *seen)
+{
+	struct watcher w = { .dev = dev };
+	int ret;
+
+	if (pthread_create(&w.thread, NULL, watch, &w))
+		return -1;
+	ret = reload_pf(s);
+	atomic_store(&w.stop, true);
+	pthread_join(w.thread, NULL);
+	*seen = w.seen;
+	return ret;
+}
+
+#define EXPECT_MIGRATES(_dev) \
+	do { \
+		struct load_result _r; \
+		struct blob _b = {}; \
+		ASSERT_STATE(_dev, VFIO_DEVICE_STATE_RUNNING); \
+		ASSERT_EQ(0, mig_save(_dev, 4096, &_b)); \
+		_r = mig_load(_dev, _b.data, _b.len, 4096); \
+		EXPECT_EQ(LOAD_OK, _r.stage); \
+		EXPECT_EQ(0, mig_set(_dev, VFIO_DEVICE_STATE_RUNNING, NULL)); \
+		blob_free(&_b); \
+	} while (0)
+
+TEST_F(detach, ends_the_migration_and_the_device_runs_again)
+{
+	unsigned int seen, allowed;
+
+	ASSERT_EQ(0, reload_watched(&self->dev, &self->sriov, &seen));
+	allowed = 1u << variant->in | 1u << VFIO_DEVICE_STATE_ERROR |
+		  1u << VFIO_DEVICE_STATE_RUNNING;
+	EXPECT_NE(0, seen & 1u << VFIO_DEVICE_STATE_ERROR);
+	EXPECT_EQ(0, seen & ~allowed);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+	if (self->fd >= 0) {
+		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving));
+	}
+	EXPECT_MIGRATES(&self->dev);
+	if (self->fd >= 0) {
+		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving));
+	}
+}
+
+/* Nobody waits for an image that is taken ahead. */
+TEST_F(detach, a_save_under_way_ends_once)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct lab lab;
+
+	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
+		SKIP(return, "one state will do");
+	NEEDS_LAB(&lab, test_env.bdf);
+	lab_only_this_vf(&lab, true);
+	lab_drop(&lab, self->nic->op[NIC_SAVE], 1);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
+	pfd.fd = self->fd;
+	/* The PF's driver waits for the command; the firmware answers when it is let. */
+	if (!fork()) {
+		usleep(300000);
+		lab_set(&lab, LAB_RELEASE, 1);
+		_exit(0);
+	}
+	EXPECT_EQ(0, reload_pf(&self->sriov));
+	wait(NULL);
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, true));
+	lab_close(&lab);
+	EXPECT_MIGRATES(&self->dev);
+}
+
+SNAPSHOT_TEST_MAIN
