@@ -28,7 +28,7 @@ fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/te
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
 nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
 migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
-connectx		check		$vm_needs,kselftest	600	vm,-x	$src/tools/qemu/tests/connectx.sh
+connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
 kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
 kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-x,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh

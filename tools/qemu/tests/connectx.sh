@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The emulated ConnectX under code that is not ours: Linux's own mlx5_core drives the PF and makes all
 # VFs, the upstream mlx5_vfio_pci migrates them, as our kselftests tell it to. TAP. Runs in L1;
-# elsewhere it boots L1 first. Arguments, if any, are the kselftests to run.
+# elsewhere it boots L1 first. Arguments, if any, are the kselftests to run. VFIO_SNAPSHOT_STATE_MIB is how
+# large a state moves, besides (64).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +11,7 @@ top=$(cd "$here/../../.." && pwd)
 if ! grep -q vfio_snapshot.run /proc/cmdline; then
 	"$top/tools/testvm/build-modules.sh" upstream-mlx5
 	"$top/tools/testing/selftests/vfio_snapshot/prepare.sh"
-	exec "$top/tools/testvm/vm.sh" -n connectx -t 600 -x -- \
+	exec "$top/tools/testvm/vm.sh" -n connectx -t 600 -x -l -- \
 		/vfio-snapshot/src/tools/qemu/tests/connectx.sh "$@"
 fi
 NIC_VENDOR=0x15b3
@@ -18,7 +19,7 @@ NIC_VENDOR=0x15b3
 . "$top/tools/testvm/l1/nic.sh"
 out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
 export MIG_TOOL=$out/mig_tool VFIO_SNAPSHOT_PEER=1
-[ $# -gt 0 ] || set -- mig_engine_test mig_arcs_test mig_precopy_test mig_fd_test mig_reset_test mig_roundtrip_test
+[ $# -gt 0 ] || set -- mig_engine_test mig_arcs_test mig_precopy_test mig_fd_test mig_roundtrip_test
 
 number=0
 failed=0
@@ -62,9 +63,20 @@ core_again()
 	echo 0 >"$NIC_PCI/devices/$pf/sriov_numvfs" && rmmod mlx5_core && core_up
 }
 
+# mlx5_core reads what the firmware can do when it takes the PF.
+features() # VALUE
+{
+	python3 "$here/labreg.py" "$pf" FEATURES "$1"
+}
+
 bind_two()
 {
 	nic_bind "$(nic_vf 0)" mlx5_vfio_pci && nic_bind "$(nic_vf 1)" mlx5_vfio_pci
+}
+
+leave_two()
+{
+	nic_unbind "$(nic_vf 0)" && nic_unbind "$(nic_vf 1)" && rmmod mlx5_vfio_pci
 }
 
 # What mlx5_core and others print at the level of an error, or worse. Tests reset a VF while the driver
@@ -80,6 +92,11 @@ no_errors()
 	! log | grep -E 'WARNING:|BUG:|DMAR:.*fault|mlx5_core.*(failed|timeout|compromised)'
 }
 
+no_oops()
+{
+	! log | grep -E 'WARNING:|BUG:|DMAR:.*fault'
+}
+
 kselftest() # PROGRAM
 {
 	local line plan=0 seen=0
@@ -92,7 +109,7 @@ kselftest() # PROGRAM
 		"TAP version"*) ;;
 		*) echo "# ${line#"# "}" ;;
 		esac
-	done < <(timeout 300 "$out/$1" "$(nic_vf 0)" "$(nic_vf 1)" 2>&1 </dev/null)
+	done < <(timeout 600 "$out/$1" "$(nic_vf 0)" "$(nic_vf 1)" 2>&1 </dev/null)
 	if [ "$plan" != "$seen" ] || [ "$seen" = 0 ]; then
 		result "not ok" "$1: ended after $seen of $plan tests"
 	fi
@@ -100,15 +117,28 @@ kselftest() # PROGRAM
 
 echo "TAP version 13"
 pf=$(nic_pf)
+echo 1 >"$NIC_PCI/devices/$pf/enable"
+every=$(python3 "$here/labreg.py" "$pf" FEATURES)
+t "the lab block hides the chunks" features $((every & ~16))
+echo 0 >"$NIC_PCI/devices/$pf/enable"
 t "mlx5_core takes the PF" core_up
 t "mlx5_core makes 16 VFs" vfs_up 16
+t "mlx5_vfio_pci takes two VFs" bind_two
+VFIO_SNAPSHOT_CHUNKS=0 kselftest mig_size_test
+# mlx5_vfio_pci holds mlx5_core.
+t "and leaves them" leave_two
+t "the lab block hides nothing" features "$every"
 t "mlx5_core can be unloaded and loaded again" core_again
 t "and makes 16 VFs again" vfs_up 16
 t "the kernel has nothing to complain about" no_errors
 t "mlx5_vfio_pci takes two VFs" bind_two
+VFIO_SNAPSHOT_CHUNKS=1 kselftest mig_size_test
 for program; do
 	kselftest "$program"
 done
 t "the kernel has still nothing to complain about" no_errors
+# Of which mlx5_core does complain.
+kselftest mig_health_test
+t "nor has the kernel beside mlx5_core" no_oops
 echo "1..$number"
 [ "$failed" = 0 ]
