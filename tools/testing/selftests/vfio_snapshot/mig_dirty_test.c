@@ -439,7 +439,7 @@ TEST_F(dirty, a_reset_loses_no_page)
 /* More pages than the tracker holds, and then as many as it likes */
 TEST_F(dirty, a_tracker_that_overflows_loses_no_page)
 {
-	SKIP_PEER_FAULT("after an overflow it reports nothing but EIO");
+	SKIP_PEER_FAULT("after an overflow each report is an error");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	lab_set(&self->lab, LAB_TRACK_PAGES, 8);
 	START();
@@ -461,14 +461,12 @@ TEST_F(dirty, a_tracker_that_overflows_loses_no_page)
 
 TEST_F(dirty, an_overflow_never_hides_a_page)
 {
-	int ret;
-
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	lab_set(&self->lab, LAB_TRACK_PAGES, 8);
 	START();
 	WRITE(IOVA, K4, 20);
-	ret = dirty_check_least(self->log, IOVA, LEN, K4, &(uint64_t){ 0 });
-	EXPECT_TRUE(!ret || ret == -EIO);
+	/* All of them, or an error: 1 is a report that lacks one. */
+	EXPECT_NE(1, dirty_check_least(self->log, IOVA, LEN, K4, &(uint64_t){ 0 }));
 	lab_set(&self->lab, LAB_TRACK_PAGES, 0);
 	STOP();
 	START();
@@ -550,36 +548,6 @@ TEST_F(dirty, a_device_that_is_closed_logs_no_more)
 	WRITE(IOVA, K4, 8);
 	EXPECT_REPORT(IOVA, LEN, K4);
 	STOP();
-}
-
-FIXTURE(no_bitmaps) {
-	struct vfio_dev dev;
-	struct dirty_log log;
-};
-
-FIXTURE_SETUP(no_bitmaps)
-{
-	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
-	if (kernel_has_bitmaps())
-		SKIP(return, "the kernel has IOMMUFD");
-}
-
-FIXTURE_TEARDOWN(no_bitmaps)
-{
-	if (self->dev.fd > 0)
-		vfio_dev_close(&self->dev);
-}
-
-/* So that a user does without, from the beginning */
-TEST_F(no_bitmaps, a_log_that_cannot_be_reported_is_not_offered)
-{
-	uint64_t bitmap[2] = {};
-
-	NEEDS_OURS();
-	EXPECT_EQ(-ENOTTY, dirty_probe(&self->dev));
-	EXPECT_EQ(-ENOTTY, dirty_start(&self->log, &self->dev, K4, all, 1));
-	EXPECT_EQ(-ENOTTY, dirty_stop(&self->log));
-	EXPECT_EQ(-ENOTTY, dirty_report(&self->dev, IOVA, 64 * K4, K4, bitmap));
 }
 
 int main(int argc, char *argv[])

@@ -73,8 +73,10 @@ int dirty_write(struct dirty_log *log, struct engine *e, uint64_t iova,
 		unsigned int reg;
 		uint64_t val;
 	} set[] = {
+		/* With time for something else between two batches */
+		{ ENGINE_PERIOD_US, 100 + 40 * n },
 		{ ENGINE_ADDRESS, iova }, { ENGINE_LENGTH, stride * n },
-		{ ENGINE_STRIDE, stride }, { ENGINE_PERIOD_US, 100 },
+		{ ENGINE_STRIDE, stride },
 		{ ENGINE_BATCH, n }, { ENGINE_SEED, 1 },
 		{ ENGINE_CONTROL, ENGINE_RUN },
 	};
