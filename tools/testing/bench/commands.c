@@ -44,6 +44,8 @@ static int blackout(struct drive *d, const struct devices *devices,
 	TRY(drive_prepare(d));
 	for (written = 0; written < LARGE; written += WRITES * STATE_PAGE)
 		TRY(work_send(&d->driver, 0, WRITES));
+	/* The guest's driver knows of that, wherever it is. */
+	TRY(work_adopt(&d->there, &d->driver, &d->dst));
 	usleep(MEMORY_US);
 	TRY(drive_ask_pending(d));
 	past_tick();

@@ -35,8 +35,10 @@ noisy_limit=1800
 
 driver=virtio_snapshot_vfio_pci
 peer=
-# What is in the checkout now, not when it is over
-commit=$(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)
+# What is in the checkout now, not when it is over; changed only counts what is measured, or measures.
+commit=$(git -C "$TOP" describe --always 2>/dev/null || echo unknown)
+git -C "$TOP" diff --quiet HEAD -- drivers include tools/testing/bench tools/qemu \
+	tools/testing/selftests/vfio_snapshot/lib 2>/dev/null || commit+=-dirty
 asked="make bench"
 case $* in *-[jnNpa]*) asked="tools/testing/bench/run.sh $*" ;; *-d*) asked+=" DRIVER=${*##*-d }" ;; esac
 jobs=2
@@ -111,7 +113,15 @@ else
 	rm -rf -- "$raw"
 	mkdir -p "$raw"
 fi
-[ -n "$only_noisy$only_report" ] || echo "$asked" >"$raw/command"
+if [ -z "$only_noisy$only_report" ]; then
+	echo "$asked" >"$raw/command"
+	# All machines get the same, whatever is built meanwhile.
+	rm -rf -- "$work/built$suffix"
+	mkdir -p "$work/built$suffix/bench"
+	cp -r -- "$BUILD/modules" "$BUILD"/upstream "$BUILD"/upstream-mlx5 "$work/built$suffix"
+	[ ! -d "$BUILD/peers" ] || cp -r -- "$BUILD/peers" "$work/built$suffix"
+	cp -r -- "$work/bin" "$work/built$suffix/bench"
+fi
 bench=/vfio-snapshot/src/tools/testing/bench
 
 driver_of() # ours|upstream
@@ -128,6 +138,7 @@ one()
 	# shellcheck disable=SC2086 # a list
 	setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "bench$suffix-$name-$who-$run" -t "$limit" -I -l \
 		$option ${options[$name]:-} -- \
+		env VFIO_SNAPSHOT_BUILD="/vfio-snapshot/build/bench/built$suffix" \
 		"$bench/scenario.sh" "$name" "$nic" "$(driver_of "$who")" "${vfs[$name]}" >"$file.tmp" 2>"$file.err" || status=$?
 	grep -q '^# end ' "$file.tmp" || {
 		tail -n 3 "$file.err" | sed 's/^/# /' >>"$file.tmp"
