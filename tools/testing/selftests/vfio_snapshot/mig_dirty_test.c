@@ -436,6 +436,19 @@ TEST_F(dirty, a_reset_loses_no_page)
 	STOP();
 }
 
+/* No firmware says whether it goes on with a log after a reset. */
+TEST_F(dirty, after_a_reset_everything_counts_as_written_to)
+{
+	NEEDS_OURS();
+	START();
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	ASSERT_EQ(0, dirty_all(self->log, IOVA, MAPS * LEN));
+	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
 /* More pages than the tracker holds, and then as many as it likes */
 TEST_F(dirty, a_tracker_that_overflows_loses_no_page)
 {

@@ -6,6 +6,8 @@
 
 #include "dirty.h"
 
+/* The engine takes up to 4096; less keeps the rest of the machine going. */
+#define MAX_BATCH 1024
 /* Behind each bitmap, to see that no bit is set there */
 #define GUARD_WORDS 8
 
@@ -69,15 +71,16 @@ int dirty_all(struct dirty_log *log, uint64_t iova, uint64_t len)
 int dirty_write(struct dirty_log *log, struct engine *e, uint64_t iova,
 		uint64_t stride, unsigned int n, bool logged)
 {
+	const unsigned int batch = n < MAX_BATCH ? n : MAX_BATCH;
 	const struct {
 		unsigned int reg;
 		uint64_t val;
 	} set[] = {
 		/* With time for something else between two batches */
-		{ ENGINE_PERIOD_US, 100 + 40 * n },
+		{ ENGINE_PERIOD_US, 100 + 40 * batch },
 		{ ENGINE_ADDRESS, iova }, { ENGINE_LENGTH, stride * n },
 		{ ENGINE_STRIDE, stride },
-		{ ENGINE_BATCH, n }, { ENGINE_SEED, 1 },
+		{ ENGINE_BATCH, batch }, { ENGINE_SEED, 1 },
 		{ ENGINE_CONTROL, ENGINE_RUN },
 	};
 	uint64_t count = 0;
