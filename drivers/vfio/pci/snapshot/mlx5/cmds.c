@@ -210,7 +210,7 @@ static int submit(struct mlx5_snapshot_device *mlx5, struct vfio_snapshot_io *io
 	MLX5_SET(save_vhca_state_in, in, size, io->size);
 	transfer->io = io;
 	memset(transfer->out, 0, sizeof(transfer->out));
-	mlx5_snapshot_sync_for_device(mlx5, io);
+	mlx5_snapshot_sync(mlx5, io, true);
 
 	if (!mlx5_snapshot_begin(mlx5))
 		return err;
@@ -245,7 +245,7 @@ static void save_done(int err, struct mlx5_async_work *work)
 	struct mlx5_snapshot_device *mlx5 = of_work(work);
 	struct vfio_snapshot_io *io = mlx5->transfer.io;
 
-	mlx5_snapshot_sync_for_cpu(mlx5, io);
+	mlx5_snapshot_sync(mlx5, io, false);
 	err = mlx5_snapshot_check(err, mlx5->transfer.out);
 	if (!err)
 		err = check_image(mlx5, io);

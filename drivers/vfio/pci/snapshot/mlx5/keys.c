@@ -104,53 +104,28 @@ void mlx5_snapshot_buf_unmap(struct vfio_snapshot_device *sdev, void *data)
 	kfree(key);
 }
 
-static void sync(struct mlx5_snapshot_device *mlx5, const struct vfio_snapshot_io *io,
-		 void (*for_whom)(struct device *dev, dma_addr_t addr, size_t size,
-				  enum dma_data_direction dir))
+/**
+ * mlx5_snapshot_sync - before and after a transfer
+ * @mlx5: the device
+ * @io: the transfer
+ * @before: it is about to begin
+ *
+ * Memory stays mapped from one transfer to the next.
+ */
+void mlx5_snapshot_sync(struct mlx5_snapshot_device *mlx5,
+			const struct vfio_snapshot_io *io, bool before)
 {
 	const struct mlx5_snapshot_key *key = io->key;
+	struct device *dev = mlx5->mdev->device;
 	struct scatterlist *sg = io->sgl;
 	size_t len, left;
 
 	for (left = io->size; left; left -= len) {
 		len = min_t(size_t, left, sg_dma_len(sg));
-		for_whom(mlx5->mdev->device, sg_dma_address(sg), len, key->dir);
+		if (before)
+			dma_sync_single_for_device(dev, sg_dma_address(sg), len, key->dir);
+		else
+			dma_sync_single_for_cpu(dev, sg_dma_address(sg), len, key->dir);
 		sg = sg_next(sg);
 	}
-}
-
-static void for_device(struct device *dev, dma_addr_t addr, size_t size,
-		       enum dma_data_direction dir)
-{
-	dma_sync_single_for_device(dev, addr, size, dir);
-}
-
-static void for_cpu(struct device *dev, dma_addr_t addr, size_t size,
-		    enum dma_data_direction dir)
-{
-	dma_sync_single_for_cpu(dev, addr, size, dir);
-}
-
-/**
- * mlx5_snapshot_sync_for_device - before a transfer
- * @mlx5: the device
- * @io: the transfer
- *
- * Memory stays mapped from one transfer to the next.
- */
-void mlx5_snapshot_sync_for_device(struct mlx5_snapshot_device *mlx5,
-				   const struct vfio_snapshot_io *io)
-{
-	sync(mlx5, io, for_device);
-}
-
-/**
- * mlx5_snapshot_sync_for_cpu - after a transfer
- * @mlx5: the device
- * @io: the transfer
- */
-void mlx5_snapshot_sync_for_cpu(struct mlx5_snapshot_device *mlx5,
-				const struct vfio_snapshot_io *io)
-{
-	sync(mlx5, io, for_cpu);
 }

@@ -110,9 +110,7 @@ void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5);
 void *mlx5_snapshot_buf_map(struct vfio_snapshot_device *sdev,
 			    struct vfio_snapshot_io *io, enum vfio_snapshot_dir dir);
 void mlx5_snapshot_buf_unmap(struct vfio_snapshot_device *sdev, void *key);
-void mlx5_snapshot_sync_for_device(struct mlx5_snapshot_device *mlx5,
-				   const struct vfio_snapshot_io *io);
-void mlx5_snapshot_sync_for_cpu(struct mlx5_snapshot_device *mlx5,
-				const struct vfio_snapshot_io *io);
+void mlx5_snapshot_sync(struct mlx5_snapshot_device *mlx5,
+			const struct vfio_snapshot_io *io, bool before);
 
 #endif /* MLX5_SNAPSHOT_MLX5_H */
