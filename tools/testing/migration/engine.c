@@ -43,7 +43,7 @@
 #define DEVICES		"/sys/bus/pci/devices"
 #define BAR_LEN		0x4000
 #define SCAN_US		200000
-#define SPARE		4	/* so many times the pages are looked through for a run of them */
+#define SPARE		12	/* so many times the pages are looked through for a run of them */
 #define PAGEMAP_PRESENT	(1ull << 63)
 #define PAGEMAP_PFN	((1ull << 55) - 1)
 #define SCRATCH		0x5c7a7c0000000000ull
@@ -310,7 +310,7 @@ static void __attribute__((noreturn)) usage(void)
 
 static struct options parse(int argc, char **argv)
 {
-	struct options opt = { .pages = 512, .batch = 64, .period_us = 10000, .rest_ms = 500 };
+	struct options opt = { .pages = 256, .batch = 16, .period_us = 10000, .rest_ms = 500 };
 	int c;
 
 	while ((c = getopt(argc, argv, "p:b:u:m:")) != -1) {

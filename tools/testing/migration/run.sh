@@ -10,6 +10,7 @@
 # CONNECTX (0): how many of them are of the emulated ConnectX (vm.sh -x), with the driver MLX5
 # (mlx5_snapshot_vfio_pci). PLAN: full (the default), demo, ...: see livemig/plans.py. MIB: a guest that
 # prepare.sh was asked for. WHO tells QEMU what a ConnectX VF writes to: nobody, device.
+# LOGS: the folder of the logs, if another.
 # --flip corrupts one byte that L1 sends: to see the test fail.
 set -eu
 
@@ -30,7 +31,7 @@ drivers=
 [ "$virtio" = 0 ] || drivers=$DRIVER
 [ "$virtio" = 0 ] || [ "$OTHER" = "$DRIVER" ] || drivers+=,$OTHER
 [ "$CONNECTX" = 0 ] || drivers+=${drivers:+,}$MLX5
-logs=$BUILD/logs/migration-$NICS-${drivers//,/-}
+logs=$BUILD/logs/${LOGS:-migration-$NICS-${drivers//,/-}}
 
 [ -s "$parts/snapshot" ] ||
 	die "there is no guest in $parts" "run tools/testing/migration/prepare.sh on the test host"
@@ -87,6 +88,10 @@ case " $* " in
 	;;
 esac
 
+# The debug kernel takes its time.
+case $(uname -r) in
+*-debug) export PATIENCE=${PATIENCE:-5} ;;
+esac
 cd "$here"
 PYTHONDONTWRITEBYTECODE=1 python3 -m livemig --driver "$drivers" --interface "$interface" \
 	--parts "$parts" --stock "$work/stock/qemu-system-x86_64" --firmware "$BUILD/qemu-stock/usr/share/qemu" \

@@ -10,15 +10,17 @@ from typing import Any
 
 from .machine import NICS, Guest, Machine, Qemu, nic_arguments, nic_id
 from .vf import Vf
-from .wait import Failure, now_ms, until
+from .wait import PATIENCE, Failure, now_ms, until
 
 MIGRATION_SECONDS = 90
 SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
 FAST = 1 << 40
 # Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
-DOWNTIME_LIMIT_MS = 60000
-# With it, the guest is to be stopped when what is left takes no longer than this.
-TRACKED_LIMIT_MS = 1000
+DOWNTIME_LIMIT_MS = int(60000 * PATIENCE)
+# With it, the guest is stopped when what is left would take QEMU's usual 300 ms at a rate that is
+# given, as the one that QEMU measures between its looks for pages says more of the looks.
+TRACKED_LIMIT_MS = 300
+TRACKED_RATE = 16 << 20
 # In the trace of a destination: a piece of device state that the kernel took.
 LOADED = r"vfio_load_state_device_data .*?size (\d+) ret 0"
 # In that of a source: one that was sent.
@@ -109,6 +111,7 @@ def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_
     machine.command(
         "migrate-set-parameters", downtime_limit=limit_ms, max_bandwidth=bandwidth,
         multifd_channels=CHANNELS,
+        avail_switchover_bandwidth=TRACKED_RATE if limit_ms == TRACKED_LIMIT_MS else 0,
     )  # fmt: skip
     apart = "on" if mode.apart else "off"
     peripherals = machine.command("qom-list", path="/machine/peripheral")

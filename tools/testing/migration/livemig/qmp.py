@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .wait import Failure, until
+from .wait import PATIENCE, Failure, until
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Qmp:
         self._epoch = time.time() - time.monotonic()
 
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
+        self._socket.settimeout(timeout * PATIENCE)
         self._socket.connect(str(path))
         self._lines = self._socket.makefile("r", encoding="utf-8")
         if "QMP" not in json.loads(self._lines.readline()):
@@ -69,7 +69,7 @@ class Qmp:
         except OSError as error:
             raise Failure(f"{name}: QEMU's monitor is gone ({error})") from error
         with self._changed:
-            if not self._changed.wait_for(lambda: self._replies or self._closed, timeout):
+            if not self._changed.wait_for(lambda: self._replies or self._closed, timeout * PATIENCE):
                 raise Failure(f"{name}: no answer from QEMU within {timeout:g} s")
             if not self._replies:
                 raise Failure(f"{name}: QEMU closed its monitor")

@@ -13,7 +13,7 @@ from pathlib import Path
 from .machine import MEMORY_MIB, WAITING, Guest, Machine
 from .wait import Failure, until
 
-BOOT_SECONDS = 120
+BOOT_SECONDS = 300  # a busy machine
 
 
 def _waiting(machine: Machine) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from .wait import Failure
+from .wait import PATIENCE, Failure
 
 SYSFS_SECONDS = 20
 _PCI = Path("/sys/bus/pci")
@@ -58,6 +58,6 @@ class Vf:
         # In a process of its own: the kernel waits here for as long as the VF is held open.
         command = ["sh", "-c", 'echo "$1" >"$2"', "sh", self.bdf, str(attribute)]
         try:
-            subprocess.run(command, check=True, timeout=SYSFS_SECONDS)
+            subprocess.run(command, check=True, timeout=SYSFS_SECONDS * PATIENCE)
         except subprocess.SubprocessError as error:
             raise Failure(f"{self.name}: {attribute.name}: {error}") from error

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Waiting with a limit: nothing in the test waits for ever."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# All limits are so many times longer: on a kernel that is slower by nature.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 
 class Failure(Exception):
@@ -18,6 +22,7 @@ class TimedOut(Failure):
 
 def until(what: str, seconds: float, condition: Callable[[], T | None], step: float = 0.02) -> T:
     """Return the condition's first true value; fail when it does not come."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
