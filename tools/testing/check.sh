@@ -30,6 +30,7 @@ nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
 migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
 connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
 kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
+kselftest-mlx5		check		$vm_needs,kselftest	600	vm,-l,-x	env NIC=connectx $group quick
 kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-x,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
 debug-core		check		$debug_needs		900	vm,-l,-k,debug	$cdev core
@@ -38,6 +39,8 @@ debug-cdev		check-debug	$debug_needs		2400	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		2400	vm,-l,-k,debug	$group
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
+debug-mlx5		check-debug	$debug_needs		3000	vm,-l,-x,-k,debug	env NIC=connectx $cdev
+debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapshot/tests/cdev.sh
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
 tool			check		root			300	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check

@@ -3,9 +3,11 @@
  * Moves a device's state to and from files, for tests that change drivers in
  * between:
  *   mig_tool save BDF FILE    the device is set to work first
+ *   mig_tool presave BDF FILE PLAIN   with precopy, and then as "save" would
  *   mig_tool load BDF FILE    and runs it
  *   mig_tool resave BDF IN OUT   loads, runs, saves again
  *   mig_tool data IN OUT      keeps the device data of a stream, nothing else
+ *   mig_tool has FILE TAG     whether a stream has a record with this tag
  * and keeps a data fd while the driver goes away:
  *   mig_tool orphan BDF save|load   says "ready", waits for a line, uses the fd
  */
@@ -51,6 +53,58 @@ static int to_file(const char *name, const struct blob *b)
 	if (fclose(f))
 		ret = -errno;
 	return ret;
+}
+
+/* Up to STOP_COPY, with all that there is before */
+static int read_precopy(struct vfio_dev *dev, struct blob *b)
+{
+	struct vfio_precopy_info info = {};
+	int fd, ret;
+
+	ret = mig_set(dev, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+	if (ret)
+		return ret;
+	do {
+		ret = mig_read_all(fd, 4096, b);
+		if (ret == -ENOMSG)
+			ret = mig_precopy_info(fd, &info);
+	} while (!ret && info.initial_bytes);
+	if (!ret)
+		ret = mig_set(dev, VFIO_DEVICE_STATE_STOP_COPY, NULL) ?:
+		      mig_read_all(fd, 4096, b);
+	close(fd);
+	return ret;
+}
+
+/* A state in two streams: one with precopy, and one of the same stopped device */
+static int presave(struct vfio_dev *dev, const char *file, const char *plain)
+{
+	struct blob b = {}, again = {};
+	struct work w = {};
+	int ret;
+
+	ret = work_bring_up(&w, dev);
+	if (ret && ret != -ENODEV)
+		return fail("start the driver", ret);
+	ret = read_precopy(dev, &b);
+	if (!ret)
+		ret = mig_set(dev, VFIO_DEVICE_STATE_STOP, NULL) ?:
+		      mig_save(dev, 4096, &again);
+	if (ret)
+		return fail("save with precopy", ret);
+	ret = to_file(file, &b) ?: to_file(plain, &again);
+	return ret ? fail(file, ret) : 0;
+}
+
+static int has(const char *file, const char *tag)
+{
+	struct records rs;
+	struct blob b = {};
+	int ret = from_file(file, &b) ?: records_parse(&rs, &b);
+
+	if (ret)
+		return fail(file, ret);
+	return records_find(&rs, strtoul(tag, NULL, 0)) ? 0 : fail(tag, -ENOENT);
 }
 
 static int save(struct vfio_dev *dev, const char *file)
@@ -137,7 +191,7 @@ static const struct {
 	int argc;
 } commands[] = {
 	{ "save", 4 }, { "load", 4 }, { "resave", 5 }, { "data", 4 },
-	{ "orphan", 4 },
+	{ "orphan", 4 }, { "presave", 5 }, { "has", 4 },
 };
 
 int main(int argc, char *argv[])
@@ -150,17 +204,21 @@ int main(int argc, char *argv[])
 		if (argc == commands[i].argc && !strcmp(argv[1], commands[i].name))
 			break;
 	if (i == sizeof(commands) / sizeof(commands[0])) {
-		fprintf(stderr, "usage: mig_tool save|load BDF FILE | resave BDF IN OUT | data IN OUT | orphan BDF save|load\n");
+		fprintf(stderr, "usage: mig_tool save|load BDF FILE | presave BDF FILE PLAIN | resave BDF IN OUT | data IN OUT | has FILE TAG | orphan BDF save|load\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "data"))
 		return keep_data(argv[2], argv[3]);
+	if (!strcmp(argv[1], "has"))
+		return has(argv[2], argv[3]);
 
 	ret = vfio_dev_open(&dev, argv[2]);
 	if (ret)
 		return fail(argv[2], ret);
 	if (!strcmp(argv[1], "orphan"))
 		ret = orphan(&dev, !strcmp(argv[3], "save"));
+	else if (!strcmp(argv[1], "presave"))
+		ret = presave(&dev, argv[3], argv[4]);
 	else if (!strcmp(argv[1], "save"))
 		ret = save(&dev, argv[3]);
 	else

@@ -35,11 +35,22 @@ static int finish_precopy(struct vfio_dev *dev)
 	return mig_set(dev, VFIO_DEVICE_STATE_STOP_COPY, NULL);
 }
 
+/* With the first image there, also where the driver does not wait for it. */
+static int begin_saving(struct vfio_dev *dev, const struct plain *p, int *fd)
+{
+	struct vfio_precopy_info info;
+	int ret = mig_set(dev, p->from, fd);
+
+	if (!ret && p->from == VFIO_DEVICE_STATE_PRE_COPY)
+		ret = mig_precopy_info(*fd, &info);
+	return ret;
+}
+
 static int read_plainly(struct vfio_dev *dev, struct plain *p)
 {
 	int fd, ret;
 
-	ret = mig_set(dev, p->from, &fd);
+	ret = begin_saving(dev, p, &fd);
 	if (ret)
 		return ret;
 	ret = mig_read_all(fd, 4096, &p->b);
@@ -124,7 +135,7 @@ static void read_session(struct __test_metadata *_metadata,
 	/* One failure says enough. */
 	if (_metadata->exit_code)
 		return;
-	ASSERT_EQ(0, mig_set(&self->dev, p->from, &fd));
+	ASSERT_EQ(0, begin_saving(&self->dev, p, &fd));
 	while (!_metadata->exit_code) {
 		way = only && !plainly ? only :
 		      only ? &read_ways[0] :
@@ -213,7 +224,7 @@ TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_read_loses_nothing, 60)
 			size_t end = p->pause ?: p->b.len;
 
 			b.len = 0;
-			ASSERT_EQ(0, mig_set(&self->dev, p->from, &fd));
+			ASSERT_EQ(0, begin_saving(&self->dev, p, &fd));
 			while (b.len < p->b.len && !_metadata->exit_code) {
 				if (b.len == end) {
 					ASSERT_EQ(0, finish_precopy(&self->dev));

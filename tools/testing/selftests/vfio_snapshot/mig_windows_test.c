@@ -159,56 +159,81 @@ TEST_F_TIMEOUT(windows, loading_takes_no_more_memory_than_two_windows, SECONDS)
 	EXPECT_LE(memcg_settle(&self->cg, before + SLACK), before + SLACK);
 }
 
+/* A machine that is busy with something else makes it longer: the best of some. */
+#define TRIES 3
+
 /* The pauses of the two are less than three quarters of one after the other. */
-#define EXPECT_OVERLAP(what, took, without) \
+#define OVERLAPS(took, without, ms) \
+	((took) < (without) + 2 * CHUNKS * (ms) * 3 / 4)
+
+/* @ms: what the firmware takes for a command, and the reader for a chunk: ms in all, or -errno */
+static int time_save(FIXTURE_DATA(windows) *self, unsigned int ms)
+{
+	unsigned int began;
+	long long got;
+	int ret;
+
+	ret = mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL);
+	if (ret)
+		return ret;
+	lab_delay(&self->lab, ms * 1000);
+	began = now_ms();
+	ret = mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd);
+	if (ret)
+		return ret;
+	got = read_slowly(self->fd, self->buf, self->nic->window, ms);
+	began = now_ms() - began;
+	lab_delay(&self->lab, 0);
+	close(self->fd);
+	self->fd = -1;
+	return got < self->size ? -EIO : (int)began;
+}
+
+static int time_load(FIXTURE_DATA(windows) *self, unsigned int ms)
+{
+	unsigned int began;
+	int ret;
+
+	ret = mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &self->fd);
+	if (ret)
+		return ret;
+	lab_delay(&self->lab, ms * 1000);
+	began = now_ms();
+	ret = write_slowly(self->fd, &self->stream, self->nic->window, ms) ?:
+	      mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL);
+	began = now_ms() - began;
+	lab_delay(&self->lab, 0);
+	close(self->fd);
+	self->fd = -1;
+	return ret ? ret : (int)began;
+}
+
+#define EXPECT_OVERLAP(time) \
 	do { \
-		unsigned int _took = (took), _without = (without); \
-		TH_LOG(what ": %u ms, %u ms if nobody pauses; firmware and user pause %u ms each", \
-		       _took, _without, CHUNKS * TAKE_MS * slowness()); \
-		EXPECT_GT(_without + 2 * CHUNKS * TAKE_MS * slowness() * 3 / 4, _took); \
-		/* Or nothing was delayed. */ \
-		EXPECT_LE((CHUNKS - 1) * TAKE_MS * slowness(), _took); \
+		int _ms = TAKE_MS * slowness(), _without, _took, _tries = 0; \
+		lab_only_this_vf(&self->lab, true); \
+		do { \
+			_without = time(self, 0); \
+			ASSERT_LE(0, _without); \
+			_took = time(self, _ms); \
+			/* Or nothing was delayed. */ \
+			ASSERT_LE((CHUNKS - 1) * _ms, _took); \
+			TH_LOG("%d ms, %d ms if nobody pauses; firmware and user pause %d ms each", \
+			       _took, _without, CHUNKS * _ms); \
+		} while (!OVERLAPS(_took, _without, _ms) && ++_tries < TRIES); \
+		EXPECT_TRUE(OVERLAPS(_took, _without, _ms)); \
+		EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL)); \
 	} while (0)
 
 TEST_F_TIMEOUT(windows, the_firmware_saves_a_chunk_while_another_is_read, SECONDS)
 {
-	unsigned int began, without, ms = TAKE_MS * slowness();
-
-	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
-	began = now_ms();
-	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd));
-	EXPECT_LT(self->size, read_slowly(self->fd, self->buf, self->nic->window, 0));
-	without = now_ms() - began;
-	close(self->fd);
-	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
-	lab_only_this_vf(&self->lab, true);
-	lab_delay(&self->lab, ms * 1000);
-	began = now_ms();
-	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd));
-	EXPECT_LT(self->size, read_slowly(self->fd, self->buf, self->nic->window, ms));
-	EXPECT_OVERLAP("saving", now_ms() - began, without);
-	lab_delay(&self->lab, 0);
+	EXPECT_OVERLAP(time_save);
 }
 
 TEST_F_TIMEOUT(windows, the_firmware_loads_a_chunk_while_another_is_written, SECONDS)
 {
-	unsigned int began, without, ms = TAKE_MS * slowness();
-	struct load_result r;
-
 	ASSERT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
-	began = now_ms();
-	r = mig_load(&self->dev, self->stream.data, self->stream.len, MIB);
-	without = now_ms() - began;
-	ASSERT_EQ(LOAD_OK, r.stage);
-	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &self->fd));
-	lab_only_this_vf(&self->lab, true);
-	lab_delay(&self->lab, ms * 1000);
-	began = now_ms();
-	ASSERT_EQ(0, write_slowly(self->fd, &self->stream, self->nic->window, ms));
-	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
-	EXPECT_OVERLAP("loading", now_ms() - began, without);
-	lab_delay(&self->lab, 0);
-	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	EXPECT_OVERLAP(time_load);
 }
 
 TEST_F_TIMEOUT(windows, a_chunk_that_fails_ends_the_stream_and_not_the_device, SECONDS)
