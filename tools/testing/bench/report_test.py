@@ -234,9 +234,13 @@ def added() -> None:
     assert outcome.status == 0, outcome.said
     assert list(outcome.json()) == ["blackout_commands", "blackout_1ms", "small_arcs", "instructions"]
     page = outcome.made["bench.rst"]
-    assert "Not measured: ``to_stop_copy_64m``" in page and "``blackout_1ms``:" in page
+    assert "Not measured, or not twice the same: ``to_stop_copy_64m``" in page and "``blackout_1ms``:" in page
     set_to(files, "blackout_1ms", "", side="upstream")
     assert "blackout_1ms" not in report(files, "--some").json()
+    set_to(files, "small_arcs/A-B", "1500", runs="2")
+    outcome = report(files, "--some")
+    assert outcome.status == 0 and "left out: small_arcs/A-B (ours)" in outcome.said, outcome.said
+    assert list(outcome.json()) == ["blackout_commands", "instructions"]
 
 
 def other_nic() -> None:

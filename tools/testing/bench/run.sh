@@ -82,7 +82,7 @@ elif [ -n "$only_report" ]; then
 fi
 # A guest to migrate is that of the first NIC.
 [ -z "$suffix" ] || noisy=
-"$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
+[ -n "$only_report" ] || "$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
 
 # The scenarios, each with the number of VFs, as the program lists them
 declare -A vfs

@@ -73,7 +73,7 @@ def rst(results: Results, entries: list[Entry], spreads: list[Spread], about: di
     text += [f"- ``{entry.row.name}``: " + "; ".join([entry.row.what, *entry.notes]) + "."
              for entry in entries]  # fmt: skip
     if lacking := [f"``{row}``" for row in rows if row not in {entry.row.name for entry in entries}]:
-        text += ["", f"Not measured: {', '.join(lacking)}."]
+        text += ["", f"Not measured, or not twice the same: {', '.join(lacking)}."]
     if results.repeated:
         text += ["", "Run more than twice, until two runs agreed:", ""]
         text += [f"- {what} runs" for what in results.repeated]
