@@ -145,6 +145,25 @@ static int load_locked(struct snapshot_stream *stream, u64 size)
 	return err;
 }
 
+/*
+ * What one record took, the next will take: the other buffer is made as large,
+ * and known to the firmware, before the blackout. Without memory, or when the
+ * caller is killed, that is tried again when it is needed.
+ */
+static void keep_up(struct snapshot_stream *stream, u64 size)
+{
+	struct snapshot_buf *buf = stream->load.buf;
+
+	if (buf->size >= size || snapshot_fw_lock_killable(stream->mig))
+		return;
+	snapshot_fw_unlock(stream->mig);
+	if (snapshot_buf_grow(buf, size) || snapshot_fw_lock_killable(stream->mig))
+		return;
+	if (!snapshot_stream_is_dead(stream))
+		snapshot_buf_map(buf);
+	snapshot_fw_unlock(stream->mig);
+}
+
 static int load_record(struct snapshot_stream *stream)
 {
 	struct snapshot_parser *parser = &stream->load.parser;
@@ -154,9 +173,11 @@ static int load_record(struct snapshot_stream *stream)
 		return err;
 	err = load_locked(stream, parser->size);
 	snapshot_fw_unlock(stream->mig);
-	if (!err)
-		snapshot_parser_loaded(parser);
-	return err;
+	if (err)
+		return err;
+	keep_up(stream, parser->size);
+	snapshot_parser_loaded(parser);
+	return 0;
 }
 
 /* @len bytes more went where the parser wanted them. */

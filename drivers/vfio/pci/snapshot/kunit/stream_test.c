@@ -194,6 +194,36 @@ static void memory_of_a_few_windows(struct kunit *test)
 	drop_pair(p);
 }
 
+/* A small guess of what is to come costs nothing once a record has come. */
+static void windows_grow_with_the_first_record(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	const size_t window = 4 * PAGE_SIZE;
+	const size_t first = 2 * HEAD + 32 + window;
+	struct file *file;
+
+	p->from->ops.window = window;
+	p->from->chunk = window;
+	p->from->state_len = FAKE_MAX_IMAGE;
+	p->from->estimate = FAKE_MAX_IMAGE;
+	save(p);
+
+	p->to->ops.window = window;
+	p->to->estimate = 100;
+	p->to->later = true;
+	KUNIT_ASSERT_EQ(test, fake_set(p->to, SNAPSHOT_RESUMING, &file), 0);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream, first, 700), first);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 2 * SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream + first, p->len - first, 700),
+			p->len - first);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 2 * SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, fake_set(p->to, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, p->to->loaded_len, FAKE_MAX_IMAGE);
+	fake_put(file);
+	drop_pair(p);
+}
+
 /* The arc does not wait for it, whoever wants its data does. */
 static void an_image_that_is_taken_meanwhile(struct kunit *test)
 {
@@ -546,6 +576,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(an_image_without_end_is_refused),
 	KUNIT_CASE(behind_a_failed_chunk_nothing_follows),
 	KUNIT_CASE(memory_of_a_few_windows),
+	KUNIT_CASE(windows_grow_with_the_first_record),
 	KUNIT_CASE(an_image_that_is_taken_meanwhile),
 	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
 	KUNIT_CASE(transfers_that_complete_later),
