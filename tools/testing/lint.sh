@@ -52,7 +52,7 @@ kbuild()
 	cp -r drivers include "$work/tree/"
 	find "$work/tree" -type f ! -name '*.[ch]' ! -name Makefile ! -name Kbuild ! -name Kconfig -delete
 	make -s -j"$(nproc)" -C /lib/modules/*/build M="$work/tree/drivers/vfio/pci/snapshot" \
-		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m \
+		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m \
 		CONFIG_VFIO_SNAPSHOT_SAMPLE=m "$@" modules
 }
 

@@ -74,18 +74,31 @@ FIXTURE_TEARDOWN(blackout)
 #define RUN_AGAIN() \
 	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL))
 
+/* A load that the writer does not wait for may begin after the write. */
+static bool wait_count(struct lab *lab, unsigned int opcode, uint64_t want)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 1000 && lab_count(lab, opcode) < want; tries++)
+		usleep(10000);
+	return lab_count(lab, opcode) == want;
+}
+
 TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet_and_its_next)
 {
 	const struct nic *nic = self->rig.nic;
 	struct lab *lab = &self->rig.lab;
+	const unsigned int load = nic->op[NIC_LOAD];
+	const uint64_t loads = lab_count(lab, load);
 
 	PREPARE();
+	ASSERT_TRUE(wait_count(lab, load, loads + 1));
 	lab_mark(lab, true);
 	STAND_STILL();
 	lab_mark(lab, false);
 	EXPECT_EQ(nic->halts, lab_between(lab, nic->op[NIC_HALT]));
 	EXPECT_EQ(1, lab_between(lab, nic->op[NIC_SAVE]));
-	EXPECT_EQ(1, lab_between(lab, nic->op[NIC_LOAD]));
+	EXPECT_EQ(1, lab_between(lab, load));
 	EXPECT_EQ(nic->still, lab_between_all(lab));
 
 	/* What is due when the guest runs may come before we can count. */
