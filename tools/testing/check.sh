@@ -51,7 +51,7 @@ install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/insta
 migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
 migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 migration-mixed		check		$vm_needs,migration	400	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
-migration-mlx5		check		$vm_needs,migration	400	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+migration-mlx5		check		$vm_needs,migration	600	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 migration-both		check-debug	$vm_needs,migration	900	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
 migration-tracked	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
 "
