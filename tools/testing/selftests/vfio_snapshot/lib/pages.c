@@ -87,6 +87,18 @@ void pages_begin(struct pages *p)
 	tracefs_put("tracing_on", "1");
 }
 
+/*
+ * Whether an event came in an interrupt: "task-pid [cpu] FLAGS time: event", the
+ * third flag. What is freed there, after a grace period for instance, belongs to
+ * somebody else.
+ */
+static bool in_interrupt(const char *line)
+{
+	const char *flags = strstr(line, "] ");
+
+	return flags && strlen(flags) > 4 && flags[4] != '.';
+}
+
 void pages_end(struct pages *p)
 {
 	char line[512];
@@ -95,6 +107,8 @@ void pages_end(struct pages *p)
 	tracefs_put("tracing_on", "0");
 	f = fopen(TRACEFS "trace", "re");
 	while (f && fgets(line, sizeof(line), f)) {
+		if (in_interrupt(line))
+			continue;
 		if (strstr(line, " mm_page_alloc: "))
 			p->allocated++;
 		else if (strstr(line, " mm_page_free: "))
