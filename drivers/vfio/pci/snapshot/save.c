@@ -342,12 +342,14 @@ static int save_once(struct snapshot_stream *stream, enum vfio_snapshot_phase ph
 	return err;
 }
 
-/* Room for an image of @bytes: one that fills it may have been cut off. */
+/*
+ * Room for an image of @bytes: one that fills it may have been cut off. A window
+ * is never smaller than that: the state may have grown since it was asked for,
+ * and what the firmware has in one piece would never fit.
+ */
 static size_t room_for(struct snapshot_stream *stream, u64 bytes)
 {
-	size_t window = stream->mig->window;
-
-	return window && bytes >= window ? window : bytes + 1;
+	return stream->mig->window ?: bytes + 1;
 }
 
 /*

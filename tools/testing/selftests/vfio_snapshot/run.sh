@@ -43,7 +43,7 @@ faults="mig_fault_test mig_dead_test mig_pairs_test mig_many_test mig_mutator_te
 [ "$NIC" != connectx ] || core="mig_engine_test mig_async_test mig_windows_test mig_detach_test mig_health_test mig_no_log_test $core"
 quick="mig_engine_test mig_async_test mig_detach_test mig_probe_test mig_arcs_test mig_precopy_test
 	mig_stream_test mig_fd_test mig_roundtrip_test mig_arc_query_test mig_blackout_test
-	mig_messages_test mig_large_test cross_driver"
+	mig_messages_test mig_large_test mig_splice_test mig_windows_test mig_trace_test cross_driver"
 # shellcheck disable=SC2086 # lists
 case $* in
 quick) set -- $quick ;;

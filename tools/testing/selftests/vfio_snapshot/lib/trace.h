@@ -8,7 +8,7 @@
 struct event {
 	char name[32];		/* without "vfio_snapshot_" */
 	char from[20], to[20], state[20], was[20];
-	char level[12], command[20], arg[12], what[12], tag[12], dir[8];
+	char level[12], command[20], arg[12], what[12], tag[16], dir[8];
 	int64_t result, bytes, duration, total, pending, raced;
 };
 
