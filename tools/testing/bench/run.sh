@@ -40,7 +40,8 @@ commit=$(git -C "$TOP" describe --always 2>/dev/null || echo unknown)
 git -C "$TOP" diff --quiet HEAD -- drivers include tools/testing/bench tools/qemu \
 	tools/testing/selftests/vfio_snapshot/lib 2>/dev/null || commit+=-dirty
 asked="make bench"
-case $* in *-[jnNpa]*) asked="tools/testing/bench/run.sh $*" ;; *-d*) asked+=" DRIVER=${*##*-d }" ;; esac
+given=$*
+case $given in *-[jnNpa]*) asked="tools/testing/bench/run.sh $given" ;; *-d*) asked+=" DRIVER=${given##*-d }" ;; esac
 jobs=2
 noisy=1
 only_noisy=
