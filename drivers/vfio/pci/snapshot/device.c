@@ -102,10 +102,24 @@ const struct vfio_device_ops vfio_snapshot_device_ops = {
 };
 EXPORT_SYMBOL_GPL(vfio_snapshot_device_ops);
 
-static void snapshot_reset_done(struct pci_dev *pdev)
+static struct vfio_snapshot_device *pdev_to_sdev(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
-	struct vfio_snapshot_device *sdev = to_sdev(&core->vdev);
+
+	return to_sdev(&core->vdev);
+}
+
+static void snapshot_reset_prepare(struct pci_dev *pdev)
+{
+	struct vfio_snapshot_device *sdev = pdev_to_sdev(pdev);
+
+	if (sdev->mig)
+		snapshot_mig_reset_prepare(sdev->mig);
+}
+
+static void snapshot_reset_done(struct pci_dev *pdev)
+{
+	struct vfio_snapshot_device *sdev = pdev_to_sdev(pdev);
 
 	if (sdev->mig)
 		snapshot_mig_reset_done(sdev->mig);
@@ -114,6 +128,7 @@ static void snapshot_reset_done(struct pci_dev *pdev)
 
 /* For the struct pci_driver of a back-end. */
 const struct pci_error_handlers vfio_snapshot_err_handlers = {
+	.reset_prepare = snapshot_reset_prepare,
 	.reset_done = snapshot_reset_done,
 	.error_detected = vfio_pci_core_aer_err_detected,
 };

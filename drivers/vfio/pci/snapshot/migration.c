@@ -58,6 +58,7 @@ static int quiesce_locked(struct snapshot_mig *mig, enum vfio_snapshot_level wan
 	lockdep_assert_held(&mig->lock);
 	err = snapshot_fw_quiesce(mig, want, &now);
 	mig->walker.level = now;
+	WRITE_ONCE(mig->quiesced, mig->quiesced + 1);
 	return err;
 }
 
@@ -259,6 +260,45 @@ static int walk(struct snapshot_mig *mig, u32 to)
 	return 0;
 }
 
+/*
+ * @raced: a command may have reached the device between its reset and the news
+ * of it, or after both, and may have quiesced it.
+ */
+static void apply_reset(struct snapshot_mig *mig, bool raced)
+{
+	struct vfio_snapshot_device *sdev = mig->sdev;
+	enum snapshot_state was = mig->state;
+
+	lockdep_assert_held(&mig->lock);
+
+	sdev->ops->reset_done(sdev);
+	mig->estimated = 0;
+	end_stream(mig);
+	if (test_bit(SNAPSHOT_DETACHED, &mig->flags)) {
+		mig->walker.level = VFIO_SNAPSHOT_UNKNOWN;
+	} else {
+		mig->walker.level = VFIO_SNAPSHOT_RUN;
+		if (raced)
+			make_run(mig);
+	}
+	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
+							 SNAPSHOT_ERROR);
+	if (mig->state == SNAPSHOT_ERROR && !test_bit(SNAPSHOT_DETACHED, &mig->flags))
+		snapshot_say_not_running(mig);
+	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
+	queue_tidy(mig, 0);
+}
+
+/* A reset that nobody has applied yet comes before what the caller wants. */
+static int lock_killable(struct snapshot_mig *mig)
+{
+	if (mutex_lock_killable(&mig->lock))
+		return -EINTR;
+	if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+		apply_reset(mig, true);
+	return 0;
+}
+
 static struct file *snapshot_set_state(struct vfio_device *vdev,
 				       enum vfio_device_mig_state new_state)
 {
@@ -266,8 +306,9 @@ static struct file *snapshot_set_state(struct vfio_device *vdev,
 	struct file *file = NULL;
 	int err;
 
-	if (mutex_lock_killable(&mig->lock))
-		return ERR_PTR(-EINTR);
+	err = lock_killable(mig);
+	if (err)
+		return ERR_PTR(err);
 	err = walk(mig, new_state);
 	/* Only the last arc of a walk opens a stream. */
 	swap(file, mig->opened);
@@ -294,10 +335,11 @@ static int snapshot_get_data_size(struct vfio_device *vdev, unsigned long *lengt
 {
 	struct snapshot_mig *mig = to_mig(vdev);
 	u64 bytes;
-	int err = 0;
+	int err;
 
-	if (mutex_lock_killable(&mig->lock))
-		return -EINTR;
+	err = lock_killable(mig);
+	if (err)
+		return err;
 	if (mig->state == SNAPSHOT_STOP_COPY) {
 		*length = snapshot_save_pending(mig->stream);
 	} else {
@@ -390,10 +432,11 @@ int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 			      struct snapshot_stream *stream,
 			      struct vfio_precopy_info *info)
 {
-	int err = 0;
+	int err;
 
-	if (mutex_lock_killable(&mig->lock))
-		return -EINTR;
+	err = lock_killable(mig);
+	if (err)
+		return err;
 	if (mig->stream != stream)
 		err = -ENODEV;
 	else if (mig->state != SNAPSHOT_PRECOPY && mig->state != SNAPSHOT_PRECOPY_NDMA)
@@ -449,35 +492,6 @@ int snapshot_mig_query_arc(struct snapshot_mig *mig,
 	return 0;
 }
 
-/*
- * @raced: a command may have been under way when the device was reset, and may
- * have quiesced it after.
- */
-static void apply_reset(struct snapshot_mig *mig, bool raced)
-{
-	struct vfio_snapshot_device *sdev = mig->sdev;
-	enum snapshot_state was = mig->state;
-
-	lockdep_assert_held(&mig->lock);
-
-	sdev->ops->reset_done(sdev);
-	mig->estimated = 0;
-	end_stream(mig);
-	if (test_bit(SNAPSHOT_DETACHED, &mig->flags)) {
-		mig->walker.level = VFIO_SNAPSHOT_UNKNOWN;
-	} else {
-		mig->walker.level = VFIO_SNAPSHOT_RUN;
-		if (raced)
-			make_run(mig);
-	}
-	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
-							 SNAPSHOT_ERROR);
-	if (mig->state == SNAPSHOT_ERROR && !test_bit(SNAPSHOT_DETACHED, &mig->flags))
-		snapshot_say_not_running(mig);
-	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
-	queue_tidy(mig, 0);
-}
-
 /**
  * snapshot_mig_unlock - release @mig->lock
  * @mig: of the device, with @mig->lock held
@@ -496,18 +510,51 @@ void snapshot_mig_unlock(struct snapshot_mig *mig)
 		 mutex_trylock(&mig->lock));
 }
 
-/* Whoever holds @lock sees the bit when releasing it, or this sees it free. */
-static void request_reset(struct snapshot_mig *mig)
+static void reset_work(struct work_struct *work)
 {
+	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, reset_work);
+
+	mutex_lock(&mig->lock);
+	snapshot_mig_unlock(mig);
+}
+
+/*
+ * Whoever holds @lock sees the bit when releasing it, or this sees it free.
+ * @quiesced: of @mig when the reset began
+ */
+static void request_reset(struct snapshot_mig *mig, unsigned int quiesced)
+{
+	bool raced;
+
 	set_bit(SNAPSHOT_RESET_PENDING, &mig->flags);
 	/* Pairs with the barrier in snapshot_mig_unlock(). */
 	smp_mb__after_atomic();
 	if (!mutex_trylock(&mig->lock))
 		return;
+	raced = mig->quiesced != quiesced;
+	if (raced) {
+		/* That takes a command, and not even a firmware is waited for here. */
+		mutex_unlock(&mig->lock);
+		queue_work(system_long_wq, &mig->reset_work);
+		return;
+	}
 	if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
 		apply_reset(mig, false);
 	snapshot_mig_unlock(mig);
 }
+
+/**
+ * snapshot_mig_reset_prepare - the device is about to be reset
+ * @mig: of the device
+ *
+ * From here to snapshot_mig_reset_done() a reset takes 100 ms and more, and a
+ * command may reach the device before or after it is over.
+ */
+void snapshot_mig_reset_prepare(struct snapshot_mig *mig)
+{
+	mig->quiesced_before = READ_ONCE(mig->quiesced);
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_reset_prepare);
 
 /**
  * snapshot_mig_reset_done - the device was reset
@@ -519,7 +566,7 @@ static void request_reset(struct snapshot_mig *mig)
  */
 void snapshot_mig_reset_done(struct snapshot_mig *mig)
 {
-	request_reset(mig);
+	request_reset(mig, mig->quiesced_before);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_reset_done);
 
@@ -533,7 +580,7 @@ void snapshot_mig_detached(struct snapshot_mig *mig)
 {
 	if (!test_and_set_bit(SNAPSHOT_DETACHED, &mig->flags))
 		snapshot_say_detached(mig);
-	request_reset(mig);
+	request_reset(mig, READ_ONCE(mig->quiesced));
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_detached);
 
@@ -544,7 +591,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_detached);
 void snapshot_mig_attached(struct snapshot_mig *mig)
 {
 	clear_bit(SNAPSHOT_DETACHED, &mig->flags);
-	request_reset(mig);
+	request_reset(mig, READ_ONCE(mig->quiesced));
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_attached);
 
@@ -607,6 +654,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_close);
  */
 void snapshot_mig_end(struct snapshot_mig *mig)
 {
+	flush_work(&mig->reset_work);
 	flush_delayed_work(&mig->tidy);
 	flush_work(&mig->transfer_work);
 }
@@ -658,6 +706,7 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	INIT_DELAYED_WORK(&mig->tidy, tidy_work);
 	init_waitqueue_head(&mig->idle);
 	INIT_WORK(&mig->transfer_work, snapshot_fw_transfer_work);
+	INIT_WORK(&mig->reset_work, reset_work);
 	return mig;
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_alloc);

@@ -28,6 +28,9 @@ struct vfio_precopy_info;
  *        come with locks held that a page fault needs, so it only tries.
  * @state: current state; written under @lock, read without
  * @walker: what the arcs are taken on: the device's level and its operations
+ * @quiesced: counts the back-end's quiesce() calls; read without @lock, too
+ * @quiesced_before: what it was when a reset began, of which only the reset knows
+ * @reset_work: applies a reset that a quiesce() crossed
  * @opened: file of the stream that the arc being taken opened, or NULL
  * @stream: the open stream, or NULL
  * @ended: a dead stream whose memory and firmware objects are still held, or
@@ -59,6 +62,9 @@ struct snapshot_mig {
 	struct mutex lock;	/* state changes */
 	enum snapshot_state state;
 	struct snapshot_walker walker;
+	unsigned int quiesced;
+	unsigned int quiesced_before;
+	struct work_struct reset_work;
 	struct file *opened;
 	struct snapshot_stream *stream;
 	struct snapshot_stream *ended;
@@ -85,7 +91,7 @@ static inline const char *snapshot_mig_name(const struct snapshot_mig *mig)
 	return dev_name(mig->sdev->core.vdev.dev);
 }
 
-/* A reset came while @lock was held: it takes effect when @lock is released. */
+/* A reset came while @lock was held, or crossed a quiesce(): whoever has @lock applies it. */
 #define SNAPSHOT_RESET_PENDING	0
 /* Nobody answers for the device: it is in ERROR. */
 #define SNAPSHOT_DETACHED	1
@@ -98,6 +104,7 @@ void snapshot_mig_open(struct snapshot_mig *mig);
 void snapshot_mig_stop(struct snapshot_mig *mig);
 void snapshot_mig_close(struct snapshot_mig *mig);
 void snapshot_mig_end(struct snapshot_mig *mig);
+void snapshot_mig_reset_prepare(struct snapshot_mig *mig);
 void snapshot_mig_reset_done(struct snapshot_mig *mig);
 void snapshot_mig_detached(struct snapshot_mig *mig);
 void snapshot_mig_attached(struct snapshot_mig *mig);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "lib/harness.h"
+#include "lib/lab.h"
 
 FIXTURE(reset) {
 	struct vfio_dev dev;
@@ -247,6 +248,44 @@ TEST_F(race, function_reset_may_meet_a_migration_at_any_point)
 	SKIP_PEER_FAULT("a write after RESUMING was left is a NULL dereference");
 	EXPECT_EQ(0, race(&self->dev, true));
 	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	EXPECT_MIGRATES(&self->dev);
+}
+
+static void *reset_once(void *arg)
+{
+	struct resetter *r = arg;
+
+	r->err = vfio_dev_reset(r->dev);
+	r->done = true;
+	return NULL;
+}
+
+/* The reset of a function takes 100 ms, and its driver is told of it afterwards. */
+TEST_F(race, a_device_halted_within_a_reset_runs_after_it)
+{
+	unsigned int crossed = 0, tries;
+	struct lab lab;
+
+	NEEDS_LAB(&lab, test_env.bdf);
+	for (tries = 0; tries < 30 && crossed < 3; tries++) {
+		struct resetter r = { .dev = &self->dev };
+		pthread_t thread;
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, reset_once, &r));
+		usleep(10000 + 10000 * (tries % 8));
+		/* Refused or not: what counts is that it came to the device. */
+		if (!mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL) && !r.done &&
+		    lab_halted(&lab))
+			crossed++;
+		pthread_join(thread, NULL);
+		ASSERT_EQ(0, r.err);
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+		EXPECT_EQ(0, lab_halted(&lab));
+	}
+	lab_close(&lab);
+	EXPECT_EQ(3, crossed)
+		TH_LOG("no command came to the device within a reset");
 	EXPECT_MIGRATES(&self->dev);
 }
 

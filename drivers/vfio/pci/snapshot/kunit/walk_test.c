@@ -328,6 +328,46 @@ static void a_reset_within_a_command(struct kunit *test)
 	end(w);
 }
 
+/* The device is reset already, and its driver not told yet: that takes 100 ms. */
+static void a_command_before_the_news_of_a_reset(struct kunit *test)
+{
+	struct walks *w = begin(test, 0);
+	struct fake *fake = w->fake;
+	struct snapshot_mig *mig = fake->sdev.mig;
+
+	snapshot_mig_reset_prepare(mig);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), 0);
+	snapshot_mig_reset_done(mig);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+	flush_work(&mig->reset_work);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
+
+	/* Without one, nothing is told to the device. */
+	memset(fake->order, 0, sizeof(fake->order));
+	snapshot_mig_reset_prepare(mig);
+	snapshot_mig_reset_done(mig);
+	flush_work(&mig->reset_work);
+	KUNIT_EXPECT_STREQ(test, fake->order, "");
+	end(w);
+}
+
+/* Who asks for a state then asks a device that was reset. */
+static void a_reset_comes_before_what_is_asked_after_it(struct kunit *test)
+{
+	struct walks *w = begin(test, CAP_PRECOPY);
+	struct fake *fake = w->fake;
+	struct snapshot_mig *mig = fake->sdev.mig;
+
+	snapshot_mig_reset_prepare(mig);
+	KUNIT_EXPECT_EQ(test, go(w, SNAPSHOT_STOP_COPY), 0);
+	snapshot_mig_reset_done(mig);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
+	KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 10, 10), -ENODEV);
+	end(w);
+}
+
 static void a_reset_after_which_the_device_does_not_run(struct kunit *test)
 {
 	struct walks *w = begin(test, 0);
@@ -408,6 +448,8 @@ static struct kunit_case walk_cases[] = {
 	KUNIT_CASE(a_failed_arc_is_taken_back),
 	KUNIT_CASE_PARAM(nothing_else_in_the_blackout, blackout_gen_params),
 	KUNIT_CASE(a_reset_within_a_command),
+	KUNIT_CASE(a_command_before_the_news_of_a_reset),
+	KUNIT_CASE(a_reset_comes_before_what_is_asked_after_it),
 	KUNIT_CASE(a_reset_after_which_the_device_does_not_run),
 	KUNIT_CASE(a_reset_within_a_save),
 	KUNIT_CASE(a_device_whose_firmware_goes_away),
