@@ -5,7 +5,6 @@
  * goes on across that: the device is in ERROR while there is no firmware, its
  * data fd is dead, and it is RUNNING, as after a reset, when there is one again.
  */
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -69,29 +68,6 @@ FIXTURE_TEARDOWN(detach)
 	vfio_dev_close(&self->dev);
 }
 
-/* The driver lets go of the firmware, and takes it again. */
-static int reload_pf(const struct sriov *s)
-{
-	char name[32];
-	pid_t pid;
-	int status;
-
-	snprintf(name, sizeof(name), "pci/%s", s->pf);
-	pid = fork();
-	if (!pid) {
-		int null = open("/dev/null", O_WRONLY);
-
-		/* It warns that there are VFs. */
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execlp("devlink", "devlink", "dev", "reload", name, NULL);
-		_exit(127);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -1;
-	return status;
-}
-
 struct watcher {
 	struct vfio_dev *dev;
 	pthread_t thread;
@@ -122,7 +98,7 @@ static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
 
 	if (pthread_create(&w.thread, NULL, watch, &w))
 		return -1;
-	ret = reload_pf(s);
+	ret = sriov_reload_pf(s);
 	atomic_store(&w.stop, true);
 	pthread_join(w.thread, NULL);
 	*seen = w.seen;
@@ -179,7 +155,7 @@ TEST_F(detach, a_save_under_way_ends_once)
 		lab_set(&lab, LAB_RELEASE, 1);
 		_exit(0);
 	}
-	EXPECT_EQ(0, reload_pf(&self->sriov));
+	EXPECT_EQ(0, sriov_reload_pf(&self->sriov));
 	wait(NULL);
 	EXPECT_EQ(1, poll(&pfd, 1, 0));
 	EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, true));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sriov.h"
@@ -161,4 +162,26 @@ int sriov_unbind_pf(struct sriov *s)
 int sriov_no_vfs(struct sriov *s)
 {
 	return put_attribute(s->pf, "sriov_numvfs", "0");
+}
+
+int sriov_reload_pf(const struct sriov *s)
+{
+	char name[32];
+	pid_t pid;
+	int status;
+
+	snprintf(name, sizeof(name), "pci/%s", s->pf);
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_WRONLY);
+
+		/* It warns that there are VFs. */
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execlp("devlink", "devlink", "dev", "reload", name, NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return status;
 }

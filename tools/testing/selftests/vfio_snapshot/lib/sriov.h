@@ -28,4 +28,10 @@ int sriov_unbind_vf(struct sriov *s);
 int sriov_unbind_pf(struct sriov *s);
 int sriov_no_vfs(struct sriov *s);
 
+/*
+ * The PF's driver lets go of the firmware, and takes it again (devlink dev
+ * reload): 0, or what the command ended with
+ */
+int sriov_reload_pf(const struct sriov *s);
+
 #endif /* SRIOV_H */
