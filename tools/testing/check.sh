@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # check.sh [-j JOBS] [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
 # those that "make check" is made of; "@NAME" stands for those of "make NAME". The last line is
-# "N passed, N failed", with ", N skipped" where some were. JOBS suites run at a time (one); what
-# they print comes in order.
+# "N passed, N failed", with ", N skipped" where some were. JOBS suites run at a time (one), each as
+# soon as what it needs is there: setting up is a job beside the others. What a suite prints comes in
+# one piece.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -18,23 +19,33 @@ group="$lab VFIO_SNAPSHOT_MODE=group $selftests/run.sh"
 cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # suite | part of make ... | what of setup.sh it needs | seconds it may take | where (root: the test
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
+# Those that take long come first, so that none of them is left over when all others are through.
 suites="
+debug-core		check		$debug_needs		1200	vm,-l,-k,debug	$cdev core
+debug-dirty		check		$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
+kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
+migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
+migration-upstream	check		$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+migration		check		$vm_needs,migration	800	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
+migration-mixed		check		$vm_needs,migration	800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
+install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/install/l1.sh
+migration-mlx5		check		$vm_needs,migration	600	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+kselftest-mlx5		check		$vm_needs,kselftest	600	vm,-l,-x	env NIC=connectx $group quick
+install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
+tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
+sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
+connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
+kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-x,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
-docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
-unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
-bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 proof			check		root			300	root	$src/tools/testing/proof/run.sh
+kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
+nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
+tool			check		root			300	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check
 fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
-nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
-migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
-connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
-kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
-kselftest-mlx5		check		$vm_needs,kselftest	600	vm,-l,-x	env NIC=connectx $group quick
-kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-x,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
-sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
-debug-core		check		$debug_needs		900	vm,-l,-k,debug	$cdev core
-debug-dirty		check		$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
+docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
+bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
+unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
 debug-cdev		check-debug	$debug_needs		2400	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		2400	vm,-l,-k,debug	$group
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
@@ -43,15 +54,6 @@ debug-mlx5		check-debug	$debug_needs		3000	vm,-l,-x,-k,debug	env NIC=connectx $c
 debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapshot/tests/cdev.sh
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
-tool			check		root			300	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check
-tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
-kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
-install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
-install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/install/l1.sh
-migration		check		$vm_needs,migration	400	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
-migration-upstream	check		$vm_needs,migration	400	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
-migration-mixed		check		$vm_needs,migration	400	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
-migration-mlx5		check		$vm_needs,migration	600	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 migration-both		check-debug	$vm_needs,migration	900	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
 migration-tracked	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
 "
@@ -142,9 +144,11 @@ for name; do
 done
 set -- "${chosen[@]}"
 all_needs=
+declare -A needs_of
 for name; do
 	lookup "$name"
-	all_needs+=" ${needs//,/ }"
+	needs_of[$name]=${needs//,/ }
+	all_needs+=" ${needs_of[$name]}"
 done
 
 passed=0
@@ -162,6 +166,11 @@ account()
 	table+=$(printf '%-20s %5d passed %4d failed %4d skipped %6d s' "$1" "$3" "$4" "$5" "$2")$'\n'
 }
 
+mkdir -p "$BUILD/logs"
+steps_done=$(mktemp)
+trap 'rm -f "$steps_done"' EXIT
+waiting=("${chosen[@]}")
+started=()
 declare -A pid_of start_of
 
 start()
@@ -174,13 +183,49 @@ start()
 	pid_of[$1]=$!
 }
 
+# can_start SUITE: set-up is done as far as it needs it.
+can_start()
+{
+	local step
+
+	for step in ${needs_of[$1]}; do
+		grep -qx "$step" "$steps_done" || return 1
+	done
+}
+
+# Set-up is a job from here on. Programs of the suites come first: they measure time, a compiler
+# does not.
+start_set_up()
+{
+	# shellcheck disable=SC2086 # a list
+	setpriv --pdeathsig TERM nice -n 5 "$TOP/tools/testvm/setup.sh" -d "$steps_done" $all_needs &
+	set_up=$!
+}
+
+set_up_runs()
+{
+	local status=0
+
+	[ -n "$set_up" ] || return 1
+	! kill -0 "$set_up" 2>/dev/null || return 0
+	wait "$set_up" || status=1
+	set_up=
+	account set-up $((SECONDS - begin)) 0 "$status" 0
+	return 1
+}
+
 # start_more [READER]: suites, as long as fewer than JOBS run; READER is a child that is none.
 start_more()
 {
-	while [ "$started" -lt ${#chosen[@]} ] &&
-		[ "$(jobs -pr | grep -cvx "${1:-none}")" -lt "$jobs" ]; do
-		start "${chosen[started]}"
-		started=$((started + 1))
+	local i
+
+	set_up_runs || true
+	for i in "${!waiting[@]}"; do
+		[ "$(jobs -pr | grep -cvx "${1:-none}")" -lt "$jobs" ] || break
+		can_start "${waiting[i]}" || continue
+		start "${waiting[i]}"
+		started+=("${waiting[i]}")
+		unset "waiting[i]"
 	done
 }
 
@@ -203,18 +248,25 @@ finish()
 	account "$1" $(($(stat -c %Y "$log") - start_of[$1])) $(tap_sum "$status" <"$log")
 }
 
-# shellcheck disable=SC2086 # a list
-if "$TOP/tools/testvm/setup.sh" $all_needs; then
-	account set-up $((SECONDS - begin)) 0 0 0
-	mkdir -p "$BUILD/logs"
-	started=0
-	for name; do
-		start_more
-		finish "$name"
-	done
-else
-	account set-up $((SECONDS - begin)) 0 1 0
-fi
+finished=0
+start_set_up
+while true; do
+	unfinished=
+	! set_up_runs || unfinished=1
+	start_more
+	if [ $finished -lt ${#started[@]} ]; then
+		finish "${started[finished]}"
+		finished=$((finished + 1))
+	elif [ -n "$unfinished" ]; then
+		sleep 0.2
+	else
+		break
+	fi
+done
+# Set-up did not get as far as these need it.
+for name in "${waiting[@]}"; do
+	account "$name" 0 0 1 0
+done
 
 printf '\n%s%d s in all; logs in %s\n' "$table" $((SECONDS - begin)) "$BUILD/logs"
 printf '%d passed, %d failed' "$passed" "$failed"

@@ -1,25 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [STEP...]: build what the demonstration and the tests need, or just the steps named.
-# What is there already is kept.
+# setup.sh [-d FILE] [STEP...]: build what the demonstration and the tests need, or just the steps
+# named. What is there already is kept. FILE gets the name of each step that is done.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# In this order, whatever the order of the arguments.
+# In this order, whatever the order of the arguments: first what many suites wait for, as those run
+# beside the rest (see check.sh), then what takes long.
 steps="
 root		testvm/build-root.sh
 initramfs	testvm/build-initramfs.sh
 source		testvm/build-source.sh
 qemu		testvm/build-qemu.sh
-stock-qemu	testvm/build-stock-qemu.sh
 modules		testvm/build-modules.sh
-trixie-kernel	testvm/build-trixie-kernel.sh
-trixie-modules	testvm/build-modules.sh -k trixie
+kselftest	testing/selftests/vfio_snapshot/prepare.sh
+stock-qemu	testvm/build-stock-qemu.sh
+migration	testing/migration/prepare.sh
 debug-kernel	testvm/build-debug-kernel.sh
 debug-modules	testvm/build-modules.sh -k debug
-kselftest	testing/selftests/vfio_snapshot/prepare.sh
-migration	testing/migration/prepare.sh
+trixie-kernel	testvm/build-trixie-kernel.sh
+trixie-modules	testvm/build-modules.sh -k trixie
 packaging	testing/install/prepare.sh
 newer-root	testing/install/prepare.sh newer
 installed	testing/install/build-installed.sh
@@ -28,6 +29,11 @@ sphinx		docs/build-sphinx.sh
 bench		testing/bench/prepare.sh
 "
 
+done_file=/dev/null
+if [ "${1:-}" = -d ]; then
+	done_file=$2
+	shift 2
+fi
 need_root
 while read -r step script arguments <&4; do
 	[ -n "$step" ] || continue
@@ -37,6 +43,7 @@ while read -r step script arguments <&4; do
 	esac
 	start=$SECONDS
 	# shellcheck disable=SC2086 # a list
-	"$TOP/tools/$script" $arguments
+	setpriv --pdeathsig TERM "$TOP/tools/$script" $arguments
+	echo "$step" >>"$done_file"
 	[ $((SECONDS - start)) -lt 2 ] || say "$step took $((SECONDS - start)) s"
 done 4<<<"$steps"
