@@ -81,7 +81,7 @@ save() {
 trap save EXIT
 # Run from memory: the build folder is not cached here, and a program is read from all over.
 case " $* " in
-*" versions "*)
+*versions\ *)
 	mkdir "$work/stock"
 	cp "$BUILD/qemu-stock/usr/bin/qemu-system-x86_64" "$work/stock/" ||
 		die "there is no $BUILD/qemu-stock" "run tools/testvm/build-stock-qemu.sh on the test host"

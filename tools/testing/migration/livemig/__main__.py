@@ -11,7 +11,19 @@ from typing import Any
 from .bed import TRACKING, Bed, Setup
 from .machine import MEMORY_MIB, Guest, stock_qemu
 from .output import Demo, Output, Tap
-from .plans import BOTH, DEMO, FIGURES, FULL, TEN, THERE_AND_BACK, VERSIONS, WRITES, Step
+from .plans import (
+    ALL_VERSIONS,
+    BOTH,
+    DEMO,
+    FIGURES,
+    FULL,
+    TEN,
+    THERE_AND_BACK,
+    TRACKED,
+    VERSIONS,
+    WRITES,
+    Step,
+)
 from .timeline import verdict
 from .vf import Vf
 from .wait import Failure
@@ -21,9 +33,11 @@ PLANS = {
     "full": FULL,
     "demo": DEMO,
     "versions": VERSIONS,
+    "all-versions": ALL_VERSIONS,
     "there-and-back": THERE_AND_BACK,
     "ten": TEN,
     "writes": WRITES,
+    "tracked": TRACKED,
     "both": BOTH,
     "figures": FIGURES,
 }
