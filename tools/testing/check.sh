@@ -3,8 +3,7 @@
 # check.sh [-j JOBS] [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
 # those that "make check" is made of; "@NAME" stands for those of "make NAME". The last line is
 # "N passed, N failed", with ", N skipped" where some were. JOBS suites run at a time (one), each as
-# soon as what it needs is there: setting up is a job beside the others. What a suite prints comes in
-# one piece.
+# soon as what it needs is there: set-up goes on beside them. What a suite prints comes in one piece.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -195,8 +194,7 @@ can_start()
 	done
 }
 
-# Set-up is a job from here on. Programs of the suites come first: they measure time, a compiler
-# does not.
+# The suites come before it: programs of theirs measure time, a compiler does not.
 start_set_up()
 {
 	# shellcheck disable=SC2086 # a list
@@ -216,14 +214,15 @@ set_up_runs()
 	return 1
 }
 
-# start_more [READER]: suites, as long as fewer than JOBS run; READER is a child that is none.
+# start_more [READER]: suites, as long as fewer than JOBS run; READER and set-up are children that
+# are none.
 start_more()
 {
 	local i
 
 	set_up_runs || true
 	for i in "${!waiting[@]}"; do
-		[ "$(jobs -pr | grep -cvx "${1:-none}")" -lt "$jobs" ] || break
+		[ "$(jobs -pr | grep -cvx -e "${1:-none}" -e "${set_up:-none}")" -lt "$jobs" ] || break
 		can_start "${waiting[i]}" || continue
 		start "${waiting[i]}"
 		started+=("${waiting[i]}")
