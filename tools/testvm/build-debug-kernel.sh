@@ -14,7 +14,7 @@ out=$BUILD/debug-kernel
 tree=$BUILD/debug-kernel.build
 log=$BUILD/logs/build-debug-kernel.log
 # Objects in the build, to show how far it is.
-objects=1800
+objects=1400
 
 # ---- in the root ----
 
