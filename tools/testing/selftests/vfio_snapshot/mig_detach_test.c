@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/dirty.h"
 #include "lib/harness.h"
 #include "lib/lab.h"
 #include "lib/nic.h"
@@ -161,6 +162,64 @@ TEST_F(detach, a_save_under_way_ends_once)
 	EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, true));
 	lab_close(&lab);
 	EXPECT_MIGRATES(&self->dev);
+}
+
+#define LOGGED	0x40000000ull
+#define LEN	0x100000ull
+#define PAGE	0x1000ull
+
+struct reporter {
+	struct vfio_dev *dev;
+	atomic_bool stop;
+	unsigned int gone;
+	int err;
+};
+
+/* Of addresses that nobody logs, so that it takes nothing from anybody */
+static void *report_often(void *arg)
+{
+	struct reporter *r = arg;
+
+	while (!atomic_load(&r->stop)) {
+		uint64_t bitmap = 0;
+		int ret = dirty_report(r->dev, 1ull << 40, 64 * PAGE, PAGE, &bitmap);
+
+		if (ret == -ENOTCONN)
+			r->gone++;
+		else if (ret || bitmap)
+			r->err = ret ?: -EILSEQ;
+		usleep(1000);
+	}
+	return NULL;
+}
+
+/* Nobody knows what was written meanwhile. */
+TEST_F_TIMEOUT(detach, a_log_goes_on_and_all_counts_as_dirty, 60)
+{
+	static const uint64_t range[][2] = { { LOGGED, LEN } };
+	struct reporter r = { .dev = &self->dev };
+	struct dirty_log *log;
+	pthread_t thread;
+	uint64_t bit;
+
+	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
+		SKIP(return, "one state will do");
+	if (access("/dev/iommu", F_OK))
+		SKIP(return, "the kernel has no IOMMUFD, thus no bitmaps to report into");
+	log = calloc(1, sizeof(*log));
+	ASSERT_NE(NULL, log);
+	ASSERT_EQ(0, dirty_start(log, &self->dev, PAGE, range, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, report_often, &r));
+	EXPECT_EQ(0, sriov_reload_pf(&self->sriov));
+	atomic_store(&r.stop, true);
+	pthread_join(thread, NULL);
+	EXPECT_NE(0, r.gone);
+	EXPECT_EQ(0, r.err);
+	ASSERT_EQ(0, dirty_all(log, LOGGED, LEN));
+	EXPECT_EQ(0, dirty_check(log, LOGGED, LEN, PAGE, &bit));
+	EXPECT_EQ(0, dirty_check(log, LOGGED, LEN, PAGE, &bit));
+	EXPECT_EQ(0, dirty_stop(log));
+	free(log);
 }
 
 SNAPSHOT_TEST_MAIN

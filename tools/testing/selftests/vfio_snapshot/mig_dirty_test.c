@@ -4,15 +4,12 @@
  * known pages, and each report says those and no others.
  */
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/dirty.h"
 #include "lib/harness.h"
 #include "lib/lab.h"
-#include "lib/sriov.h"
 
 #define K4	0x1000ull
 #define M2	0x200000ull
@@ -447,53 +444,6 @@ TEST_F(dirty, after_a_reset_everything_counts_as_written_to)
 	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
 	ASSERT_EQ(0, dirty_all(self->log, IOVA, MAPS * LEN));
 	EXPECT_REPORT(IOVA, LEN, K4);
-	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
-	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
-	STOP();
-}
-
-struct reporter {
-	struct vfio_dev *dev;
-	atomic_bool stop;
-	unsigned int gone;
-	int err;
-};
-
-/* Of addresses that nobody logs, so that it takes nothing from anybody */
-static void *report_often(void *arg)
-{
-	struct reporter *r = arg;
-
-	while (!atomic_load(&r->stop)) {
-		uint64_t bitmap = 0;
-		int ret = dirty_report(r->dev, 1ull << 40, 64 * K4, K4, &bitmap);
-
-		if (ret == -ENOTCONN)
-			r->gone++;
-		else if (ret || bitmap)
-			r->err = ret ?: -EILSEQ;
-	}
-	return NULL;
-}
-
-TEST_F(dirty, a_firmware_that_goes_away_loses_no_page)
-{
-	struct reporter r = { .dev = &self->dev };
-	struct sriov sriov;
-	pthread_t thread;
-
-	NEEDS_OURS();
-	ASSERT_EQ(0, sriov_open(&sriov));
-	START();
-	WRITE(IOVA, K4, 8);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, report_often, &r));
-	EXPECT_EQ(0, sriov_reload_pf(&sriov));
-	atomic_store(&r.stop, true);
-	pthread_join(thread, NULL);
-	EXPECT_NE(0, r.gone);
-	EXPECT_EQ(0, r.err);
-	/* It is back and logs again, and nobody knows what was written meanwhile. */
-	ASSERT_EQ(0, dirty_all(self->log, IOVA, MAPS * LEN));
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
 	STOP();
