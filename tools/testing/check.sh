@@ -50,7 +50,8 @@ debug-cdev		check-debug	$debug_needs		2400	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		2400	vm,-l,-k,debug	$group
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
-debug-mlx5		check-debug	$debug_needs		3000	vm,-l,-x,-k,debug	env NIC=connectx $cdev
+debug-mlx5		check-debug	$debug_needs		2400	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
+debug-mlx5-faults	check-debug	$debug_needs		3600	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
 debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapshot/tests/cdev.sh
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh

@@ -55,7 +55,7 @@ esac
 # Emulated, KASAN and lockdep make a program many times slower.
 limit=300
 if is_debug_kernel; then
-	limit=900
+	limit=1800
 	export VFIO_SNAPSHOT_SLOW=6
 fi
 
