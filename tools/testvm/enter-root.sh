@@ -32,11 +32,12 @@ for dev in null zero full random urandom tty kvm; do
 	mount --bind "/dev/$dev" "$root/dev/$dev"
 done
 
-# Name resolution as the host does it now, not as it did when the root was built.
+# Name resolution as the host does it now, not as it did when the root was built. A file that is there
+# stays: to remove it would take the mount on it away from all who are in the root already.
 for conf in resolv.conf hosts; do
 	[ -e "/etc/$conf" ] || continue
-	rm -f "$root/etc/$conf"
-	: >"$root/etc/$conf"
+	[ ! -L "$root/etc/$conf" ] || rm -f "$root/etc/$conf"
+	: >>"$root/etc/$conf"
 	mount --bind "$(readlink -f "/etc/$conf")" "$root/etc/$conf"
 done
 
