@@ -46,6 +46,7 @@ nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
 docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
 bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
+test-root		check		root			60	host	tools/testvm/tests/root.sh
 debug-cdev		check-debug	$debug_needs		2400	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		2400	vm,-l,-k,debug	$group
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
