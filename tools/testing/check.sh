@@ -25,8 +25,7 @@ debug-dirty		check		$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=
 kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
 migration-tracked	check		$debug_needs,migration	1200	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
 migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
-migration		check		$vm_needs,migration	800	vm	env DRIVER=virtio_snapshot_vfio_pci $src/tools/testing/migration/run.sh
-migration-mixed		check		$vm_needs,migration	800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan there-and-back
+migration		check		$vm_needs,migration	800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/install/l1.sh
 migration-both		check		$vm_needs,migration	900	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
 migration-mlx5		check		$vm_needs,migration	600	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
@@ -35,7 +34,7 @@ install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
 sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
 connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
-kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-x,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
+kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-w,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
 proof			check		root			300	root	$src/tools/testing/proof/run.sh
 kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
@@ -53,9 +52,11 @@ debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAP
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 debug-mlx5		check-debug	$debug_needs		2400	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
 debug-mlx5-faults	check-debug	$debug_needs		3600	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
+mlx5-whole		check-debug	$vm_needs,kselftest	600	vm,-l,-w	env NIC=connectx $group quick
 debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapshot/tests/cdev.sh
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
+migration-ours		check-debug	$vm_needs,migration	800	vm	$src/tools/testing/migration/run.sh
 migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 migration-all-versions check-debug	$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan all-versions
 migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
@@ -196,11 +197,10 @@ can_start()
 	done
 }
 
-# The suites come before it: programs of theirs measure time, a compiler does not.
 start_set_up()
 {
 	# shellcheck disable=SC2086 # a list
-	setpriv --pdeathsig TERM nice -n 5 "$TOP/tools/testvm/setup.sh" -d "$steps_done" $all_needs &
+	setpriv --pdeathsig TERM "$TOP/tools/testvm/setup.sh" -d "$steps_done" $all_needs &
 	set_up=$!
 }
 

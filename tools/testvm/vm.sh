@@ -9,14 +9,15 @@ usage()
 {
 	cat <<-EOF
 		usage: vm.sh [-t SECONDS] [-m MB] [-c CPUS] [-q QEMU_ARGS] [-k KERNEL] [-a KERNEL_ARGS] [-n NAME]
-		             [-l] [-x] [-I] [-v VFS] [--no-nic] [--] COMMAND...
+		             [-l] [-x] [-w] [-I] [-v VFS] [--no-nic] [--] COMMAND...
 		       vm.sh [options] -i [COMMAND...]      interactive, on this terminal
 
 		Boots the L1 virtual machine (the test root, Debian's kernel, our QEMU with the SR-IOV NIC),
 		runs COMMAND as root there, streams what it prints, and exits with its status; 124 when
 		SECONDS (default 600) are over, 125 when the machine itself failed.
 		-l turns the NIC's lab block on (tools/qemu/LAB.md), and that of the ConnectX.
-		-x adds the emulated ConnectX (tools/qemu/MLX5.md).
+		-x adds the emulated ConnectX (tools/qemu/MLX5.md); -w one whose firmware saves an image as a
+		whole, not in chunks.
 		-I boots with an instruction count for a clock: times are repeatable, and virtual.
 		VFS is how many VFs each NIC may have (16).
 		KERNEL is stock (that of backports, the default), trixie (Debian 13's own, see
@@ -52,7 +53,8 @@ while [ $# -gt 0 ]; do
 	-n) name=$2; shift ;;
 	-i) interactive=1 ;;
 	-l) lab=,x-lab=on ;;
-	-x) connectx=1 ;;
+	-x) connectx=,chunks=on ;;
+	-w) connectx=,chunks=off ;;
 	-I) icount=1 ;;
 	-v) vfs=$2; shift ;;
 	--no-nic) nic= ;;
@@ -108,7 +110,7 @@ if [ -n "$nic" ]; then
 	if [ -n "$connectx" ]; then
 		# mlx5_core claims all BARs of the PF, and Debian's kernel lets nobody else map them.
 		[ -z "$lab" ] || kernel_args="iomem=relaxed $kernel_args"
-		nic_args+=" -device pcie-root-port,id=cxport,chassis=1,slot=1 -device mlx5-vhca-pf,id=connectx,bus=cxport,sriov-vfs=$vfs$lab"
+		nic_args+=" -device pcie-root-port,id=cxport,chassis=1,slot=1 -device mlx5-vhca-pf,id=connectx,bus=cxport,sriov-vfs=$vfs$connectx$lab"
 	fi
 else
 	qemu=/usr/bin/qemu-system-x86_64

@@ -83,11 +83,11 @@ DEMO = [_START, _move_step("VF0 to VF1"), _move_step("VF1 to VF0"), _FINISH]
 FULL = [
     Step(self_test, ["the receiver sees a flipped byte and names its offset"]),
     _START,
-    _move_step("VF0 to VF1"),
     _stay_step(cancel_precopy, "cancelled while the guest runs"),
     _stay_step(cancel_blackout, "cancelled in the blackout"),
     _stay_step(lose_destination, "destination killed in the blackout"),
     _stay_step(refused, "destination refuses the device"),
+    _move_step("VF0 to VF1"),
     _move_step("VF1 to VF0"),
     _FINISH,
     _KERNEL_LOG,
@@ -110,7 +110,6 @@ FIGURES = [_start(ENGINE), _move_step("there", uses=(ENGINE,))]
 TRACKED = [*FIGURES, _KERNEL_LOG]
 _BOTH = (ENGINE, TRANSFER)
 BOTH = [_start(*_BOTH), _move_step("there", uses=_BOTH), _FINISH, _KERNEL_LOG]
-THERE_AND_BACK = [_START, _move_step("there"), _move_step("back"), _FINISH, _KERNEL_LOG]
 
 
 def _hops(first: int, names: str, mode: Mode) -> list[Step]:
