@@ -40,7 +40,7 @@ check:
 	@$(TOP)/tools/testing/check.sh -j 2
 
 check-debug:
-	@$(TOP)/tools/testing/check.sh -j 3 @check-debug
+	@$(TOP)/tools/testing/check.sh -j 2 @check-debug
 
 htmldocs:
 	@$(TOP)/tools/docs/html.sh
