@@ -34,7 +34,7 @@ install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
 sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
 connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
-kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-w,-k,trixie	env NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
+kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
 proof			check		root			300	root	$src/tools/testing/proof/run.sh
 kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
@@ -57,7 +57,7 @@ migration-all-versions check-debug	$vm_needs,stock-qemu,migration 900	vm	env NIC
 migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 migration-ours		check-debug	$vm_needs,migration	800	vm	$src/tools/testing/migration/run.sh
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
-mlx5-whole		check-debug	$vm_needs,kselftest	600	vm,-l,-w	env NIC=connectx $group quick
+mlx5-whole		check-debug	$vm_needs,kselftest	1800	vm,-l,-w	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
 tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapshot/tests/cdev.sh
 "

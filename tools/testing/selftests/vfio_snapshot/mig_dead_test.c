@@ -148,8 +148,9 @@ FIXTURE_SETUP(dead)
 	self->nic = nic_of(test_env.bdf);
 	ASSERT_NE(NULL, self->nic);
 	self->opcode = self->nic->op[variant->command];
-	self->late = self->nic->late && (variant->write || (variant->command == NIC_SAVE &&
-					 variant->to == VFIO_DEVICE_STATE_PRE_COPY));
+	self->late = variant->write ? self->nic->window :
+		     self->nic->late && variant->command == NIC_SAVE &&
+		     variant->to == VFIO_DEVICE_STATE_PRE_COPY;
 	self->behind = variant->behind || self->late;
 	self->fd = -1;
 	self->other.fd = self->other.group = self->other.container = -1;

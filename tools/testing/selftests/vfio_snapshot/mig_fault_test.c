@@ -277,7 +277,7 @@ TEST_F(corrupt, a_stream_with_a_broken_part_header_is_refused_by_the_destination
 		ASSERT_EQ(0, save_corrupted(&self->rig, offset, &self->bad));
 		r = mig_load(&self->to, self->bad.data, self->bad.len, 4096);
 		/* With the next write, where nobody waits for the firmware. */
-		EXPECT_EQ(self->rig.nic->late ? LOAD_EXIT : LOAD_WRITE, r.stage) {
+		EXPECT_EQ(self->rig.nic->window ? LOAD_EXIT : LOAD_WRITE, r.stage) {
 			TH_LOG("byte %u", offset);
 		}
 		EXPECT_TRUE(documented_refusal(r.err)) {

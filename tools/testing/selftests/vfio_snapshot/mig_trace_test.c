@@ -31,8 +31,7 @@ static const struct seen {
 	.load = "quiesce(ndma) quiesce(stop) session_begin(load) load(-) quiesce(ndma) quiesce(run) ",
 	.saved = "ident stop_copy_size data ident stop_copy_size data data end data end ",
 	.queued = "queued queued queued taken taken taken queued queued taken taken ",
-	/* The end was read before the firmware had the data. */
-	.loaded = "ident stop_copy_size end data ",
+	.loaded = "ident stop_copy_size data end ",
 	.records = 5,
 };
 
@@ -265,7 +264,9 @@ TEST_F(trace, a_load_is_all_there)
 	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
 		    "arc_end", state);
 	EXPECT_COMMANDS(self->seen->load);
-	EXPECT_LIST(self->seen->loaded, "record", tag);
+	/* Where nobody waits, the end was read before the firmware had the data. */
+	EXPECT_LIST(self->nic->window ? "ident stop_copy_size end data " :
+					self->seen->loaded, "record", tag);
 	EXPECT_EQ(self->state.len, moved(&self->t, "load"));
 }
 

@@ -9,6 +9,7 @@
 #   VFIO_SNAPSHOT_LAB=1, VFIO_SNAPSHOT_FAILNTH=1  it is a failure, and no reason
 #                 to skip tests, if the NIC has no lab block, or the kernel no
 #                 fault injection
+#   VFIO_SNAPSHOT_CHUNKS=0  the firmware of the ConnectX does not save in chunks
 # On the debug kernel, leaks and the state of lockdep are looked at as well.
 # Arguments, if any, are the programs to run instead of all but mig_failnth_test
 # (that one wants a boot of its own, as some checkers do not survive it), or one

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/vfio.h>
 
@@ -130,6 +131,21 @@ static unsigned int pci_id(const char *bdf, const char *attribute)
 	return id;
 }
 
+/* The same with firmware that knows no chunks */
+static const struct nic *in_one_piece(const struct nic *nic)
+{
+	static struct nic whole;
+	const char *chunks = getenv("VFIO_SNAPSHOT_CHUNKS");
+
+	if (!nic->window || !chunks || strcmp(chunks, "0"))
+		return nic;
+	whole = *nic;
+	whole.bound = "mlx5, stop-copy, P2P, pre-copy, images of at most 4095 MiB";
+	whole.max_state = UINT32_MAX;
+	whole.window = 0;
+	return &whole;
+}
+
 const struct nic *nic_of(const char *bdf)
 {
 	unsigned int vendor = pci_id(bdf, "vendor");
@@ -138,7 +154,7 @@ const struct nic *nic_of(const char *bdf)
 
 	for (i = 0; i < sizeof(nics) / sizeof(nics[0]); i++)
 		if (nics[i].vendor == vendor && nics[i].vf_device == device)
-			return &nics[i];
+			return in_one_piece(&nics[i]);
 	return NULL;
 }
 

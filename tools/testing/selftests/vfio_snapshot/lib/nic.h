@@ -47,17 +47,24 @@ struct nic {
 	bool own_objects;	/* the commands that make objects name the VF */
 	bool increments;	/* further images in precopy hold what changed */
 	bool says_upper;	/* the log has the upper half of a status, if there is one */
-	bool late;		/* nobody waits for images taken ahead, or loaded */
+	bool late;		/* nobody waits for images taken ahead */
 	/*
 	 * Commands of the blackout: those that halt a device, and all with one
 	 * final image but for the last one, with which the guest runs again
 	 */
 	unsigned int halts, still;
 	uint64_t max_state;	/* the largest state that its driver moves */
-	uint64_t window;	/* of a larger state, so much is in memory, twice; or 0 */
+	/*
+	 * Of a larger state, so much is in memory, twice, and nobody waits for it
+	 * to be loaded; or 0
+	 */
+	uint64_t window;
 };
 
-/* The row of the device: NULL for a device that is none of them */
+/*
+ * The row of the device: NULL for a device that is none of them.
+ * VFIO_SNAPSHOT_CHUNKS=0 says that its firmware does not save in chunks.
+ */
 const struct nic *nic_of(const char *bdf);
 
 /* Statuses that nobody knows, which lead to EIO */
