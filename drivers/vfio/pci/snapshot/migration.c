@@ -271,6 +271,10 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 
 	lockdep_assert_held(&mig->lock);
 
+	/* What was told while this was due is told on: a command may come next. */
+	set_state(mig, SNAPSHOT_RUNNING);
+	/* Pairs with snapshot_get_state(). */
+	clear_bit_unlock(SNAPSHOT_RESET_PENDING, &mig->flags);
 	sdev->ops->reset_done(sdev);
 	mig->estimated = 0;
 	end_stream(mig);
@@ -294,7 +298,7 @@ static int lock_killable(struct snapshot_mig *mig)
 {
 	if (mutex_lock_killable(&mig->lock))
 		return -EINTR;
-	if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+	if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
 		apply_reset(mig, true);
 	return 0;
 }
@@ -324,7 +328,7 @@ static int snapshot_get_state(struct vfio_device *vdev,
 	/* Not even a command that never returns may keep this from answering. */
 	if (test_bit(SNAPSHOT_DETACHED, &mig->flags))
 		*state = VFIO_DEVICE_STATE_ERROR;
-	else if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+	else if (test_bit_acquire(SNAPSHOT_RESET_PENDING, &mig->flags))
 		*state = VFIO_DEVICE_STATE_RUNNING;
 	else
 		*state = (enum vfio_device_mig_state)READ_ONCE(mig->state);
@@ -501,7 +505,7 @@ int snapshot_mig_query_arc(struct snapshot_mig *mig,
 void snapshot_mig_unlock(struct snapshot_mig *mig)
 {
 	do {
-		if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+		if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
 			apply_reset(mig, true);
 		mutex_unlock(&mig->lock);
 		/* Pairs with the barrier in request_reset(). */
@@ -538,7 +542,8 @@ static void request_reset(struct snapshot_mig *mig, unsigned int quiesced)
 		queue_work(system_long_wq, &mig->reset_work);
 		return;
 	}
-	if (test_and_clear_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
+	/* Somebody else may have been faster. */
+	if (test_bit(SNAPSHOT_RESET_PENDING, &mig->flags))
 		apply_reset(mig, false);
 	snapshot_mig_unlock(mig);
 }
@@ -638,7 +643,7 @@ void snapshot_mig_close(struct snapshot_mig *mig)
 {
 	mutex_lock(&mig->lock);
 	if (!mig->sdev->core.needs_reset)
-		apply_reset(mig, false);
+		apply_reset(mig, test_bit(SNAPSHOT_RESET_PENDING, &mig->flags));
 	else if (mig->walker.level != VFIO_SNAPSHOT_RUN)
 		make_run(mig);
 	queue_tidy(mig, 0);

@@ -196,6 +196,12 @@ static int end_chunk(struct snapshot_out *out, int err)
 
 static void begin_chunks(struct snapshot_stream *stream);
 
+/* A reader who is told EAGAIN asks again, and again. */
+static int told(int err)
+{
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
 static void chunk_done(struct snapshot_transfer *transfer, int err)
 {
 	struct snapshot_out *out = container_of(transfer, struct snapshot_out, transfer);
@@ -204,7 +210,7 @@ static void chunk_done(struct snapshot_transfer *transfer, int err)
 	err = end_chunk(out, err);
 	scoped_guard(spinlock, &stream->lock) {
 		stream->save.filling = false;
-		stream->save.err = err;
+		stream->save.err = told(err);
 		if (err)
 			stream->save.more = false;
 	}
@@ -255,7 +261,7 @@ static bool is_due(struct snapshot_stream *stream)
 static void break_off(struct snapshot_stream *stream, int err)
 {
 	guard(spinlock)(&stream->lock);
-	stream->save.err = err;
+	stream->save.err = told(err);
 	stream->save.more = false;
 }
 
@@ -667,7 +673,7 @@ static int go_on(struct snapshot_stream *stream)
 
 /*
  * The record to be read from, or an ERR_PTR(); NULL at the end of the stream,
- * -EAGAIN when there will be one.
+ * -EINPROGRESS when there will be one.
  */
 static struct snapshot_out *next_out(struct snapshot_stream *stream)
 {
@@ -682,12 +688,12 @@ static struct snapshot_out *next_out(struct snapshot_stream *stream)
 		return out;
 	if (save->err)
 		return ERR_PTR(save->err);
-	return ERR_PTR(save->filling || save->more ? -EAGAIN : -ENOMSG);
+	return ERR_PTR(save->filling || save->more ? -EINPROGRESS : -ENOMSG);
 }
 
 static bool is_readable(struct snapshot_stream *stream)
 {
-	return next_out(stream) != ERR_PTR(-EAGAIN);
+	return next_out(stream) != ERR_PTR(-EINPROGRESS);
 }
 
 /**
@@ -700,7 +706,8 @@ static bool is_readable(struct snapshot_stream *stream)
  *
  * Return: bytes read; 0 at the end of the stream; -ENOMSG when there is nothing
  * before the device is stopped, -EAGAIN without @wait, -ENODEV when the session
- * is over, or what an image could not be taken for.
+ * is over, or what an image could not be taken for: -EBUSY if the firmware said
+ * -EAGAIN, which is none that a reader could wait for.
  */
 ssize_t snapshot_save_read(struct snapshot_stream *stream, struct iov_iter *to,
 			   struct pipe_inode_info *pipe, size_t room, bool wait)
@@ -715,8 +722,11 @@ ssize_t snapshot_save_read(struct snapshot_stream *stream, struct iov_iter *to,
 	do {
 		err = go_on(stream);
 		out = next_out(stream);
-		if (out == ERR_PTR(-EAGAIN) && !err && !done && wait) {
-			err = wait_event_interruptible(stream->wait, is_readable(stream));
+		if (out == ERR_PTR(-EINPROGRESS) && !err) {
+			err = -EAGAIN;
+			if (!done && wait)
+				err = wait_event_interruptible(stream->wait,
+							       is_readable(stream));
 			if (!err)
 				continue;
 		}

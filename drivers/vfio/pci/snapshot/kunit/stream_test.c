@@ -261,6 +261,21 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
 	fake_put(file);
 
+	/* It is not to be asked for again, whatever the firmware calls it. */
+	fake->later_err = -EAGAIN;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, HEAD + 32, 4096), HEAD + 32);
+	while (READ_ONCE(fake->busy))
+		msleep(20);
+	flush_work(&fake->sdev.mig->transfer_work);
+	file->f_flags |= O_NONBLOCK;
+	KUNIT_ASSERT_EQ(test, fake_read(file, &byte, 1, 1), -EBUSY);
+	file->f_flags &= ~O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, fake_read(file, &byte, 1, 1), -EBUSY);
+	fake->later_err = 0;
+	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	fake_put(file);
+
 	/* Whatever is to be done next waits for it: the fake checks that. */
 	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
 	KUNIT_EXPECT_TRUE(test, fake->busy);

@@ -102,6 +102,7 @@ static void reset(struct walks *w)
 {
 	struct fake *fake = w->fake;
 
+	snapshot_mig_reset_prepare(fake->sdev.mig);
 	fake->level = VFIO_SNAPSHOT_RUN;
 	snapshot_mig_reset_done(fake->sdev.mig);
 	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), SNAPSHOT_RUNNING);
@@ -328,6 +329,12 @@ static void a_reset_within_a_command(struct kunit *test)
 	end(w);
 }
 
+static void expect_running(struct fake *fake)
+{
+	fake->fail_nth = 0;
+	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), SNAPSHOT_RUNNING);
+}
+
 /* The device is reset already, and its driver not told yet: that takes 100 ms. */
 static void a_command_before_the_news_of_a_reset(struct kunit *test)
 {
@@ -337,9 +344,13 @@ static void a_command_before_the_news_of_a_reset(struct kunit *test)
 
 	snapshot_mig_reset_prepare(mig);
 	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), 0);
+	/* It is not told to be where it was, however long it is made to run. */
+	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
+	fake->during = expect_running;
 	snapshot_mig_reset_done(mig);
 	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
 	flush_work(&mig->reset_work);
+	KUNIT_EXPECT_EQ(test, fake->fail_nth, 0);
 	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 

@@ -143,6 +143,7 @@ static const struct nic *in_one_piece(const struct nic *nic)
 	whole.bound = "mlx5, stop-copy, P2P, pre-copy, images of at most 4095 MiB";
 	whole.max_state = UINT32_MAX;
 	whole.window = 0;
+	whole.no_room = true;
 	return &whole;
 }
 
