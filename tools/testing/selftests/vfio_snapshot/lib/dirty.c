@@ -77,7 +77,7 @@ int dirty_write(struct dirty_log *log, struct engine *e, uint64_t iova,
 		uint64_t val;
 	} set[] = {
 		/* With time for something else between two batches */
-		{ ENGINE_PERIOD_US, 100 + 40 * batch },
+		{ ENGINE_PERIOD_US, 2000 + 40 * batch },
 		{ ENGINE_ADDRESS, iova }, { ENGINE_LENGTH, stride * n },
 		{ ENGINE_STRIDE, stride },
 		{ ENGINE_BATCH, batch }, { ENGINE_SEED, 1 },
