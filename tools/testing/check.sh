@@ -46,7 +46,7 @@ docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
 bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
 test-root		check		root			60	host	tools/testvm/tests/root.sh
-debug-mlx5-faults	check-debug	$debug_needs		3600	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
+debug-mlx5-faults	check-debug	$debug_needs		5400	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
 debug-cdev		check-debug	$debug_needs		4800	vm,-l,-k,debug	$cdev
 debug-group		check-debug	$debug_needs		4800	vm,-l,-k,debug	$group
 debug-mlx5		check-debug	$debug_needs		2400	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
