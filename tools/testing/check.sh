@@ -3,7 +3,8 @@
 # check.sh [-j JOBS] [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
 # those that "make check" is made of; "@NAME" stands for those of "make NAME". The last line is
 # "N passed, N failed", with ", N skipped" where some were. JOBS suites run at a time (one), each as
-# soon as what it needs is there: set-up goes on beside them. What a suite prints comes in one piece.
+# soon as what it needs is there; set-up goes on beside them, which for so long are two fewer, but at
+# least one. What a suite prints comes in one piece.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -20,15 +21,15 @@ cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
 # Those that take long come first, so that none of them is left over when all others are through.
 suites="
-debug-core		check		$debug_needs		1200	vm,-l,-k,debug	$cdev core
-debug-dirty		check		$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
-kselftest		check		$vm_needs,kselftest	1200	vm,-l	$group
-migration-tracked	check		$debug_needs,migration	1200	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
-migration-versions	check		$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
-migration		check		$vm_needs,migration	800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
-install-vm		check		$vm_needs,packaging,installed	600	vm	$src/tools/testing/install/l1.sh
-migration-both		check		$vm_needs,migration	900	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
-migration-mlx5		check		$vm_needs,migration	600	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+debug-core		check		$debug_needs		1800	vm,-l,-k,debug	$cdev core
+debug-dirty		check		$debug_needs		1800	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
+kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
+migration-tracked	check		$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
+migration-versions	check		$vm_needs,stock-qemu,migration 1800	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
+migration		check		$vm_needs,migration	1800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+install-vm		check		$vm_needs,packaging,installed	1200	vm	$src/tools/testing/install/l1.sh
+migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
+migration-mlx5		check		$vm_needs,migration	1200	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 kselftest-mlx5		check		$vm_needs,kselftest	600	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
@@ -216,15 +217,16 @@ set_up_runs()
 	return 1
 }
 
-# start_more [READER]: suites, as long as fewer than JOBS run; READER and set-up are children that
+# start_more [READER]: suites, as long as fewer run than may; READER and set-up are children that
 # are none.
 start_more()
 {
-	local i
+	local i most=$jobs
 
-	set_up_runs || true
+	# A compiler on every core, and a guest of a guest that gets half of one, would be too slow.
+	! set_up_runs || most=$((jobs > 2 ? jobs - 2 : 1))
 	for i in "${!waiting[@]}"; do
-		[ "$(jobs -pr | grep -cvx -e "${1:-none}" -e "${set_up:-none}")" -lt "$jobs" ] || break
+		[ "$(jobs -pr | grep -cvx -e "${1:-none}" -e "${set_up:-none}")" -lt "$most" ] || break
 		can_start "${waiting[i]}" || continue
 		start "${waiting[i]}"
 		started+=("${waiting[i]}")
