@@ -21,7 +21,7 @@
 #define PAD (4 * MIB)
 
 #define MEM_LEN (64 * 4096ul)
-#define EVERY_US 2000
+#define EVERY_US 20000
 
 FIXTURE(async) {
 	struct vfio_dev dev;
@@ -243,7 +243,7 @@ TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
 {
 	struct vfio_precopy_info info;
 	struct blob rest = {};
-	uint64_t saves;
+	uint64_t saves, written;
 
 	if (!self->nic->increments)
 		SKIP(return, "each image is whole");
@@ -254,6 +254,8 @@ TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
 	ASSERT_EQ(0, engine_wait(&self->work.engine, 3));
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
 	EXPECT_LT(PAD, drain(self->fd));
+	ASSERT_EQ(0, engine_get(&self->work.engine, ENGINE_COUNT, &written));
+	ASSERT_EQ(0, engine_wait(&self->work.engine, written + 1));
 
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
 	EXPECT_EQ(0, info.initial_bytes);
