@@ -257,6 +257,8 @@ TEST_F(trace, the_records_of_a_save_are_those_of_its_stream)
 
 TEST_F(trace, a_load_is_all_there)
 {
+	char records[128];
+
 	ASSERT_EQ(0, sequence_run(&sequence_resume, &self->dev, &self->state,
 				  &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
@@ -264,9 +266,10 @@ TEST_F(trace, a_load_is_all_there)
 	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
 		    "arc_end", state);
 	EXPECT_COMMANDS(self->seen->load);
-	/* Where nobody waits, the end was read before the firmware had the data. */
-	EXPECT_LIST(self->nic->window ? "ident stop_copy_size end data " :
-					self->seen->loaded, "record", tag);
+	list(&self->t, "record", offsetof(struct event, tag), records, sizeof(records));
+	/* Where nobody waits, the end may have been read before the firmware had the data. */
+	if (!self->nic->window || strcmp(records, "ident stop_copy_size end data "))
+		EXPECT_STREQ(self->seen->loaded, records);
 	EXPECT_EQ(self->state.len, moved(&self->t, "load"));
 }
 
