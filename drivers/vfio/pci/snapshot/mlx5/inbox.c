@@ -11,6 +11,7 @@
 #include <rdma/ib_verbs.h>
 
 #include "inbox.h"
+#include "mlx5.h"
 
 /* Enough that the firmware seldom waits; no queue has fewer entries than 4. */
 #define MEMORY_LOG	20
@@ -147,29 +148,15 @@ static int unmake_cq(struct mlx5_snapshot_inbox *inbox)
 
 static int create_mkey(struct mlx5_snapshot_inbox *inbox)
 {
-	const struct mlx5_frag_buf *buf = &inbox->messages;
-	/* The list comes in units of two. */
-	int size = MLX5_ST_SZ_BYTES(create_mkey_in) +
-		   round_up(buf->npages, 2) * sizeof(__be64);
-	u32 *in = kvzalloc(size, GFP_KERNEL);
-	void *mkc;
+	struct mlx5_frag_buf *buf = &inbox->messages;
+	size_t size;
+	u32 *in = mlx5_snapshot_mkey_command(inbox->pdn, buf->npages, buf->page_shift,
+					     true, &size);
 	int err;
 
 	if (!in)
 		return -ENOMEM;
-	MLX5_SET(create_mkey_in, in, translations_octword_actual_size,
-		 DIV_ROUND_UP(buf->npages, 2));
-	mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
-	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
-	MLX5_SET(mkc, mkc, lr, 1);
-	MLX5_SET(mkc, mkc, lw, 1);
-	MLX5_SET(mkc, mkc, pd, inbox->pdn);
-	MLX5_SET(mkc, mkc, qpn, 0xffffff);
-	MLX5_SET(mkc, mkc, log_page_size, buf->page_shift);
-	MLX5_SET(mkc, mkc, translations_octword_size, DIV_ROUND_UP(buf->npages, 2));
-	MLX5_SET64(mkc, mkc, len, buf->size);
-	mlx5_fill_page_frag_array(&inbox->messages,
-				  MLX5_ADDR_OF(create_mkey_in, in, klm_pas_mtt));
+	mlx5_fill_page_frag_array(buf, MLX5_ADDR_OF(create_mkey_in, in, klm_pas_mtt));
 	err = mlx5_core_create_mkey(inbox->mdev, &inbox->mkey, in, size);
 	kvfree(in);
 	return err;

@@ -11,6 +11,42 @@ static const enum dma_data_direction directions[] = {
 	[VFIO_SNAPSHOT_LOAD] = DMA_TO_DEVICE,
 };
 
+/**
+ * mlx5_snapshot_mkey_command - a CREATE_MKEY that has no addresses yet
+ * @pdn: the protection domain
+ * @pages: how many addresses klm_pas_mtt has room for
+ * @shift: log2 of the size of a page
+ * @write: the firmware may write there, too
+ * @size: set to the bytes of the command
+ *
+ * Return: the command, to be freed with kvfree(), or NULL.
+ */
+u32 *mlx5_snapshot_mkey_command(u32 pdn, unsigned long pages, unsigned int shift,
+				bool write, size_t *size)
+{
+	/* The list comes in units of two. */
+	unsigned long units = DIV_ROUND_UP(pages, 2);
+	void *mkc;
+	u32 *in;
+
+	*size = MLX5_ST_SZ_BYTES(create_mkey_in) + units * 2 * sizeof(__be64);
+	in = kvzalloc(*size, GFP_KERNEL);
+	if (!in)
+		return NULL;
+	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
+	MLX5_SET(create_mkey_in, in, translations_octword_actual_size, units);
+	mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
+	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
+	MLX5_SET(mkc, mkc, lr, 1);
+	MLX5_SET(mkc, mkc, lw, write);
+	MLX5_SET(mkc, mkc, pd, pdn);
+	MLX5_SET(mkc, mkc, qpn, 0xffffff);
+	MLX5_SET(mkc, mkc, log_page_size, shift);
+	MLX5_SET(mkc, mkc, translations_octword_size, units);
+	MLX5_SET64(mkc, mkc, len, (u64)pages << shift);
+	return in;
+}
+
 /* Tells the firmware the pages of mapped memory. */
 static int create_mkey(struct mlx5_snapshot_device *mlx5, struct sg_table *table,
 		       size_t size, struct mlx5_snapshot_key *key)
@@ -20,28 +56,13 @@ static int create_mkey(struct mlx5_snapshot_device *mlx5, struct sg_table *table
 	struct sg_dma_page_iter at;
 	__be64 *mtt;
 	size_t len;
-	void *mkc;
 	u32 *in;
 	int err;
 
-	/* The list comes in units of two. */
-	len = MLX5_ST_SZ_BYTES(create_mkey_in) + round_up(pages, 2) * sizeof(*mtt);
-	in = kvzalloc(len, GFP_KERNEL);
+	in = mlx5_snapshot_mkey_command(mlx5->pdn, pages, PAGE_SHIFT,
+					key->dir == DMA_FROM_DEVICE, &len);
 	if (!in)
 		return -ENOMEM;
-
-	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
-	MLX5_SET(create_mkey_in, in, translations_octword_actual_size,
-		 DIV_ROUND_UP(pages, 2));
-	mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
-	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
-	MLX5_SET(mkc, mkc, lr, 1);
-	MLX5_SET(mkc, mkc, lw, key->dir == DMA_FROM_DEVICE);
-	MLX5_SET(mkc, mkc, pd, mlx5->pdn);
-	MLX5_SET(mkc, mkc, qpn, 0xffffff);
-	MLX5_SET(mkc, mkc, log_page_size, PAGE_SHIFT);
-	MLX5_SET(mkc, mkc, translations_octword_size, DIV_ROUND_UP(pages, 2));
-	MLX5_SET64(mkc, mkc, len, pages * PAGE_SIZE);
 	mtt = MLX5_ADDR_OF(create_mkey_in, in, klm_pas_mtt);
 	for_each_sgtable_dma_page(table, &at, 0)
 		mtt[i++] = cpu_to_be64(sg_page_iter_dma_address(&at));

@@ -107,6 +107,8 @@ void mlx5_snapshot_attach(struct mlx5_snapshot_device *mlx5);
 void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5);
 
 /* keys.c: memory of images */
+u32 *mlx5_snapshot_mkey_command(u32 pdn, unsigned long pages, unsigned int shift,
+				bool write, size_t *size);
 void *mlx5_snapshot_buf_map(struct vfio_snapshot_device *sdev,
 			    struct vfio_snapshot_io *io, enum vfio_snapshot_dir dir);
 void mlx5_snapshot_buf_unmap(struct vfio_snapshot_device *sdev, void *key);

@@ -206,8 +206,8 @@ static void dispose(struct mlx5_snapshot_device *mlx5,
 	if (mlx5_snapshot_inbox_close(&tracker->inbox))
 		kfree(tracker);
 	else
-		pci_warn(mlx5->sdev.core.pdev,
-			 "the firmware did not give up a page tracker: its memory is lost\n");
+		dev_warn_ratelimited(&mlx5->sdev.core.pdev->dev,
+				     "the firmware did not give up a page tracker: its memory is lost\n");
 }
 
 static int mlx5_dirty_start(struct vfio_snapshot_device *sdev,
