@@ -101,6 +101,7 @@ static void record_loaded(struct snapshot_transfer *transfer, int err)
 	struct snapshot_load *load = &stream->load;
 	struct snapshot_buf *buf = load->loading;
 
+	err = snapshot_stream_told(err);
 	snapshot_buf_io_end(buf);
 	load->loading = NULL;
 	snapshot_stream_put_spare(stream, buf);
@@ -133,7 +134,7 @@ static int load_locked(struct snapshot_stream *stream, u64 size)
 	transfer->phase = VFIO_SNAPSHOT_FINAL;
 	transfer->done = stream->nr_spares && size <= stream->mig->window ?
 			 record_loaded : NULL;
-	err = snapshot_fw_transfer(transfer);
+	err = snapshot_stream_told(snapshot_fw_transfer(transfer));
 	if (err == -EINPROGRESS) {
 		load->loading = load->buf;
 		load->buf = snapshot_stream_spare(stream);
@@ -231,7 +232,8 @@ static ssize_t write_all(struct snapshot_stream *stream, struct iov_iter *from)
  * @from: where from
  *
  * Return: bytes taken; -ENODEV when the session is over, or what broke the
- * stream, which may be what the firmware said of an earlier record.
+ * stream, which may be what the firmware said of an earlier record: -EBUSY if
+ * that was -EAGAIN.
  */
 ssize_t snapshot_load_write(struct snapshot_stream *stream, struct iov_iter *from)
 {

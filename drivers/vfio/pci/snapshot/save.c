@@ -196,12 +196,6 @@ static int end_chunk(struct snapshot_out *out, int err)
 
 static void begin_chunks(struct snapshot_stream *stream);
 
-/* A reader who is told EAGAIN asks again, and again. */
-static int told(int err)
-{
-	return err == -EAGAIN ? -EBUSY : err;
-}
-
 static void chunk_done(struct snapshot_transfer *transfer, int err)
 {
 	struct snapshot_out *out = container_of(transfer, struct snapshot_out, transfer);
@@ -210,7 +204,7 @@ static void chunk_done(struct snapshot_transfer *transfer, int err)
 	err = end_chunk(out, err);
 	scoped_guard(spinlock, &stream->lock) {
 		stream->save.filling = false;
-		stream->save.err = told(err);
+		stream->save.err = snapshot_stream_told(err);
 		if (err)
 			stream->save.more = false;
 	}
@@ -261,7 +255,7 @@ static bool is_due(struct snapshot_stream *stream)
 static void break_off(struct snapshot_stream *stream, int err)
 {
 	guard(spinlock)(&stream->lock);
-	stream->save.err = told(err);
+	stream->save.err = snapshot_stream_told(err);
 	stream->save.more = false;
 }
 

@@ -129,6 +129,12 @@ static inline bool snapshot_stream_is_dead(const struct snapshot_stream *stream)
 	return READ_ONCE(stream->dead);
 }
 
+/* Who is told EAGAIN by the data fd asks again, and again. */
+static inline int snapshot_stream_told(int err)
+{
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
 struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
 					     enum vfio_snapshot_dir dir,
 					     struct file **file);

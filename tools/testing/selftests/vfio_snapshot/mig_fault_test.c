@@ -83,8 +83,10 @@ static int told(const struct nic *nic, const struct step *step, unsigned int opc
 {
 	bool save = opcode == nic->op[NIC_SAVE];
 
-	/* EAGAIN of a read would have it tried again, for ever. */
+	/* EAGAIN of a read or a write would have it tried again, for ever. */
 	if (save && err == EAGAIN && (step->op == STEP_READ || step->op == STEP_INFO))
+		return EBUSY;
+	if (opcode == nic->op[NIC_LOAD] && err == EAGAIN)
 		return EBUSY;
 	if (save && err == EINVAL && nic->no_room)
 		return ENOSPC;

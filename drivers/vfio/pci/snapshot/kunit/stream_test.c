@@ -361,6 +361,29 @@ static void transfers_that_fail_later(struct kunit *test)
 	drop_pair(p);
 }
 
+/* A writer who is told EAGAIN writes again: whether somebody waits or not. */
+static void a_load_is_not_to_be_tried_again(struct kunit *test)
+{
+	const size_t windows[] = { 0, 8192 };
+	unsigned int i;
+	int end;
+
+	for (i = 0; i < ARRAY_SIZE(windows); i++) {
+		struct pair *p = make_pair(test);
+
+		save(p);
+		p->to->ops.window = windows[i];
+		p->to->later = windows[i];
+		p->to->later_err = -EAGAIN;
+		if (!windows[i])
+			fake_fail(p->to, SNAPSHOT_CMD_LOAD, 1, -EAGAIN, 0);
+		load(p, 4096, &end);
+		KUNIT_EXPECT_EQ(test, end, -EBUSY);
+		KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+		drop_pair(p);
+	}
+}
+
 static void load_end_has_the_last_word(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
@@ -596,6 +619,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
 	KUNIT_CASE(transfers_that_complete_later),
 	KUNIT_CASE(transfers_that_fail_later),
+	KUNIT_CASE(a_load_is_not_to_be_tried_again),
 	KUNIT_CASE(load_end_has_the_last_word),
 	KUNIT_CASE(load_end_is_not_asked_about_half_a_state),
 	KUNIT_CASE(without_optional_operations),
