@@ -33,6 +33,7 @@ migration-mlx5		check		$vm_needs,migration	1200	vm,-x	env CONNECTX=1 $src/tools/
 kselftest-mlx5		check		$vm_needs,kselftest	600	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
+tool-mlx5		check		$vm_needs,tool		400	vm,-l,-x	$src/tools/vfio-snapshot/tests/connectx.sh
 sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
 connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
 kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm

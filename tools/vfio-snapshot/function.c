@@ -81,15 +81,27 @@ static void best_alias(struct function *f)
 	fclose(aliases);
 }
 
+/* The device id of its virtual functions: a physical function may have another. */
+static long read_vf_device(const struct function *f)
+{
+	char text[16];
+
+	if (sys_read(text, sizeof(text), DEVICES "/%s/sriov_vf_device", f->bdf))
+		return -1;
+	return strtol(text, NULL, 16);
+}
+
 static void read_wanted(struct function *f)
 {
+	long vf_device = read_vf_device(f);
 	unsigned int major = 0, minor = 0;
 	size_t i;
 
 	sys_read(f->kernel, sizeof(f->kernel), "/proc/sys/kernel/osrelease");
 	sscanf(f->kernel, "%u.%u", &major, &minor);
 	for (i = 0; i < NR(ours); i++) {
-		if (f->vendor != ours[i].vendor || f->device != ours[i].device)
+		if (f->vendor != ours[i].vendor ||
+		    (f->device != ours[i].device && vf_device != ours[i].device))
 			continue;
 		f->ours = true;
 		snprintf(f->wanted, sizeof(f->wanted), "%s", ours[i].driver);

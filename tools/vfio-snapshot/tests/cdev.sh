@@ -3,21 +3,9 @@
 # The tests of vfio-snapshot on a kernel with iommufd, over the character devices; TAP.
 set -eu
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
-# shellcheck source=tools/testvm/l1/nic.sh
-. "$here/../../testvm/l1/nic.sh"
-# shellcheck source=tools/vfio-snapshot/tests/says.sh
-. "$here/says.sh"
-export PATH=$NIC_BUILD/vfio-snapshot:$PATH VFIO_SNAPSHOT_MODE=cdev
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# what NAME ANSWER "ID ..." BDF: list's answer and reasons
-why()
-{
-	json "j[0]['migratable'] == '$1' and [w['id'] for w in j[0]['why']] == '$2'.split()" \
-		"${@:4}" vfio-snapshot list --json "$3"
-}
+# shellcheck source=tools/vfio-snapshot/tests/vf.sh
+. "$(dirname -- "$0")/vf.sh"
+export VFIO_SNAPSHOT_MODE=cdev
 
 tap_begin
 nic_up 2 >&2

@@ -3,42 +3,9 @@
 # The tests of vfio-snapshot on the VM's NIC; TAP. The NIC must have its lab block.
 set -eu
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
-top=$(cd -- "$here/../../.." && pwd)
-# shellcheck source=tools/testvm/l1/nic.sh
-. "$top/tools/testvm/l1/nic.sh"
-# shellcheck source=tools/vfio-snapshot/tests/says.sh
-. "$here/says.sh"
-# Or another build of it, as that with the sanitizers that "make check" leaves.
-export PATH=${TOOL:-$NIC_BUILD/vfio-snapshot}:$PATH
+# shellcheck source=tools/vfio-snapshot/tests/vf.sh
+. "$(dirname -- "$0")/vf.sh"
 ours=virtio_snapshot_vfio_pci
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-driver_of()
-{
-	basename "$(readlink "$NIC_PCI/devices/$1/driver" || echo none)"
-}
-
-has_driver() # BDF DRIVER
-{
-	[ "$(driver_of "$1")" = "$2" ] || { echo "its driver is $(driver_of "$1")"; return 1; }
-}
-
-override_is_clear() # BDF
-{
-	local override
-
-	override=$(cat "$NIC_PCI/devices/$1/driver_override")
-	[ -z "$override" ] || [ "$override" = "(null)" ] || { echo "driver_override is $override"; return 1; }
-}
-
-# why NAME ANSWER "ID ..." BDF: list's answer, and all of its reasons in order
-why()
-{
-	json "j[0]['migratable'] == '$1' and [w['id'] for w in j[0]['why']] == '$2'.split()" \
-		"${@:4}" vfio-snapshot list --json "$3"
-}
 
 tap_begin
 echo "# kernel $(uname -r)"
@@ -54,10 +21,7 @@ t "list: module not installed" why no "module-not-installed no-driver-bound" "$a
 t "bind: without the module" says 1 "cannot be loaded" vfio-snapshot bind "$a"
 t "bind: ... leaves no driver" has_driver "$a" none
 t "bind: ... and no override" override_is_clear "$a"
-aliases=/lib/modules/$(uname -r)/modules.alias
-cp "$aliases" "$work/aliases"
-modinfo -F alias "$NIC_BUILD/modules$NIC_KERNEL/$ours.ko" | sed "s/.*/alias & $ours/" >>"$work/aliases"
-mount --bind "$work/aliases" "$aliases"
+know_module "$ours"
 t "list: module not loaded" why no "module-not-loaded no-driver-bound" "$a"
 nic_load "$ours"
 t "list: no driver bound" why no no-driver-bound "$a"
@@ -99,10 +63,6 @@ t "save: what it wrote is whole" json "j['complete'] and j['ident']['device'] ==
 t "restore" says 0 "bytes accepted" vfio-snapshot restore "$b" "$work/state"
 t "restore: JSON" json "j['bytes'] == $(stat -c %s "$work/state")" \
 	vfio-snapshot restore --json "$b" "$work/state"
-through_a_pipe()
-{
-	vfio-snapshot save "$a" - | vfio-snapshot restore "$b" -
-}
 t "save, restore: through a pipe" through_a_pipe
 head -c -20 "$work/state" >"$work/cut"
 t "restore: an incomplete state" says 1 "incomplete" vfio-snapshot restore "$b" "$work/cut"
@@ -119,14 +79,6 @@ nothing_half()
 t "save: leaves no temporary file" nothing_half
 
 # watch, timeline
-recorded()
-{
-	"$@" >"$work/out" &
-	sleep 2
-	through_a_pipe
-	kill -INT $!
-	wait $!
-}
 t "timeline: recorded until interrupted" recorded vfio-snapshot timeline --json --trace "$work/trace" \
 	--svg "$work/timeline.svg"
 t "timeline: both devices" json "{d['device'] for d in j['devices']} == {'$a', '$b'} and
@@ -214,15 +166,7 @@ vfio-snapshot unbind "$a" "$b" >/dev/null
 # Its firmware answers the question for capabilities with an error: lab-regs.h.
 firmware_without_device_parts()
 {
-	python3 - "$NIC_PCI/devices/$pf/resource2" "$top/tools/qemu/lab/lab-regs.h" <<-'PYTHON'
-		import ctypes, mmap, re, sys
-		text = open(sys.argv[2]).read()
-		at = {m[1]: int(m[2], 0) for m in re.finditer(r"#define\s+LAB_(\w+)\s+(0x[0-9a-fA-F]+|\d+)", text)}
-		with open(sys.argv[1], "r+b", buffering=0) as f:
-		    regs = mmap.mmap(f.fileno(), 0)
-		    for name, value in (("FAIL_OPCODE", 7), ("FAIL_STATUS", 22), ("FAIL_FLAGS", 2), ("FAIL_NTH", 1)):
-		        ctypes.c_uint64.from_buffer(regs, at[name]).value = value
-	PYTHON
+	lab "$pf" FAIL_OPCODE 7 && lab "$pf" FAIL_STATUS 22 && lab "$pf" FAIL_FLAGS 2 && lab "$pf" FAIL_NTH 1
 }
 t "the firmware loses its device parts" firmware_without_device_parts
 echo "$pf" >"$NIC_PCI/devices/$pf/driver/unbind"
@@ -231,10 +175,6 @@ nic_up 1 >&2
 vfio-snapshot bind "$a" >/dev/null
 t "list: the PF has no device parts" why no pf-without-device-parts "$a"
 t "arcs: the PF has no device parts" says 3 "no device parts" vfio-snapshot arcs "$a"
-no_complaint()
-{
-	! dmesg | grep -E 'BUG|WARNING|Oops|Call Trace'
-}
 t "the kernel did not complain" no_complaint
 umount "$aliases"
 tap_end

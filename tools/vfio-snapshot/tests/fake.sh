@@ -82,6 +82,7 @@ iommu-group-shared|mkdir -p "$fake/sys/kernel/iommu_groups/7/devices/$FAKE_PF"
 no-driver-known|echo 0x9999 >"$vf/device"; echo pci:v00001AF4d00009999svAsdBbcCscDiE >"$vf/modalias"; fake_bind $FAKE_VF ""
 physical-function|rm "$vf/physfn"; echo 0 >"$vf/sriov_numvfs"; fake_bind $FAKE_VF virtio-pci
 physical-function-with-vfs|rm "$vf/physfn"; echo 3 >"$vf/sriov_numvfs"; fake_bind $FAKE_VF virtio-pci
+physical-function|fake_connectx; rm "$vf/physfn"; echo 0 >"$vf/sriov_numvfs"; echo 0x101d >"$vf/device"; echo 101e >"$vf/sriov_vf_device"; echo pci:v000015B3d0000101Dsv000015B3sd00000008bc02sc00i00 >"$vf/modalias"; fake_bind $FAKE_VF mlx5_core
 not-a-vf|rm "$vf/physfn"; echo -25 >"$fake/probe/$FAKE_VF"
 kernel-too-old|echo 6.12.90+deb13-amd64 >"$fake/proc/sys/kernel/osrelease"; fake_bind $FAKE_VF ""
 pf-without-driver|fake_bind $FAKE_PF ""; fake_bind $FAKE_VF ""
