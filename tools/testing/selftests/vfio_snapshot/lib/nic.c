@@ -199,3 +199,8 @@ uint64_t nic_halted(const struct nic *nic, int state)
 	}
 	return all;
 }
+
+bool nic_refuses_at(const struct nic *nic, enum load_stage stage)
+{
+	return stage == LOAD_WRITE || (nic->window && stage == LOAD_EXIT);
+}

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vfio_mig.h"
+
 struct lab;
 
 /* What a migration asks firmware for */
@@ -80,5 +82,10 @@ uint32_t nic_said(const struct nic *nic, int err);
 uint64_t nic_ends(const struct nic *nic, struct lab *lab);
 /* Of LAB_VF_STOPPED and LAB_VF_QUIET, what a VF in migration @state shows */
 uint64_t nic_halted(const struct nic *nic, int state);
+/*
+ * Whether a record that the firmware refused may be told at @stage of a load: of
+ * one that nobody waits for, that depends on who is faster.
+ */
+bool nic_refuses_at(const struct nic *nic, enum load_stage stage);
 
 #endif /* NIC_H */
