@@ -54,7 +54,7 @@ faults) set -- $faults ;;
 esac
 
 # Emulated, KASAN and lockdep make a program many times slower.
-limit=300
+limit=600
 if is_debug_kernel; then
 	limit=1800
 	export VFIO_SNAPSHOT_SLOW=6
