@@ -48,10 +48,10 @@ docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
 bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
 test-root		check		root			60	host	tools/testvm/tests/root.sh
-debug-mlx5-faults	check-debug	$debug_needs		5400	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
-debug-cdev		check-debug	$debug_needs		4800	vm,-l,-k,debug	$cdev
-debug-group		check-debug	$debug_needs		4800	vm,-l,-k,debug	$group
-debug-mlx5		check-debug	$debug_needs		2400	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
+debug-mlx5-faults	check-debug	$debug_needs		9000	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
+debug-cdev		check-debug	$debug_needs		9000	vm,-l,-k,debug	$cdev
+debug-group		check-debug	$debug_needs		9000	vm,-l,-k,debug	$group
+debug-mlx5		check-debug	$debug_needs		4800	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
 migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
@@ -59,7 +59,7 @@ migration-all-versions check-debug	$vm_needs,stock-qemu,migration 900	vm	env NIC
 migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 migration-ours		check-debug	$vm_needs,migration	800	vm	$src/tools/testing/migration/run.sh
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
-mlx5-whole		check-debug	$vm_needs,kselftest	1800	vm,-l,-w	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group
+mlx5-whole		check-debug	$vm_needs,kselftest	3600	vm,-l,-w	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
 tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapshot/tests/cdev.sh
 "

@@ -56,7 +56,7 @@ esac
 # Emulated, KASAN and lockdep make a program many times slower.
 limit=600
 if is_debug_kernel; then
-	limit=1800
+	limit=3600
 	export VFIO_SNAPSHOT_SLOW=6
 fi
 
