@@ -21,22 +21,22 @@ cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
 # Those that take long come first, so that none of them is left over when all others are through.
 suites="
-debug-core		check		$debug_needs		1800	vm,-l,-k,debug	$cdev core
-debug-dirty		check		$debug_needs		1800	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
+debug-core		check		$debug_needs		2700	vm,-l,-k,debug	$cdev core
+debug-dirty		check		$debug_needs		2700	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
 kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
-migration-tracked	check		$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
-migration-versions	check		$vm_needs,stock-qemu,migration 1800	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
+migration-tracked	check		$debug_needs,migration	2700	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
+migration-versions	check		$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
 migration		check		$vm_needs,migration	1800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
-install-vm		check		$vm_needs,packaging,installed	1200	vm	$src/tools/testing/install/l1.sh
+install-vm		check		$vm_needs,packaging,installed	1800	vm	$src/tools/testing/install/l1.sh
 migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
-migration-mlx5		check		$vm_needs,migration	1200	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
-kselftest-mlx5		check		$vm_needs,kselftest	600	vm,-l,-x	env NIC=connectx $group quick
-install			check		root,packaging,installed	600	host	tools/testing/install/run.sh
-tool-vm			check		$vm_needs,tool		400	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
-tool-mlx5		check		$vm_needs,tool		400	vm,-l,-x	$src/tools/vfio-snapshot/tests/connectx.sh
-sample			check		root,initramfs,source,modules,kselftest	400	host	tools/testing/selftests/vfio_snapshot/sample.sh
-connectx		check		$vm_needs,kselftest	600	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
-kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	600	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
+migration-mlx5		check		$vm_needs,migration	1800	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
+install			check		root,packaging,installed	1200	host	tools/testing/install/run.sh
+tool-vm			check		$vm_needs,tool		900	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
+tool-mlx5		check		$vm_needs,tool		900	vm,-l,-x	$src/tools/vfio-snapshot/tests/connectx.sh
+sample			check		root,initramfs,source,modules,kselftest	900	host	tools/testing/selftests/vfio_snapshot/sample.sh
+connectx		check		$vm_needs,kselftest	1200	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
+kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	1200	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 lint			check		root,source		300	root	$src/tools/testing/lint.sh
 proof			check		root			300	root	$src/tools/testing/proof/run.sh
 kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
