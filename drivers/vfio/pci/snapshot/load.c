@@ -134,7 +134,7 @@ static int load_locked(struct snapshot_stream *stream, u64 size)
 	transfer->phase = VFIO_SNAPSHOT_FINAL;
 	transfer->done = stream->nr_spares && size <= stream->mig->window ?
 			 record_loaded : NULL;
-	err = snapshot_stream_told(snapshot_fw_transfer(transfer));
+	err = snapshot_fw_transfer(transfer);
 	if (err == -EINPROGRESS) {
 		load->loading = load->buf;
 		load->buf = snapshot_stream_spare(stream);
@@ -172,7 +172,7 @@ static int load_record(struct snapshot_stream *stream)
 
 	if (err)
 		return err;
-	err = load_locked(stream, parser->size);
+	err = snapshot_stream_told(load_locked(stream, parser->size));
 	snapshot_fw_unlock(stream->mig);
 	if (err)
 		return err;

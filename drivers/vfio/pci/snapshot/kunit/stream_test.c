@@ -361,22 +361,29 @@ static void transfers_that_fail_later(struct kunit *test)
 	drop_pair(p);
 }
 
-/* A writer who is told EAGAIN writes again: whether somebody waits or not. */
+/* A writer who is told EAGAIN writes again: whatever failed, and whether somebody waits or not. */
 static void a_load_is_not_to_be_tried_again(struct kunit *test)
 {
-	const size_t windows[] = { 0, 8192 };
+	static const struct {
+		size_t window;
+		enum snapshot_command fails;
+	} ways[] = {
+		{ 0, SNAPSHOT_CMD_LOAD },
+		{ 0, SNAPSHOT_CMD_BUF_MAP },
+		{ 8192, SNAPSHOT_NR_COMMANDS },
+	};
 	unsigned int i;
 	int end;
 
-	for (i = 0; i < ARRAY_SIZE(windows); i++) {
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		struct pair *p = make_pair(test);
 
 		save(p);
-		p->to->ops.window = windows[i];
-		p->to->later = windows[i];
+		p->to->ops.window = ways[i].window;
+		p->to->later = ways[i].window;
 		p->to->later_err = -EAGAIN;
-		if (!windows[i])
-			fake_fail(p->to, SNAPSHOT_CMD_LOAD, 1, -EAGAIN, 0);
+		if (ways[i].fails < SNAPSHOT_NR_COMMANDS)
+			fake_fail(p->to, ways[i].fails, 1, -EAGAIN, 0);
 		load(p, 4096, &end);
 		KUNIT_EXPECT_EQ(test, end, -EBUSY);
 		KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
