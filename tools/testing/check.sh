@@ -48,9 +48,9 @@ docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
 bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
 unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
 test-root		check		root			60	host	tools/testvm/tests/root.sh
-debug-mlx5-faults	check-debug	$debug_needs		9000	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
-debug-cdev		check-debug	$debug_needs		9000	vm,-l,-k,debug	$cdev
-debug-group		check-debug	$debug_needs		9000	vm,-l,-k,debug	$group
+debug-mlx5-faults	check-debug	$debug_needs		7200	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
+debug-faults		check-debug	$debug_needs		6000	vm,-l,-k,debug	$cdev faults
+debug-group		check-debug	$debug_needs		3000	vm,-l,-k,debug	$group mig_fd_test mig_reset_test mig_dead_test
 debug-mlx5		check-debug	$debug_needs		4800	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
 migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test

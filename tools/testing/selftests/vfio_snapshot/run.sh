@@ -229,7 +229,7 @@ run_many()
 	else
 		result "not ok" "mig_many_test: 16 VFs are bound"
 	fi
-	nic_up 4 >&2
+	nic_up 2 >&2
 	bind_vfs 2 >&2
 }
 
@@ -259,7 +259,7 @@ echo "TAP version 13"
 echo "# kernel $(uname -r), devices opened by ${VFIO_SNAPSHOT_MODE:-group}, driver $driver"
 kernel_log_begin
 ! is_debug_kernel || leaks_begin
-nic_up 4 >&2
+nic_up 2 >&2
 first=$(nic_vf 0)
 second=$(nic_vf 1)
 nic_bind "$first" "$driver" >&2
