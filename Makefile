@@ -17,7 +17,7 @@ help:
 	@echo 'As root, on Debian 12 or 13 (the first run fetches and builds what it needs, in build/):'
 	@echo '  make demo             a running guest is live-migrated from one VF to another'
 	@echo '  make check            all tests; ends with the line "N passed, N failed"'
-	@echo '  make check-debug      the kselftests on a kernel with KASAN, lockdep, kmemleak, fault injection'
+	@echo '  make check-debug      the long kselftests, on a kernel with KASAN, lockdep, kmemleak, fault injection'
 	@echo '  make bench [DRIVER=]  our driver beside the upstream one, measured: a table, build/bench.json and .svg'
 	@echo '  make bench-doc        put the last result into Documentation/'
 	@echo '  make kselftest        only the kselftests, in the test machine'
