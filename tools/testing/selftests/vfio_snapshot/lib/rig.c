@@ -10,7 +10,7 @@
 
 #define COUNTER_IOVA 0x20000000ull
 #define COUNTER_LEN 4096
-#define WRITE_PERIOD_US 300
+#define WRITE_PERIOD_US 100
 /* Many periods, so that a writer that goes on is seen */
 #define STILL_US 3000
 
