@@ -42,10 +42,11 @@ static void dump_arcs(void)
 
 static void dump_walks(void)
 {
-	const unsigned int all = SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_NDMA | SNAPSHOT_F_PRECOPY;
+	const unsigned int all = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
+				 VFIO_MIGRATION_PRE_COPY;
 
-	for (unsigned int from = 0; from < SNAPSHOT_NR_STATES; from++) {
-		for (unsigned int to = 0; to < SNAPSHOT_NR_STATES; to++) {
+	for (unsigned int from = 0; from < VFIO_DEVICE_STATE_NR; from++) {
+		for (unsigned int to = 0; to < VFIO_DEVICE_STATE_NR; to++) {
 			const struct snapshot_arc *arc = snapshot_arc_next(from, to, all);
 
 			printf("%s %s %s\n", snapshot_state_name(from), snapshot_state_name(to),

@@ -13,8 +13,8 @@ NOTE = "Made by tools/docs/generate.sh from the driver's source: do not edit."
 
 # Where each state is in the picture: those that run on top, those that stand at the bottom.
 PLACES = {
-    "PRECOPY": (120, 60), "RUNNING": (430, 60), "ERROR": (740, 60),
-    "PRECOPY_NDMA": (250, 190), "RESUMING_NDMA": (570, 190),
+    "PRE_COPY": (120, 60), "RUNNING": (430, 60), "ERROR": (740, 60),
+    "PRE_COPY_P2P": (250, 190), "RUNNING_P2P": (570, 190),
     "STOP_COPY": (120, 320), "STOP": (430, 320), "RESUMING": (740, 320),
 }
 BOX = (156, 40)

@@ -47,7 +47,7 @@ static const char *way(struct vfio_dev *dev, uint64_t flags,
 	int i;
 
 	*text = '\0';
-	for (i = 0; i < SNAPSHOT_NR_STATES && step.from != step.to; i++) {
+	for (i = 0; i < VFIO_DEVICE_STATE_NR && step.from != step.to; i++) {
 		if (query(dev, flags, &step) || !(step.flags & VFIO_MIG_ARC_SUPPORTED))
 			break;
 		if (step.next != step.to && used < size)
@@ -80,7 +80,7 @@ static void show(struct json *j, const struct options *o, const arc_query *q, co
 int cmd_arcs(const struct options *o)
 {
 	int (*query)(struct vfio_dev *, uint64_t, arc_query *) = ask;
-	arc_query q = { .from = SNAPSHOT_RUNNING, .to = SNAPSHOT_STOP };
+	arc_query q = { .from = VFIO_DEVICE_STATE_RUNNING, .to = VFIO_DEVICE_STATE_STOP };
 	struct json j = { .out = stdout };
 	unsigned int from, to, shown = 0;
 	struct vfio_dev dev;
@@ -107,8 +107,8 @@ int cmd_arcs(const struct options *o)
 		     "computed from the migration flags: this driver cannot be asked");
 		printf("%-14s %-14s %-5s\n", "from", "to", "data");
 	}
-	for (from = 0; from < SNAPSHOT_NR_STATES; from++) {
-		for (to = 0; to < SNAPSHOT_NR_STATES; to++) {
+	for (from = 0; from < VFIO_DEVICE_STATE_NR; from++) {
+		for (to = 0; to < VFIO_DEVICE_STATE_NR; to++) {
 			q = (arc_query){ .from = from, .to = to };
 			if (from == to || query(&dev, flags, &q) ||
 			    !(q.flags & VFIO_MIG_ARC_SUPPORTED))

@@ -17,17 +17,17 @@ static unsigned int any_features(void)
 {
 	unsigned int features = nondet_uint();
 
-	assume(features == SNAPSHOT_F_STOP_COPY ||
-	       features == (SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_NDMA) ||
-	       features == (SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_PRECOPY) ||
-	       features == (SNAPSHOT_F_STOP_COPY | SNAPSHOT_F_NDMA | SNAPSHOT_F_PRECOPY));
+	assume(features == VFIO_MIGRATION_STOP_COPY ||
+	       features == (VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P) ||
+	       features == (VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY) ||
+	       features == (VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P | VFIO_MIGRATION_PRE_COPY));
 	return features;
 }
 
 static int is_saving(unsigned int state)
 {
-	return state == SNAPSHOT_STOP_COPY || state == SNAPSHOT_PRECOPY ||
-	       state == SNAPSHOT_PRECOPY_NDMA;
+	return state == VFIO_DEVICE_STATE_STOP_COPY || state == VFIO_DEVICE_STATE_PRE_COPY ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
 }
 
 /*
@@ -41,7 +41,7 @@ void proof_walk_ends_and_loses_nothing(void)
 
 	if (!snapshot_arc_next(from, to, features))
 		return;
-	prove(from < SNAPSHOT_NR_STATES && to < SNAPSHOT_NR_STATES && from != to);
+	prove(from < VFIO_DEVICE_STATE_NR && to < VFIO_DEVICE_STATE_NR && from != to);
 	for (steps = 0; steps < 4 && state != to; steps++) {
 		const struct snapshot_arc *arc = snapshot_arc_next(state, to, features);
 
@@ -49,8 +49,8 @@ void proof_walk_ends_and_loses_nothing(void)
 		prove(arc->from == state);
 		prove((arc->with & ~features) == 0 && (arc->without & features) == 0);
 		state = arc->to;
-		prove(state != SNAPSHOT_ERROR);
-		prove(state == to || state != SNAPSHOT_RESUMING);
+		prove(state != VFIO_DEVICE_STATE_ERROR);
+		prove(state == to || state != VFIO_DEVICE_STATE_RESUMING);
 		prove(state == to ||
 		      is_saving(state) == (is_saving(from) && is_saving(to)));
 	}
@@ -66,7 +66,7 @@ void proof_walk_is_shortest(void)
 	unsigned int features = any_features(), from = nondet_uint(), to = nondet_uint();
 	unsigned int other = from, state = from, steps;
 
-	assume(from < SNAPSHOT_NR_STATES && to < SNAPSHOT_NR_STATES && from != to);
+	assume(from < VFIO_DEVICE_STATE_NR && to < VFIO_DEVICE_STATE_NR && from != to);
 	for (steps = 0; steps < 3 && other != to; steps++) {
 		unsigned int i = nondet_uint();
 		const struct snapshot_arc *arc;
@@ -76,7 +76,7 @@ void proof_walk_is_shortest(void)
 		assume(arc->from == other && (arc->with & ~features) == 0 &&
 		       (arc->without & features) == 0);
 		other = arc->to;
-		assume(other == to || (other != SNAPSHOT_RESUMING &&
+		assume(other == to || (other != VFIO_DEVICE_STATE_RESUMING &&
 				       is_saving(other) == (is_saving(from) && is_saving(to))));
 		if (state != to) {
 			arc = snapshot_arc_next(state, to, features);
@@ -93,8 +93,8 @@ void proof_error_is_left_by_reset_only(void)
 {
 	unsigned int features = any_features(), other = nondet_uint();
 
-	prove(!snapshot_arc_next(SNAPSHOT_ERROR, other, features));
-	prove(!snapshot_arc_next(other, SNAPSHOT_ERROR, features));
+	prove(!snapshot_arc_next(VFIO_DEVICE_STATE_ERROR, other, features));
+	prove(!snapshot_arc_next(other, VFIO_DEVICE_STATE_ERROR, features));
 }
 
 /* What comes out of an arc is from, to or ERROR, and true: at its level. */
@@ -103,19 +103,19 @@ void proof_settled_state_is_true(void)
 	unsigned int i = nondet_uint();
 	enum vfio_snapshot_level now = nondet_uint();
 	const struct snapshot_arc *arc;
-	enum snapshot_state state;
+	enum vfio_device_mig_state state;
 	int err = nondet_int();
 
 	assume(i < ARRAY_SIZE(snapshot_arcs) && now <= VFIO_SNAPSHOT_UNKNOWN);
 	arc = &snapshot_arcs[i];
 	state = snapshot_arc_settle(arc, err, now);
 
-	prove(state == arc->from || state == arc->to || state == SNAPSHOT_ERROR);
-	prove(state == SNAPSHOT_ERROR || snapshot_state_level(state) == now);
+	prove(state == arc->from || state == arc->to || state == VFIO_DEVICE_STATE_ERROR);
+	prove(state == VFIO_DEVICE_STATE_ERROR || snapshot_state_level(state) == now);
 	prove(state != arc->to || !err);
 	prove(state != arc->from || err);
 	/* A failed exit from RESUMING is ERROR; a true success never is. */
-	prove(!err || arc->from != SNAPSHOT_RESUMING || state == SNAPSHOT_ERROR);
+	prove(!err || arc->from != VFIO_DEVICE_STATE_RESUMING || state == VFIO_DEVICE_STATE_ERROR);
 	prove(err || now != arc->level || state == arc->to);
 }
 
@@ -129,15 +129,15 @@ void proof_rows_are_consistent(void)
 	arc = &snapshot_arcs[i];
 	prove(arc->level == snapshot_state_level(arc->to));
 	prove(snapshot_action_opens(arc->action) ==
-	      ((is_saving(arc->to) && !is_saving(arc->from)) || arc->to == SNAPSHOT_RESUMING));
+	      ((is_saving(arc->to) && !is_saving(arc->from)) || arc->to == VFIO_DEVICE_STATE_RESUMING));
 	prove((arc->action == SNAPSHOT_SAVE_CLOSE) ==
 	      (is_saving(arc->from) && !is_saving(arc->to)));
-	prove((arc->action == SNAPSHOT_LOAD_CLOSE) == (arc->from == SNAPSHOT_RESUMING));
+	prove((arc->action == SNAPSHOT_LOAD_CLOSE) == (arc->from == VFIO_DEVICE_STATE_RESUMING));
 	prove((arc->action == SNAPSHOT_SAVE_FINISH) ==
-	      (is_saving(arc->from) && arc->to == SNAPSHOT_STOP_COPY));
+	      (is_saving(arc->from) && arc->to == VFIO_DEVICE_STATE_STOP_COPY));
 }
 
-static bool runs(enum snapshot_state state)
+static bool runs(enum vfio_device_mig_state state)
 {
 	return snapshot_state_level(state) == VFIO_SNAPSHOT_RUN;
 }
@@ -170,7 +170,7 @@ void proof_taken_arc_leaves_the_truth(void)
 	struct snapshot_walker walker = { .quiesce = any_quiesce, .act = any_act };
 	unsigned int i = nondet_uint();
 	const struct snapshot_arc *arc;
-	enum snapshot_state state;
+	enum vfio_device_mig_state state;
 	int err;
 
 	assume(i < ARRAY_SIZE(snapshot_arcs));
@@ -180,12 +180,12 @@ void proof_taken_arc_leaves_the_truth(void)
 	commands = 0;
 	state = snapshot_arc_take(arc, &walker, &err);
 
-	prove(state == arc->from || state == arc->to || state == SNAPSHOT_ERROR);
+	prove(state == arc->from || state == arc->to || state == VFIO_DEVICE_STATE_ERROR);
 	prove((state == arc->to) == !err);
-	prove(state == SNAPSHOT_ERROR || walker.level == snapshot_state_level(state));
-	prove(!err || arc->from != SNAPSHOT_RESUMING || state == SNAPSHOT_ERROR);
+	prove(state == VFIO_DEVICE_STATE_ERROR || walker.level == snapshot_state_level(state));
+	prove(!err || arc->from != VFIO_DEVICE_STATE_RESUMING || state == VFIO_DEVICE_STATE_ERROR);
 	/* ERROR means that the level is not from's, but for RESUMING. */
-	prove(state != SNAPSHOT_ERROR || arc->from == SNAPSHOT_RESUMING ||
+	prove(state != VFIO_DEVICE_STATE_ERROR || arc->from == VFIO_DEVICE_STATE_RESUMING ||
 	      walker.level != snapshot_state_level(arc->from));
 	prove(commands <= 2);
 	/* None is spared where the device begins to run, or ceases to. */

@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * THE arc table. Which arcs exist, what each does and what its failure leaves
- * behind is decided here and nowhere else.
+ * The migration state machine. Which arcs exist, what each does and what its
+ * failure leaves is decided by the table below and nowhere else. All of it is
+ * pure: no locks, no memory but the caller's, the same on the host.
  */
 #include "arcs.h"
 
-#define F_NDMA		SNAPSHOT_F_NDMA
-#define F_PRECOPY	SNAPSHOT_F_PRECOPY
+/* The table calls three states by the design's own names, the rest as the uAPI does. */
+#define ERROR		VFIO_DEVICE_STATE_ERROR
+#define STOP		VFIO_DEVICE_STATE_STOP
+#define RUNNING		VFIO_DEVICE_STATE_RUNNING
+#define STOP_COPY	VFIO_DEVICE_STATE_STOP_COPY
+#define RESUMING	VFIO_DEVICE_STATE_RESUMING
+#define RESUMING_NDMA	VFIO_DEVICE_STATE_RUNNING_P2P
+#define PRECOPY		VFIO_DEVICE_STATE_PRE_COPY
+#define PRECOPY_NDMA	VFIO_DEVICE_STATE_PRE_COPY_P2P
+
+#define F_NDMA		VFIO_MIGRATION_P2P
+#define F_PRECOPY	VFIO_MIGRATION_PRE_COPY
 #define F_BOTH		(F_NDMA | F_PRECOPY)
 
 #define ARC(_from, _to, _with, _without, _level, _action, _failure)	\
 	{								\
-		.from = SNAPSHOT_##_from, .to = SNAPSHOT_##_to,		\
+		.from = _from, .to = _to,				\
 		.with = _with, .without = _without,			\
 		.level = VFIO_SNAPSHOT_##_level,			\
 		.action = SNAPSHOT_##_action,				\
@@ -53,32 +64,32 @@ static const struct {
 	u8 level;
 	bool saving;	/* shares one data stream with the other saving states */
 	bool passable;	/* a walk from elsewhere to elsewhere may go through */
-} states[SNAPSHOT_NR_STATES] = {
-	[SNAPSHOT_ERROR] = {
+} states[VFIO_DEVICE_STATE_NR] = {
+	[ERROR] = {
 		.name = "ERROR", .level = VFIO_SNAPSHOT_UNKNOWN,
 	},
-	[SNAPSHOT_STOP] = {
+	[STOP] = {
 		.name = "STOP", .level = VFIO_SNAPSHOT_STOP, .passable = true,
 	},
-	[SNAPSHOT_RUNNING] = {
+	[RUNNING] = {
 		.name = "RUNNING", .level = VFIO_SNAPSHOT_RUN, .passable = true,
 	},
-	[SNAPSHOT_STOP_COPY] = {
+	[STOP_COPY] = {
 		.name = "STOP_COPY", .level = VFIO_SNAPSHOT_STOP, .saving = true,
 	},
-	[SNAPSHOT_RESUMING] = {
+	[RESUMING] = {
 		.name = "RESUMING", .level = VFIO_SNAPSHOT_STOP,
 	},
-	[SNAPSHOT_RESUMING_NDMA] = {
-		.name = "RESUMING_NDMA", .with = F_NDMA,
+	[RESUMING_NDMA] = {
+		.name = "RUNNING_P2P", .with = F_NDMA,
 		.level = VFIO_SNAPSHOT_NDMA, .passable = true,
 	},
-	[SNAPSHOT_PRECOPY] = {
-		.name = "PRECOPY", .with = F_PRECOPY,
+	[PRECOPY] = {
+		.name = "PRE_COPY", .with = F_PRECOPY,
 		.level = VFIO_SNAPSHOT_RUN, .saving = true,
 	},
-	[SNAPSHOT_PRECOPY_NDMA] = {
-		.name = "PRECOPY_NDMA", .with = F_BOTH,
+	[PRECOPY_NDMA] = {
+		.name = "PRE_COPY_P2P", .with = F_BOTH,
 		.level = VFIO_SNAPSHOT_NDMA, .saving = true,
 	},
 };
@@ -91,14 +102,14 @@ static bool has(const struct snapshot_arc *arc, unsigned int features)
 /**
  * snapshot_state_exists - whether a device has a state
  * @state: any number, from userspace
- * @features: SNAPSHOT_F_* of the device
+ * @features: VFIO_MIGRATION_* of the device
  *
  * Return: true when @state is one of the eight and @features include what it
  * needs.
  */
 bool snapshot_state_exists(unsigned int state, unsigned int features)
 {
-	return state < SNAPSHOT_NR_STATES &&
+	return state < VFIO_DEVICE_STATE_NR &&
 	       (features & states[state].with) == states[state].with;
 }
 
@@ -108,7 +119,7 @@ bool snapshot_state_exists(unsigned int state, unsigned int features)
  *
  * Return: the level that a device in @state is at.
  */
-enum vfio_snapshot_level snapshot_state_level(enum snapshot_state state)
+enum vfio_snapshot_level snapshot_state_level(enum vfio_device_mig_state state)
 {
 	return states[state].level;
 }
@@ -121,7 +132,7 @@ enum vfio_snapshot_level snapshot_state_level(enum snapshot_state state)
  */
 const char *snapshot_state_name(unsigned int state)
 {
-	return state < SNAPSHOT_NR_STATES ? states[state].name : "invalid";
+	return state < VFIO_DEVICE_STATE_NR ? states[state].name : "invalid";
 }
 
 /**
@@ -152,7 +163,7 @@ static bool may_pass(unsigned int state, unsigned int from, unsigned int to)
  * snapshot_arc_next - first arc of the walk between two states
  * @from: the current state
  * @to: the wanted state, any number from userspace
- * @features: SNAPSHOT_F_* of the device
+ * @features: VFIO_MIGRATION_* of the device
  *
  * The walk is the shortest one over the arcs that @features allow; where two
  * are as short, may_pass() leaves one. Calling this again from the state that
@@ -164,18 +175,18 @@ static bool may_pass(unsigned int state, unsigned int from, unsigned int to)
 const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features)
 {
-	unsigned int distance[SNAPSHOT_NR_STATES];
+	unsigned int distance[VFIO_DEVICE_STATE_NR];
 	unsigned int i, round;
 
 	if (from == to || !snapshot_state_exists(from, features) ||
 	    !snapshot_state_exists(to, features))
 		return NULL;
 
-	for (i = 0; i < SNAPSHOT_NR_STATES; i++)
-		distance[i] = SNAPSHOT_NR_STATES;
+	for (i = 0; i < VFIO_DEVICE_STATE_NR; i++)
+		distance[i] = VFIO_DEVICE_STATE_NR;
 	distance[to] = 0;
 
-	for (round = 1; round < SNAPSHOT_NR_STATES; round++) {
+	for (round = 1; round < VFIO_DEVICE_STATE_NR; round++) {
 		for (i = 0; i < snapshot_nr_arcs; i++) {
 			const struct snapshot_arc *arc = &snapshot_arcs[i];
 
@@ -199,16 +210,16 @@ const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
  * @now: the level that the device is really at
  *
  * Return: @arc->to after success, @arc->from after a failure that left no
- * trace, SNAPSHOT_ERROR otherwise.
+ * trace, VFIO_DEVICE_STATE_ERROR otherwise.
  */
-enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
+enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
 					enum vfio_snapshot_level now)
 {
 	if (!err && now == arc->level)
 		return arc->to;
 	if (err && arc->failure == SNAPSHOT_STAYS && now == states[arc->from].level)
 		return arc->from;
-	return SNAPSHOT_ERROR;
+	return VFIO_DEVICE_STATE_ERROR;
 }
 
 static bool halts(enum vfio_snapshot_level level)
@@ -235,7 +246,7 @@ static int reach(struct snapshot_walker *walker, enum vfio_snapshot_level want)
  *
  * Return: the state that the walker is in now, see snapshot_arc_settle().
  */
-enum snapshot_state snapshot_arc_take(const struct snapshot_arc *arc,
+enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
 				      struct snapshot_walker *walker, int *err)
 {
 	enum vfio_snapshot_level back = states[arc->from].level;

@@ -10,35 +10,20 @@
 
 #include "pure.h"
 
-/**
- * enum snapshot_state - the eight states, with the values of the uAPI's
- * enum vfio_device_mig_state
- * @SNAPSHOT_ERROR: the device's level is unknown, only a reset leaves this
- * @SNAPSHOT_STOP: stopped, no data transfer
- * @SNAPSHOT_RUNNING: running, no data transfer
- * @SNAPSHOT_STOP_COPY: stopped, the whole state can be read
- * @SNAPSHOT_RESUMING: stopped, a state can be written
- * @SNAPSHOT_RESUMING_NDMA: no DMA of its own, no data transfer (RUNNING_P2P)
- * @SNAPSHOT_PRECOPY: running, state can be read ahead
- * @SNAPSHOT_PRECOPY_NDMA: no DMA of its own, state can be read ahead
- * @SNAPSHOT_NR_STATES: number of states
- */
-enum snapshot_state {
-	SNAPSHOT_ERROR,
-	SNAPSHOT_STOP,
-	SNAPSHOT_RUNNING,
-	SNAPSHOT_STOP_COPY,
-	SNAPSHOT_RESUMING,
-	SNAPSHOT_RESUMING_NDMA,
-	SNAPSHOT_PRECOPY,
-	SNAPSHOT_PRECOPY_NDMA,
-	SNAPSHOT_NR_STATES,
-};
-
-/* Features of a device, with the values of the uAPI's VFIO_MIGRATION_*. */
-#define SNAPSHOT_F_STOP_COPY	0x1
-#define SNAPSHOT_F_NDMA		0x2
-#define SNAPSHOT_F_PRECOPY	0x4
+/* The old names, until every user is converted. */
+#define snapshot_state		vfio_device_mig_state
+#define SNAPSHOT_ERROR		VFIO_DEVICE_STATE_ERROR
+#define SNAPSHOT_STOP		VFIO_DEVICE_STATE_STOP
+#define SNAPSHOT_RUNNING	VFIO_DEVICE_STATE_RUNNING
+#define SNAPSHOT_STOP_COPY	VFIO_DEVICE_STATE_STOP_COPY
+#define SNAPSHOT_RESUMING	VFIO_DEVICE_STATE_RESUMING
+#define SNAPSHOT_RESUMING_NDMA	VFIO_DEVICE_STATE_RUNNING_P2P
+#define SNAPSHOT_PRECOPY	VFIO_DEVICE_STATE_PRE_COPY
+#define SNAPSHOT_PRECOPY_NDMA	VFIO_DEVICE_STATE_PRE_COPY_P2P
+#define SNAPSHOT_NR_STATES	VFIO_DEVICE_STATE_NR
+#define SNAPSHOT_F_STOP_COPY	VFIO_MIGRATION_STOP_COPY
+#define SNAPSHOT_F_NDMA		VFIO_MIGRATION_P2P
+#define SNAPSHOT_F_PRECOPY	VFIO_MIGRATION_PRE_COPY
 
 /**
  * enum snapshot_action - what an arc does to the data stream
@@ -74,10 +59,10 @@ enum snapshot_failure {
 
 /**
  * struct snapshot_arc - one legal arc
- * @from: enum snapshot_state that the arc leaves
- * @to: enum snapshot_state that it enters
- * @with: SNAPSHOT_F_* that the device must have for this arc to exist
- * @without: SNAPSHOT_F_* that it must not have
+ * @from: enum vfio_device_mig_state that the arc leaves
+ * @to: enum vfio_device_mig_state that it enters
+ * @with: VFIO_MIGRATION_* that the device must have for this arc to exist
+ * @without: VFIO_MIGRATION_* that it must not have
  * @level: enum vfio_snapshot_level to reach, before @action
  * @action: enum snapshot_action
  * @failure: enum snapshot_failure
@@ -111,14 +96,14 @@ extern const struct snapshot_arc snapshot_arcs[];
 extern const unsigned int snapshot_nr_arcs;
 
 bool snapshot_state_exists(unsigned int state, unsigned int features);
-enum vfio_snapshot_level snapshot_state_level(enum snapshot_state state);
+enum vfio_snapshot_level snapshot_state_level(enum vfio_device_mig_state state);
 const char *snapshot_state_name(unsigned int state);
 bool snapshot_action_opens(enum snapshot_action action);
 const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features);
-enum snapshot_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
+enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
 					enum vfio_snapshot_level now);
-enum snapshot_state snapshot_arc_take(const struct snapshot_arc *arc,
+enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
 				      struct snapshot_walker *walker, int *err);
 
 #endif /* VFIO_SNAPSHOT_ARCS_H */

@@ -10,6 +10,7 @@
 #include <linux/errno.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/vfio.h>
 #include <asm/byteorder.h>
 #else
 #include <endian.h>
@@ -18,6 +19,15 @@
 #include <stddef.h>
 #include <string.h>
 #include <linux/types.h>
+#include <linux/vfio.h>
+
+/* Debian 12's <linux/vfio.h> is that of Linux 6.1; newer ones have these names. */
+#ifndef VFIO_MIGRATION_PRE_COPY
+#define VFIO_MIGRATION_PRE_COPY		4
+#define VFIO_DEVICE_STATE_PRE_COPY	6
+#define VFIO_DEVICE_STATE_PRE_COPY_P2P	7
+#endif
+#define VFIO_DEVICE_STATE_NR		8
 
 typedef __u8 u8;
 typedef __u16 u16;
