@@ -50,7 +50,7 @@ static const char *name_cause(const struct snapshot_failed *failed, char *cause)
 }
 
 static void say_failed(struct snapshot_mig *mig, const char *what, int err,
-		       enum snapshot_state state, const char *remedy)
+		       enum vfio_device_mig_state state, const char *remedy)
 {
 	struct snapshot_failed failed = mig->failed;
 	char cause[CAUSE_LEN];
@@ -84,8 +84,8 @@ void snapshot_say_arc_failed(struct snapshot_mig *mig, const struct snapshot_arc
 	scnprintf(what, sizeof(what), "%s -> %s", snapshot_state_name(arc->from),
 		  snapshot_state_name(arc->to));
 	say_failed(mig, what, err, mig->state,
-		   mig->state == SNAPSHOT_ERROR ? "reset it, then start again" :
-						  "nothing is lost, try again");
+		   mig->state == VFIO_DEVICE_STATE_ERROR ? "reset it, then start again" :
+							   "nothing is lost, try again");
 }
 
 /**
@@ -97,7 +97,7 @@ void snapshot_say_arc_failed(struct snapshot_mig *mig, const struct snapshot_arc
  */
 void snapshot_say_load_failed(struct snapshot_mig *mig, int err)
 {
-	say_failed(mig, "loading the stream", err, SNAPSHOT_RESUMING,
+	say_failed(mig, "loading the stream", err, VFIO_DEVICE_STATE_RESUMING,
 		   "reset it, then start again");
 	mig->told = true;
 }
@@ -108,7 +108,7 @@ void snapshot_say_load_failed(struct snapshot_mig *mig, int err)
  */
 void snapshot_say_not_running(struct snapshot_mig *mig)
 {
-	say_failed(mig, "making it run", mig->failed.err, SNAPSHOT_ERROR,
+	say_failed(mig, "making it run", mig->failed.err, VFIO_DEVICE_STATE_ERROR,
 		   "reset it again");
 }
 
@@ -132,7 +132,7 @@ void snapshot_say_able(struct snapshot_mig *mig)
 	dev_info(mig->sdev->core.vdev.dev,
 		 "can be migrated: %s, stop-copy%s%s, images of at most %llu MiB\n",
 		 mig->sdev->ops->name,
-		 mig->features & SNAPSHOT_F_NDMA ? ", P2P" : "",
-		 mig->features & SNAPSHOT_F_PRECOPY ? ", pre-copy" : "",
+		 mig->features & VFIO_MIGRATION_P2P ? ", P2P" : "",
+		 mig->features & VFIO_MIGRATION_PRE_COPY ? ", pre-copy" : "",
 		 mig->sdev->ops->max_image / SZ_1M);
 }

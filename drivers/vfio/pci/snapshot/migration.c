@@ -20,22 +20,6 @@
 #include "stream.h"
 #include "trace.h"
 
-#define TIED(ours, theirs) \
-	static_assert((int)(ours) == (int)(theirs))
-
-TIED(SNAPSHOT_ERROR, VFIO_DEVICE_STATE_ERROR);
-TIED(SNAPSHOT_STOP, VFIO_DEVICE_STATE_STOP);
-TIED(SNAPSHOT_RUNNING, VFIO_DEVICE_STATE_RUNNING);
-TIED(SNAPSHOT_STOP_COPY, VFIO_DEVICE_STATE_STOP_COPY);
-TIED(SNAPSHOT_RESUMING, VFIO_DEVICE_STATE_RESUMING);
-TIED(SNAPSHOT_RESUMING_NDMA, VFIO_DEVICE_STATE_RUNNING_P2P);
-TIED(SNAPSHOT_PRECOPY, VFIO_DEVICE_STATE_PRE_COPY);
-TIED(SNAPSHOT_PRECOPY_NDMA, VFIO_DEVICE_STATE_PRE_COPY_P2P);
-TIED(SNAPSHOT_NR_STATES, VFIO_DEVICE_STATE_NR);
-TIED(SNAPSHOT_F_STOP_COPY, VFIO_MIGRATION_STOP_COPY);
-TIED(SNAPSHOT_F_NDMA, VFIO_MIGRATION_P2P);
-TIED(SNAPSHOT_F_PRECOPY, VFIO_MIGRATION_PRE_COPY);
-
 /* A size that userspace polls may be this old. */
 #define ESTIMATE_MAX_AGE	HZ
 
@@ -84,7 +68,7 @@ static void make_run(struct snapshot_mig *mig)
 	snapshot_fw_unlock(mig);
 }
 
-static void set_state(struct snapshot_mig *mig, enum snapshot_state state)
+static void set_state(struct snapshot_mig *mig, enum vfio_device_mig_state state)
 {
 	lockdep_assert_held(&mig->lock);
 	WRITE_ONCE(mig->state, state);
@@ -233,7 +217,7 @@ static int take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 		return 0;
 
 	snapshot_say_arc_failed(mig, arc, err);
-	if (mig->state == SNAPSHOT_ERROR)
+	if (mig->state == VFIO_DEVICE_STATE_ERROR)
 		end_stream(mig);
 	return err;
 }
@@ -243,7 +227,7 @@ static int walk(struct snapshot_mig *mig, u32 to)
 	lockdep_assert_held(&mig->lock);
 
 	/* ERROR cannot be asked for, not even by a device that is in it. */
-	if (to == SNAPSHOT_ERROR || to >= SNAPSHOT_NR_STATES)
+	if (to == VFIO_DEVICE_STATE_ERROR || to >= VFIO_DEVICE_STATE_NR)
 		return -EINVAL;
 
 	while (mig->state != to) {
@@ -267,12 +251,12 @@ static int walk(struct snapshot_mig *mig, u32 to)
 static void apply_reset(struct snapshot_mig *mig, bool raced)
 {
 	struct vfio_snapshot_device *sdev = mig->sdev;
-	enum snapshot_state was = mig->state;
+	enum vfio_device_mig_state was = mig->state;
 
 	lockdep_assert_held(&mig->lock);
 
 	/* What was told while this was due is told on: a command may come next. */
-	set_state(mig, SNAPSHOT_RUNNING);
+	set_state(mig, VFIO_DEVICE_STATE_RUNNING);
 	/* Pairs with snapshot_get_state(). */
 	clear_bit_unlock(SNAPSHOT_RESET_PENDING, &mig->flags);
 	sdev->ops->reset_done(sdev);
@@ -285,9 +269,9 @@ static void apply_reset(struct snapshot_mig *mig, bool raced)
 		if (raced)
 			make_run(mig);
 	}
-	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
-							 SNAPSHOT_ERROR);
-	if (mig->state == SNAPSHOT_ERROR && !test_bit(SNAPSHOT_DETACHED, &mig->flags))
+	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? VFIO_DEVICE_STATE_RUNNING :
+							 VFIO_DEVICE_STATE_ERROR);
+	if (mig->state == VFIO_DEVICE_STATE_ERROR && !test_bit(SNAPSHOT_DETACHED, &mig->flags))
 		snapshot_say_not_running(mig);
 	trace_vfio_snapshot_reset(snapshot_mig_name(mig), was, mig->state, raced);
 	queue_tidy(mig, 0);
@@ -344,11 +328,11 @@ static int snapshot_get_data_size(struct vfio_device *vdev, unsigned long *lengt
 	err = lock_killable(mig);
 	if (err)
 		return err;
-	if (mig->state == SNAPSHOT_STOP_COPY) {
+	if (mig->state == VFIO_DEVICE_STATE_STOP_COPY) {
 		*length = snapshot_save_pending(mig->stream);
 	} else {
 		err = snapshot_mig_estimate(mig, ESTIMATE_MAX_AGE, &bytes);
-		if (!err && mig->state == SNAPSHOT_PRECOPY)
+		if (!err && mig->state == VFIO_DEVICE_STATE_PRE_COPY)
 			snapshot_save_reserve(mig->stream, bytes);
 		if (!err)
 			*length = snapshot_save_length(mig, bytes);
@@ -429,7 +413,7 @@ int snapshot_mig_changed(struct snapshot_mig *mig, struct vfio_snapshot_estimate
  * @info: to be filled
  *
  * Return: 0, -ENODEV when the session of @stream is over, -EINVAL when the
- * device is not in PRECOPY or PRECOPY_NDMA, or what the back-end's estimate
+ * device is not in PRE_COPY or PRE_COPY_P2P, or what the back-end's estimate
  * failed with.
  */
 int snapshot_mig_precopy_info(struct snapshot_mig *mig,
@@ -443,10 +427,11 @@ int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 		return err;
 	if (mig->stream != stream)
 		err = -ENODEV;
-	else if (mig->state != SNAPSHOT_PRECOPY && mig->state != SNAPSHOT_PRECOPY_NDMA)
+	else if (mig->state != VFIO_DEVICE_STATE_PRE_COPY &&
+		 mig->state != VFIO_DEVICE_STATE_PRE_COPY_P2P)
 		err = -EINVAL;
 	else
-		err = snapshot_save_precopy_info(stream, mig->state == SNAPSHOT_PRECOPY,
+		err = snapshot_save_precopy_info(stream, mig->state == VFIO_DEVICE_STATE_PRE_COPY,
 						 info);
 	snapshot_mig_unlock(mig);
 	return err;
@@ -466,14 +451,14 @@ int snapshot_mig_query_arc(struct snapshot_mig *mig,
 	const struct snapshot_arc *arc, *next;
 	u32 state;
 
-	if (query->from >= SNAPSHOT_NR_STATES || query->to >= SNAPSHOT_NR_STATES)
+	if (query->from >= VFIO_DEVICE_STATE_NR || query->to >= VFIO_DEVICE_STATE_NR)
 		return -EINVAL;
 
 	query->next = VFIO_DEVICE_STATE_ERROR;
 	query->flags = 0;
 	if (query->from == query->to) {
 		query->next = query->to;
-		if (query->to != SNAPSHOT_ERROR &&
+		if (query->to != VFIO_DEVICE_STATE_ERROR &&
 		    snapshot_state_exists(query->to, mig->features))
 			query->flags = VFIO_MIG_ARC_SUPPORTED;
 		return 0;
@@ -612,9 +597,9 @@ void snapshot_mig_open(struct snapshot_mig *mig)
 	mutex_lock(&mig->lock);
 	if (mig->walker.level != VFIO_SNAPSHOT_RUN)
 		make_run(mig);
-	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? SNAPSHOT_RUNNING :
-							 SNAPSHOT_ERROR);
-	if (mig->state == SNAPSHOT_ERROR)
+	set_state(mig, mig->walker.level == VFIO_SNAPSHOT_RUN ? VFIO_DEVICE_STATE_RUNNING :
+							 VFIO_DEVICE_STATE_ERROR);
+	if (mig->state == VFIO_DEVICE_STATE_ERROR)
 		snapshot_say_not_running(mig);
 	snapshot_mig_unlock(mig);
 }
@@ -670,8 +655,8 @@ static void find_routes(struct snapshot_mig *mig)
 {
 	unsigned int from, to;
 
-	for (from = 0; from < SNAPSHOT_NR_STATES; from++)
-		for (to = 0; to < SNAPSHOT_NR_STATES; to++)
+	for (from = 0; from < VFIO_DEVICE_STATE_NR; from++)
+		for (to = 0; to < VFIO_DEVICE_STATE_NR; to++)
 			mig->routes[from][to] = snapshot_arc_next(from, to,
 								  mig->features);
 }
@@ -691,13 +676,13 @@ struct snapshot_mig *snapshot_mig_alloc(struct vfio_snapshot_device *sdev)
 	mig->sdev = sdev;
 	/* Its name is wanted for as long as somebody holds a data fd. */
 	get_device(sdev->core.vdev.dev);
-	mig->features = SNAPSHOT_F_STOP_COPY;
+	mig->features = VFIO_MIGRATION_STOP_COPY;
 	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_NDMA)
-		mig->features |= SNAPSHOT_F_NDMA;
+		mig->features |= VFIO_MIGRATION_P2P;
 	if (sdev->ops->caps & VFIO_SNAPSHOT_CAP_PRECOPY)
-		mig->features |= SNAPSHOT_F_PRECOPY;
+		mig->features |= VFIO_MIGRATION_PRE_COPY;
 	find_routes(mig);
-	mig->state = SNAPSHOT_RUNNING;
+	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig->walker.level = VFIO_SNAPSHOT_RUN;
 	mig->walker.whole = sdev->ops->caps & VFIO_SNAPSHOT_CAP_NDMA_STOPS;
 	mig->walker.quiesce = quiesce;

@@ -21,7 +21,7 @@ struct vfio_precopy_info;
 /**
  * struct snapshot_mig - migration side of one device
  * @sdev: the device
- * @features: SNAPSHOT_F_*
+ * @features: VFIO_MIGRATION_*
  * @routes: first arc of the walk from one state to another, or NULL
  * @lock: serialises state changes; protects all that follows up to @fw_lock.
  *        Taken before the locks of a stream and before @fw_lock. A reset may
@@ -58,9 +58,9 @@ struct vfio_precopy_info;
 struct snapshot_mig {
 	struct vfio_snapshot_device *sdev;
 	unsigned int features;
-	const struct snapshot_arc *routes[SNAPSHOT_NR_STATES][SNAPSHOT_NR_STATES];
+	const struct snapshot_arc *routes[VFIO_DEVICE_STATE_NR][VFIO_DEVICE_STATE_NR];
 	struct mutex lock;	/* state changes */
-	enum snapshot_state state;
+	enum vfio_device_mig_state state;
 	struct snapshot_walker walker;
 	unsigned int quiesced;
 	unsigned int quiesced_before;

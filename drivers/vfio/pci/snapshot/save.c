@@ -506,7 +506,7 @@ static int save_changes(struct snapshot_stream *stream,
 /**
  * snapshot_save_precopy_info - what is left to read before stopping
  * @stream: a saving stream that is not final, with @mig->lock held
- * @running: the device is in PRECOPY
+ * @running: the device is in PRE_COPY
  * @info: @initial_bytes and @dirty_bytes are set, and VFIO_PRECOPY_INFO_REINIT
  *        where userspace knows it
  *
