@@ -24,18 +24,8 @@ static int ask(struct vfio_dev *dev, uint64_t flags, arc_query *q)
 
 static int compute(struct vfio_dev *dev, uint64_t flags, arc_query *q)
 {
-	const struct snapshot_arc *arc = snapshot_arc_next(q->from, q->to, flags);
-
 	(void)dev;
-	q->next = arc ? arc->to : VFIO_DEVICE_STATE_ERROR;
-	q->flags = !arc ? 0 : VFIO_MIG_ARC_SUPPORTED |
-			      (arc->to == q->to ? VFIO_MIG_ARC_DIRECT : 0);
-	/* The last arc of the walk is the one that hands out a data_fd. */
-	while (arc && arc->to != q->to)
-		arc = snapshot_arc_next(arc->to, q->to, flags);
-	if (arc && snapshot_action_opens(arc->action))
-		q->flags |= VFIO_MIG_ARC_DATA_FD;
-	return 0;
+	return snapshot_arc_query(flags, q);
 }
 
 static const char *way(struct vfio_dev *dev, uint64_t flags,

@@ -88,6 +88,27 @@ void proof_walk_is_shortest(void)
 		prove(state == to);
 }
 
+/* The query ends, stays within its arrays and tells what snapshot_arc_next() does. */
+void proof_query_tells_the_walk(void)
+{
+	unsigned int features = any_features();
+	struct vfio_device_feature_mig_arc query = { nondet_uint(), nondet_uint(), 0, 0 };
+	unsigned int from = query.from, to = query.to;
+	const struct snapshot_arc *arc = snapshot_arc_next(from, to, features);
+
+	if (snapshot_arc_query(features, &query)) {
+		prove(from >= VFIO_DEVICE_STATE_NR || to >= VFIO_DEVICE_STATE_NR);
+		return;
+	}
+	prove(query.from == from && query.to == to);
+	prove(from < VFIO_DEVICE_STATE_NR && to < VFIO_DEVICE_STATE_NR);
+	if (from == to)
+		return;
+	prove(query.next == (arc ? arc->to : VFIO_DEVICE_STATE_ERROR));
+	prove(!(query.flags & VFIO_MIG_ARC_SUPPORTED) == !arc);
+	prove(!(query.flags & VFIO_MIG_ARC_DIRECT) == !(arc && arc->to == to));
+}
+
 /* ERROR has no way out and no way in but by failure. */
 void proof_error_is_left_by_reset_only(void)
 {

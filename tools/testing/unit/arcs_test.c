@@ -3,6 +3,8 @@
  * The arc table against the written-out expectation, all pairs of states and
  * all feature sets, and what its rows say about levels, streams and failures.
  */
+#include <uapi/linux/vfio_snapshot.h>
+
 #include "arcs.h"
 
 #include "fsm_expect.h"
@@ -121,6 +123,34 @@ static void every_walk_is_the_written_out_path(void)
 	}
 }
 
+static void the_query_tells_first_step_length_and_data_fd(void)
+{
+	unsigned int set, from, to;
+
+	for_each_pair(set, from, to) {
+		struct vfio_device_feature_mig_arc query = {
+			.from = from, .to = to, .next = ~0u, .flags = ~0u,
+		};
+		const char *want = fsm_expect[set][from][to];
+		unsigned int next = from == to ? to : VFIO_DEVICE_STATE_ERROR, flags = 0;
+
+		if (*want != '-') {
+			next = fsm_state_of(want[from != to]);
+			flags = VFIO_MIG_ARC_SUPPORTED;
+			if (strlen(want) == 2)
+				flags |= VFIO_MIG_ARC_DIRECT;
+			if (from != to && (what[to].resuming ||
+					   (what[to].saving && !what[from].saving)))
+				flags |= VFIO_MIG_ARC_DATA_FD;
+		}
+		CHECK(!snapshot_arc_query(features_of(set), &query), "set %u", set);
+		CHECK(query.next == next, "set %u, %c to %c: next is %u", set,
+		      FSM_LETTERS[from], FSM_LETTERS[to], query.next);
+		CHECK(query.flags == flags, "set %u, %c to %c: flags are %#x", set,
+		      FSM_LETTERS[from], FSM_LETTERS[to], query.flags);
+	}
+}
+
 static void a_state_to_itself_is_no_arc(void)
 {
 	unsigned int set, state;
@@ -148,6 +178,12 @@ static void numbers_that_are_no_state_lead_nowhere(void)
 			CHECK(!snapshot_arc_next(none[i], none[i], f), "%#x",
 			      none[i]);
 			for (state = 0; state < FSM_STATES; state++) {
+				struct vfio_device_feature_mig_arc to = { state, none[i], 0, 0 };
+				struct vfio_device_feature_mig_arc from = { none[i], state, 0, 0 };
+
+				CHECK(snapshot_arc_query(f, &to) == -EINVAL, "to %#x", none[i]);
+				CHECK(snapshot_arc_query(f, &from) == -EINVAL, "from %#x",
+				      none[i]);
 				CHECK(!snapshot_arc_next(state, none[i], f),
 				      "to %#x", none[i]);
 				CHECK(!snapshot_arc_next(none[i], state, f),
@@ -346,6 +382,7 @@ int main(void)
 		TAP_TEST(states_have_the_values_and_names_of_the_uapi),
 		TAP_TEST(feature_bits_have_the_values_of_the_uapi),
 		TAP_TEST(every_walk_is_the_written_out_path),
+		TAP_TEST(the_query_tells_first_step_length_and_data_fd),
 		TAP_TEST(a_state_to_itself_is_no_arc),
 		TAP_TEST(numbers_that_are_no_state_lead_nowhere),
 		TAP_TEST(states_exist_with_the_features_they_need_and_not_without),

@@ -4,6 +4,8 @@
  * failure leaves is decided by the table below and nowhere else. All of it is
  * pure: no locks, no memory but the caller's, the same on the host.
  */
+#include <uapi/linux/vfio_snapshot.h>
+
 #include "arcs.h"
 
 /* The table calls three states by the design's own names, the rest as the uAPI does. */
@@ -201,6 +203,46 @@ const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 		}
 	}
 	return NULL;
+}
+
+/**
+ * snapshot_arc_query - VFIO_DEVICE_FEATURE_MIG_ARC
+ * @features: VFIO_MIGRATION_* of the device
+ * @query: @from and @to are read, the rest is set
+ *
+ * Return: 0, or -EINVAL when @from or @to is not a state.
+ */
+int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc *query)
+{
+	const struct snapshot_arc *arc;
+	unsigned int from, to;
+
+	if (query->from >= VFIO_DEVICE_STATE_NR || query->to >= VFIO_DEVICE_STATE_NR)
+		return -EINVAL;
+	from = array_index_nospec(query->from, VFIO_DEVICE_STATE_NR);
+	to = array_index_nospec(query->to, VFIO_DEVICE_STATE_NR);
+
+	query->next = ERROR;
+	query->flags = 0;
+	if (from == to) {
+		query->next = to;
+		if (to != ERROR && snapshot_state_exists(to, features))
+			query->flags = VFIO_MIG_ARC_SUPPORTED;
+		return 0;
+	}
+
+	arc = snapshot_arc_next(from, to, features);
+	if (!arc)
+		return 0;
+	query->next = arc->to;
+	query->flags = VFIO_MIG_ARC_SUPPORTED;
+	if (arc->to == to)
+		query->flags |= VFIO_MIG_ARC_DIRECT;
+	while (arc->to != to)
+		arc = snapshot_arc_next(arc->to, to, features);
+	if (snapshot_action_opens(arc->action))
+		query->flags |= VFIO_MIG_ARC_DATA_FD;
+	return 0;
 }
 
 /**

@@ -10,6 +10,8 @@
 
 #include "pure.h"
 
+struct vfio_device_feature_mig_arc;
+
 /* The old names, until every user is converted. */
 #define snapshot_state		vfio_device_mig_state
 #define SNAPSHOT_ERROR		VFIO_DEVICE_STATE_ERROR
@@ -101,6 +103,7 @@ const char *snapshot_state_name(unsigned int state);
 bool snapshot_action_opens(enum snapshot_action action);
 const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features);
+int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc *query);
 enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
 					enum vfio_snapshot_level now);
 enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,

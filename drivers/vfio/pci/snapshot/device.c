@@ -65,7 +65,7 @@ static int feature_mig_arc(struct vfio_snapshot_device *sdev, u32 flags,
 		return ret;
 	if (copy_from_user(&query, arg, sizeof(query)))
 		return -EFAULT;
-	ret = snapshot_mig_query_arc(sdev->mig, &query);
+	ret = snapshot_arc_query(sdev->mig->features, &query);
 	if (ret)
 		return ret;
 	return copy_to_user(arg, &query, sizeof(query)) ? -EFAULT : 0;

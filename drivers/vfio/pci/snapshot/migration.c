@@ -8,6 +8,7 @@
 #include <linux/file.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/nospec.h>
 #include <linux/pci.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
@@ -229,6 +230,7 @@ static int walk(struct snapshot_mig *mig, u32 to)
 	/* ERROR cannot be asked for, not even by a device that is in it. */
 	if (to == VFIO_DEVICE_STATE_ERROR || to >= VFIO_DEVICE_STATE_NR)
 		return -EINVAL;
+	to = array_index_nospec(to, VFIO_DEVICE_STATE_NR);
 
 	while (mig->state != to) {
 		const struct snapshot_arc *arc;
@@ -437,49 +439,6 @@ int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_precopy_info);
-
-/**
- * snapshot_mig_query_arc - VFIO_DEVICE_FEATURE_MIG_ARC
- * @mig: of the device
- * @query: @from and @to are read, the rest is set
- *
- * Return: 0, or -EINVAL when @from or @to is not a state.
- */
-int snapshot_mig_query_arc(struct snapshot_mig *mig,
-			   struct vfio_device_feature_mig_arc *query)
-{
-	const struct snapshot_arc *arc, *next;
-	u32 state;
-
-	if (query->from >= VFIO_DEVICE_STATE_NR || query->to >= VFIO_DEVICE_STATE_NR)
-		return -EINVAL;
-
-	query->next = VFIO_DEVICE_STATE_ERROR;
-	query->flags = 0;
-	if (query->from == query->to) {
-		query->next = query->to;
-		if (query->to != VFIO_DEVICE_STATE_ERROR &&
-		    snapshot_state_exists(query->to, mig->features))
-			query->flags = VFIO_MIG_ARC_SUPPORTED;
-		return 0;
-	}
-
-	arc = mig->routes[query->from][query->to];
-	if (!arc)
-		return 0;
-	query->next = arc->to;
-	query->flags = VFIO_MIG_ARC_SUPPORTED;
-	if (arc->to == query->to)
-		query->flags |= VFIO_MIG_ARC_DIRECT;
-
-	for (state = query->from; state != query->to; state = next->to) {
-		next = mig->routes[state][query->to];
-		arc = next;
-	}
-	if (snapshot_action_opens(arc->action))
-		query->flags |= VFIO_MIG_ARC_DATA_FD;
-	return 0;
-}
 
 /**
  * snapshot_mig_unlock - release @mig->lock

@@ -15,7 +15,6 @@
 
 struct file;
 struct snapshot_stream;
-struct vfio_device_feature_mig_arc;
 struct vfio_precopy_info;
 
 /**
@@ -116,7 +115,5 @@ int snapshot_mig_changed(struct snapshot_mig *mig,
 int snapshot_mig_precopy_info(struct snapshot_mig *mig,
 			      struct snapshot_stream *stream,
 			      struct vfio_precopy_info *info);
-int snapshot_mig_query_arc(struct snapshot_mig *mig,
-			   struct vfio_device_feature_mig_arc *query);
 
 #endif /* VFIO_SNAPSHOT_MIGRATION_H */

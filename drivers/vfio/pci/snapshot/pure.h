@@ -8,6 +8,7 @@
 #ifdef __KERNEL__
 #include <linux/array_size.h>
 #include <linux/errno.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
@@ -35,6 +36,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define array_index_nospec(index, size) (index)
 #define le16_to_cpu(v) le16toh(v)
 #define le32_to_cpu(v) le32toh(v)
 #define le64_to_cpu(v) le64toh(v)
