@@ -264,20 +264,21 @@ enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, i
 	return VFIO_DEVICE_STATE_ERROR;
 }
 
-static bool halts(enum vfio_snapshot_level level)
+static bool arc_halts(enum vfio_snapshot_level level)
 {
 	return level == VFIO_SNAPSHOT_NDMA || level == VFIO_SNAPSHOT_STOP;
 }
 
-static int reach(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+static int arc_reach(struct snapshot_walker *walker, enum vfio_snapshot_level want,
+		     enum vfio_snapshot_level back)
 {
 	if (walker->level == want)
 		return 0;
-	if (walker->whole && halts(walker->level) && halts(want)) {
+	if (walker->whole && arc_halts(walker->level) && arc_halts(want)) {
 		walker->level = want;
 		return 0;
 	}
-	return walker->quiesce(walker, want);
+	return walker->quiesce(walker, want, back);
 }
 
 /**
@@ -293,13 +294,12 @@ enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
 {
 	enum vfio_snapshot_level back = states[arc->from].level;
 
-	*err = reach(walker, arc->level);
-	if (!*err && arc->action != SNAPSHOT_KEEP)
+	*err = arc_reach(walker, arc->level, back);
+	if (!*err && arc->action != SNAPSHOT_KEEP) {
 		*err = walker->act(walker, arc->action);
-
-	/* The one roll-back step: absolute, so it also answers where we are. */
-	if (*err && arc->failure == SNAPSHOT_STAYS)
-		reach(walker, back);
-
+		/* The one step back: absolute, so it also proves the level. */
+		if (*err && arc->failure == SNAPSHOT_STAYS)
+			arc_reach(walker, back, back);
+	}
 	return snapshot_arc_settle(arc, *err, walker->level);
 }

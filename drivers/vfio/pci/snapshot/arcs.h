@@ -12,21 +12,6 @@
 
 struct vfio_device_feature_mig_arc;
 
-/* The old names, until every user is converted. */
-#define snapshot_state		vfio_device_mig_state
-#define SNAPSHOT_ERROR		VFIO_DEVICE_STATE_ERROR
-#define SNAPSHOT_STOP		VFIO_DEVICE_STATE_STOP
-#define SNAPSHOT_RUNNING	VFIO_DEVICE_STATE_RUNNING
-#define SNAPSHOT_STOP_COPY	VFIO_DEVICE_STATE_STOP_COPY
-#define SNAPSHOT_RESUMING	VFIO_DEVICE_STATE_RESUMING
-#define SNAPSHOT_RESUMING_NDMA	VFIO_DEVICE_STATE_RUNNING_P2P
-#define SNAPSHOT_PRECOPY	VFIO_DEVICE_STATE_PRE_COPY
-#define SNAPSHOT_PRECOPY_NDMA	VFIO_DEVICE_STATE_PRE_COPY_P2P
-#define SNAPSHOT_NR_STATES	VFIO_DEVICE_STATE_NR
-#define SNAPSHOT_F_STOP_COPY	VFIO_MIGRATION_STOP_COPY
-#define SNAPSHOT_F_NDMA		VFIO_MIGRATION_P2P
-#define SNAPSHOT_F_PRECOPY	VFIO_MIGRATION_PRE_COPY
-
 /**
  * enum snapshot_action - what an arc does to the data stream
  * @SNAPSHOT_KEEP: nothing
@@ -84,13 +69,15 @@ struct snapshot_arc {
  * @level: level that the device is at, kept by @quiesce
  * @whole: the device halts as a whole, so that NDMA is STOP to it
  * @quiesce: bring the device to a level; 0 with @level set to it, or an errno
- *           with @level set to where the device really is
+ *           with @level set to where the device really is, after one step back
+ *           to @back at most
  * @act: do the action of an arc that has one; 0, or an errno with nothing done
  */
 struct snapshot_walker {
 	enum vfio_snapshot_level level;
 	bool whole;
-	int (*quiesce)(struct snapshot_walker *walker, enum vfio_snapshot_level want);
+	int (*quiesce)(struct snapshot_walker *walker, enum vfio_snapshot_level want,
+		       enum vfio_snapshot_level back);
 	int (*act)(struct snapshot_walker *walker, enum snapshot_action action);
 };
 
