@@ -167,7 +167,7 @@ static bool is(const char *name, const char *const *set, size_t nr)
 
 static bool runs(const char *state)
 {
-	static const char *const set[] = { "RUNNING", "PRECOPY" };
+	static const char *const set[] = { "RUNNING", "PRE_COPY" };
 
 	return is(state, set, NR(set));
 }
@@ -326,7 +326,7 @@ static int by_begin(const void *a, const void *b)
 /* When the device began to be saved */
 static int64_t saved_from(const struct lane *lane)
 {
-	static const char *const set[] = { "PRECOPY", "STOP_COPY" };
+	static const char *const set[] = { "PRE_COPY", "STOP_COPY" };
 	unsigned int i;
 
 	for (i = 0; i < lane->states.nr; i++)

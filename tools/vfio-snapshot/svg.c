@@ -21,12 +21,12 @@
 /* A class of the style sheet for each state; light and dark colour, in that order. */
 static const struct { const char *state, *class, *light, *dark; } colours[] = {
 	{ "RUNNING", "run", "#bfe3c6", "#2e6b3c" },
-	{ "PRECOPY", "pre", "#cfe2f9", "#28517f" },
-	{ "PRECOPY_NDMA", "prn", "#9cc0ee", "#3a6fb0" },
+	{ "PRE_COPY", "pre", "#cfe2f9", "#28517f" },
+	{ "PRE_COPY_P2P", "prn", "#9cc0ee", "#3a6fb0" },
 	{ "STOP_COPY", "cop", "#f6c9a0", "#8f5519" },
 	{ "STOP", "stp", "#dcdcdc", "#555c66" },
 	{ "RESUMING", "res", "#e4d3f5", "#5f4484" },
-	{ "RESUMING_NDMA", "rsn", "#f7e7a6", "#75640f" },
+	{ "RUNNING_P2P", "rsn", "#f7e7a6", "#75640f" },
 	{ "ERROR", "err", "#f4a6a6", "#8f2a2a" },
 };
 

@@ -64,8 +64,8 @@ static bool asked_for(const struct options *o, const char *device)
 
 static void enter(struct watched *w, const struct event *e)
 {
-	static const char *const opening[] = { "PRECOPY", "STOP_COPY", "RESUMING" };
-	bool was_saving = !strncmp(w->state, "PRECOPY", 7);
+	static const char *const opening[] = { "PRE_COPY", "STOP_COPY", "RESUMING" };
+	bool was_saving = !strncmp(w->state, "PRE_COPY", 8);
 	size_t i;
 
 	for (i = 0; i < NR(opening); i++) {
