@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the pure C files of the core need, in the kernel and on the host.
+ * Includes and types for the pure C files of the core, in the kernel and on the host.
  */
 #ifndef VFIO_SNAPSHOT_PURE_H
 #define VFIO_SNAPSHOT_PURE_H
@@ -22,7 +22,7 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
-/* Debian 12's <linux/vfio.h> is that of Linux 6.1; newer ones have these names. */
+/* Debian 12 has the <linux/vfio.h> of Linux 6.1, which lacks these. */
 #ifndef VFIO_MIGRATION_PRE_COPY
 #define VFIO_MIGRATION_PRE_COPY		4
 #define VFIO_DEVICE_STATE_PRE_COPY	6
