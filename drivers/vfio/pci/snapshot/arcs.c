@@ -255,7 +255,7 @@ int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc
  * device at the level of @arc->from, VFIO_DEVICE_STATE_ERROR otherwise.
  */
 enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
-					enum vfio_snapshot_level now)
+					       enum vfio_snapshot_level now)
 {
 	if (!err && now == arc->level)
 		return arc->to;
@@ -289,7 +289,7 @@ static int reach(struct snapshot_walker *walker, enum vfio_snapshot_level want)
  * Return: the state that the device is in now, see snapshot_arc_settle().
  */
 enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
-				      struct snapshot_walker *walker, int *err)
+					     struct snapshot_walker *walker, int *err)
 {
 	enum vfio_snapshot_level back = states[arc->from].level;
 

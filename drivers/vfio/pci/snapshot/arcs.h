@@ -105,8 +105,8 @@ const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features);
 int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc *query);
 enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
-					enum vfio_snapshot_level now);
+					       enum vfio_snapshot_level now);
 enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
-				      struct snapshot_walker *walker, int *err);
+					     struct snapshot_walker *walker, int *err);
 
 #endif /* VFIO_SNAPSHOT_ARCS_H */

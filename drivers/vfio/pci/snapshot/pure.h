@@ -36,7 +36,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define array_index_nospec(index, size) (index)
+#define array_index_nospec(index, size) ((void)(size), (index))
 #define le16_to_cpu(v) le16toh(v)
 #define le32_to_cpu(v) le32toh(v)
 #define le64_to_cpu(v) le64toh(v)
