@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A history as a picture: all of it, and every blackout enlarged. Colours
- * follow the reader's choice of light or dark; every colour has a text to it.
+ * Draws a history: all of it, then each blackout enlarged. The colours follow the
+ * reader's choice of light or dark; each colour also has a label.
  */
 #include <string.h>
 
@@ -9,16 +9,16 @@
 #include "vfio-snapshot.h"
 
 #define WIDTH 960
-#define LEFT 130		/* of the drawing, behind the names */
+#define LEFT 130		/* of the drawing, after the names */
 #define RIGHT 20
 #define LANE 26
 #define GAP 8
 #define ROW 17			/* of the list of commands */
 #define MAX_PANELS 4
 #define MAX_COMMANDS 64		/* in one panel */
-#define LETTER 6.6		/* width of one, at most */
+#define LETTER 6.6		/* width at most */
 
-/* A class of the style sheet for each state; light and dark colour, in that order. */
+/* For each state: class in the style sheet, light and dark colour. */
 static const struct { const char *state, *class, *light, *dark; } colours[] = {
 	{ "RUNNING", "run", "#bfe3c6", "#2e6b3c" },
 	{ "PRE_COPY", "pre", "#cfe2f9", "#28517f" },
@@ -77,7 +77,7 @@ static const char *class_of(const char *state)
 	return "stp";
 }
 
-/* 1, 2 or 5 times a power of ten: some eight of them */
+/* 1, 2 or 5 times a power of ten, for about eight steps */
 static double step_of(double whole)
 {
 	double step = 0.001;
@@ -185,7 +185,7 @@ static void list(struct view *v, const struct blackout *b, const struct lane *la
 	}
 }
 
-/* One bar, cut into what the time went to */
+/* One bar: the parts of the time */
 static void shares(struct view *v, const struct blackout *b)
 {
 	int64_t whole = b->end - b->begin;
@@ -270,7 +270,7 @@ void history_svg(const struct history *h, FILE *out)
 {
 	struct view v = { .h = h, .out = fopen("/dev/null", "we") };
 
-	/* Once for the height. */
+	/* Draw once to learn the height. */
 	if (!v.out)
 		return;
 	draw(&v);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A history as text, and as JSON.
+ * Prints a history as text and as JSON.
  */
 #include <inttypes.h>
 #include <string.h>
