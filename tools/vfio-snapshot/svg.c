@@ -191,7 +191,7 @@ static void shares(struct view *v, const struct blackout *b)
 	int64_t whole = b->end - b->begin;
 	const struct { const char *class, *name; int64_t part; } parts[] = {
 		{ "cmd", "firmware commands", b->firmware },
-		{ "drv", "driver besides", b->driver },
+		{ "drv", "rest of the driver", b->driver },
 		{ "els", "hypervisor, memory, network", whole - b->firmware - b->driver },
 	};
 	double x = LEFT, legend = LEFT;
@@ -208,7 +208,7 @@ static void shares(struct view *v, const struct blackout *b)
 			v->y + 33, parts[i].name, parts[i].part / 1e6,
 			whole ? 100.0 * parts[i].part / whole : 0);
 		x += width;
-		legend += i ? 215 : 260;
+		legend += i ? 235 : 260;
 	}
 	v->y += 52;
 }
@@ -224,7 +224,7 @@ static void panel(struct view *v, const struct blackout *b)
 	v->begin = b->begin;
 	v->end = b->end;
 	v->y += 12;
-	fprintf(v->out, "<text class=\"h\" x=\"8\" y=\"%d\">Blackout: the guest stands still for %.3f ms%s</text>\n",
+	fprintf(v->out, "<text class=\"h\" x=\"8\" y=\"%d\">Blackout: the guest is stopped for %.3f ms%s</text>\n",
 		v->y, (b->end - b->begin) / 1e6, b->open ? " and on" : "");
 	v->y += 14;
 	states(v, source, "source");
