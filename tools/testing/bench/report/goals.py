@@ -33,7 +33,7 @@ def _row(name: str, scenario: str, what: str, *goals: Goal, peer_optional: bool 
 # Of the time, and of what does not depend on how firmware takes a state
 _SPEED = (
     _row(
-        "to_stop_copy_64m", "precopy", "PRECOPY_NDMA to STOP_COPY, 64 MiB",
+        "to_stop_copy_64m", "precopy", "PRE_COPY_P2P to STOP_COPY, 64 MiB",
         Goal("to_stop_copy_64m", 1.0, PEER),
         Goal("to_stop_copy_64m/pages", 0),
     ),
@@ -75,7 +75,7 @@ _REST = (
         Goal("parallel_16", 1.2, "parallel_16/alone"),
     ),
     _row(
-        "precopy_idle", "idle", "false answers, and bytes a second, while PRECOPY is polled",
+        "precopy_idle", "idle", "false answers, and bytes a second, while PRE_COPY is polled",
         Goal("precopy_idle/false_ends", 0),
         Goal("precopy_idle/false_more", 0),
         Goal("precopy_idle/bytes", 0),

@@ -591,7 +591,7 @@ int main(int argc, char *argv[])
 			if (!(events[i].in & BIT(pair_states[n])))
 				continue;
 			snprintf(name, sizeof(name), "%s: %s",
-				 pair_state_name(pair_states[n]), events[i].name);
+				 mig_state_name(pair_states[n]), events[i].name);
 			if (argc > 1 && !strstr(name, argv[1])) {
 				ksft_test_result_skip("%s\n", name);
 				continue;

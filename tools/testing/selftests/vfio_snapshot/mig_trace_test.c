@@ -209,9 +209,9 @@ TEST_F(trace, a_save_with_precopy_is_all_there)
 	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
 	EXPECT_STREQ("", not_nested(&self->t));
-	EXPECT_LIST("RUNNING PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA ",
+	EXPECT_LIST("RUNNING PRE_COPY PRE_COPY_P2P PRE_COPY PRE_COPY_P2P STOP_COPY STOP RUNNING_P2P ",
 		    "arc_begin", from);
-	EXPECT_LIST("PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA RUNNING ",
+	EXPECT_LIST("PRE_COPY PRE_COPY_P2P PRE_COPY PRE_COPY_P2P STOP_COPY STOP RUNNING_P2P RUNNING ",
 		    "arc_end", state);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_begin", level);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_end", level);
@@ -269,7 +269,7 @@ TEST_F(trace, a_load_is_all_there)
 				  &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
 	EXPECT_STREQ("", not_nested(&self->t));
-	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
+	EXPECT_LIST("RUNNING_P2P STOP RESUMING STOP RUNNING_P2P RUNNING ",
 		    "arc_end", state);
 	EXPECT_COMMANDS(self->seen->load);
 	list(&self->t, "record", offsetof(struct event, tag), records, sizeof(records));
@@ -305,8 +305,8 @@ TEST_F(trace, a_failure_is_seen_where_it_happened)
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
-	EXPECT_LIST("RESUMING_NDMA STOP STOP_COPY ", "arc_end", to);
-	EXPECT_LIST("RESUMING_NDMA STOP STOP ", "arc_end", state);
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", to);
+	EXPECT_LIST("RUNNING_P2P STOP STOP ", "arc_end", state);
 	e = find(&self->t, "command_end", "save");
 	ASSERT_NE(NULL, e);
 	EXPECT_EQ(-EBUSY, e->result);

@@ -56,9 +56,6 @@ struct pair {
 #define NR_PAIR_STATES 8
 extern const uint32_t pair_states[NR_PAIR_STATES];
 
-/* The name of a state in this project: NDMA, not P2P */
-const char *pair_state_name(unsigned int state);
-
 void pair_init(struct pair *p, uint32_t state);
 /* Opens the device and gives it memory; its driver is not started */
 int pair_open(struct pair *p);
