@@ -209,9 +209,9 @@ TEST_F(trace, a_save_with_precopy_is_all_there)
 	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
 	EXPECT_STREQ("", not_nested(&self->t));
-	EXPECT_LIST("RUNNING PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA ",
+	EXPECT_LIST("RUNNING PRE_COPY PRE_COPY_P2P PRE_COPY PRE_COPY_P2P STOP_COPY STOP RUNNING_P2P ",
 		    "arc_begin", from);
-	EXPECT_LIST("PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA RUNNING ",
+	EXPECT_LIST("PRE_COPY PRE_COPY_P2P PRE_COPY PRE_COPY_P2P STOP_COPY STOP RUNNING_P2P RUNNING ",
 		    "arc_end", state);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_begin", level);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_end", level);
@@ -269,7 +269,7 @@ TEST_F(trace, a_load_is_all_there)
 				  &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
 	EXPECT_STREQ("", not_nested(&self->t));
-	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
+	EXPECT_LIST("RUNNING_P2P STOP RESUMING STOP RUNNING_P2P RUNNING ",
 		    "arc_end", state);
 	EXPECT_COMMANDS(self->seen->load);
 	list(&self->t, "record", offsetof(struct event, tag), records, sizeof(records));
@@ -296,28 +296,50 @@ TEST_F(trace, a_load_that_an_exit_waits_for_is_not_part_of_it)
 	EXPECT_COMMANDS(self->seen->load);
 }
 
-TEST_F(trace, a_failure_is_seen_where_it_happened)
+TEST_F(trace, a_refused_save_fails_its_command_and_no_arc)
 {
 	struct event *e;
+	int fd;
 
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1, nic_status(self->nic, EBUSY), 0);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
-	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &fd));
+	EXPECT_EQ(-EBUSY, mig_read_all(fd, 4096, &self->run.out));
+	close(fd);
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
-	EXPECT_LIST("RESUMING_NDMA STOP STOP_COPY ", "arc_end", to);
-	EXPECT_LIST("RESUMING_NDMA STOP STOP ", "arc_end", state);
+	EXPECT_STREQ("", not_nested(&self->t));
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", to);
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", state);
+	for (e = self->t.events; e < self->t.events + self->t.nr; e++) {
+		if (!strcmp(e->name, "arc_end"))
+			EXPECT_EQ(0, e->result);
+	}
 	e = find(&self->t, "command_end", "save");
 	ASSERT_NE(NULL, e);
 	EXPECT_EQ(-EBUSY, e->result);
 	EXPECT_EQ(0, e->bytes);
-	e = find(&self->t, "arc_end", NULL);
-	ASSERT_NE(NULL, e);
-	EXPECT_EQ(0, e->result);
-	for (; e < self->t.events + self->t.nr; e++) {
-		if (!strcmp(e->to, "STOP_COPY") && !strcmp(e->name, "arc_end"))
-			EXPECT_EQ(-EBUSY, e->result);
+}
+
+TEST_F(trace, a_refused_session_fails_its_command_and_its_arc)
+{
+	struct event *e;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	lab_fail(&self->lab, self->nic->op[NIC_BEGIN], 1, nic_status(self->nic, EBUSY), 0);
+	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_STREQ("", not_nested(&self->t));
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", to);
+	EXPECT_LIST("RUNNING_P2P STOP STOP ", "arc_end", state);
+	for (e = self->t.events; e < self->t.events + self->t.nr; e++) {
+		if (!strcmp(e->name, "arc_end"))
+			EXPECT_EQ(strcmp(e->to, "STOP_COPY") ? 0 : -EBUSY, e->result);
 	}
+	e = find(&self->t, "command_end", "session_begin");
+	ASSERT_NE(NULL, e);
+	EXPECT_EQ(-EBUSY, e->result);
 }
 
 TEST_F(trace, a_duration_is_the_time_that_the_firmware_took)
