@@ -36,15 +36,15 @@ out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
 test_modules=$NIC_BUILD/test-modules$NIC_KERNEL
 export MIG_TOOL=$out/mig_tool
 core="mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test mig_fd_test mig_reset_test
-	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test mig_trace_test
-	mig_messages_test cross_driver fsm kunit"
+	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test mig_save_fails_test
+	mig_trace_test mig_messages_test cross_driver fsm kunit"
 faults="mig_fault_test mig_dead_test mig_pairs_test mig_many_test mig_mutator_test mig_ways_test
 	mig_bounds_test mig_splice_test mig_large_test mig_vanish_test"
 # What only one of the NICs can do
 [ "$NIC" != connectx ] || core="mig_engine_test mig_async_test mig_windows_test mig_detach_test mig_health_test mig_no_log_test $core"
 quick="mig_engine_test mig_async_test mig_detach_test mig_probe_test mig_arcs_test mig_precopy_test
 	mig_stream_test mig_fd_test mig_roundtrip_test mig_arc_query_test mig_blackout_test
-	mig_messages_test mig_large_test mig_splice_test mig_windows_test mig_trace_test cross_driver"
+	mig_save_fails_test mig_messages_test mig_large_test mig_splice_test mig_windows_test mig_trace_test cross_driver"
 # shellcheck disable=SC2086 # lists
 case $* in
 quick) set -- $quick ;;

@@ -85,6 +85,7 @@ static const struct nic nics[] = {
 		.op = {
 			[NIC_BEGIN] = MLX5_ALLOC_PD,
 			[NIC_ESTIMATE] = MLX5_QUERY,
+			[NIC_MAP] = MLX5_CREATE_MKEY,
 			[NIC_SAVE] = MLX5_SAVE,
 			[NIC_LOAD] = MLX5_LOAD,
 			[NIC_HALT] = MLX5_SUSPEND,

@@ -18,6 +18,7 @@ struct lab;
 enum nic_command {
 	NIC_BEGIN,	/* makes an object, as a session begins */
 	NIC_ESTIMATE,	/* how long the state is */
+	NIC_MAP,	/* tells the firmware of a buffer; opcode 0: there is no such command */
 	NIC_SAVE,
 	NIC_LOAD,
 	NIC_HALT,
