@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver of the PF leaves its firmware in the middle of a migration, and
- * comes back: for a reload here, as for a reset after an error. No migration
- * goes on across that: the device is in ERROR while there is no firmware, its
- * data fd is dead, and it is RUNNING, as after a reset, when there is one again.
+ * The driver of the PF detaches from its firmware and attaches again, here by
+ * a reload. A device in RUNNING stays there and migrates afterwards. In every
+ * other state the migration is over: the data fd is dead and the device is in
+ * ERROR until it is reset, or closed and opened.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -43,6 +43,14 @@ FIXTURE_VARIANT_ADD(detach, in_pre_copy_p2p) {
 
 FIXTURE_VARIANT_ADD(detach, in_stop_copy) {
 	.in = VFIO_DEVICE_STATE_STOP_COPY,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_stop) {
+	.in = VFIO_DEVICE_STATE_STOP,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_running_p2p) {
+	.in = VFIO_DEVICE_STATE_RUNNING_P2P,
 };
 
 FIXTURE_VARIANT_ADD(detach, in_resuming) {
@@ -118,19 +126,43 @@ static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
 		blob_free(&_b); \
 	} while (0)
 
-TEST_F(detach, ends_the_migration_and_the_device_runs_again)
+/* After the reload: what a device that was not in RUNNING is like until its reset */
+#define EXPECT_IN_ERROR() \
+	do { \
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR); \
+		EXPECT_LT(mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL), 0); \
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR); \
+		if (self->fd >= 0) { \
+			EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving)); \
+		} \
+	} while (0)
+
+TEST_F(detach, leaves_running_alone_and_ends_a_migration_until_a_reset)
 {
-	unsigned int seen, allowed;
+	unsigned int seen;
 
 	ASSERT_EQ(0, reload_watched(&self->dev, &self->sriov, &seen));
-	allowed = 1u << variant->in | 1u << VFIO_DEVICE_STATE_ERROR |
-		  1u << VFIO_DEVICE_STATE_RUNNING;
-	EXPECT_NE(0, seen & 1u << VFIO_DEVICE_STATE_ERROR);
-	EXPECT_EQ(0, seen & ~allowed);
-	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+	if (variant->in == VFIO_DEVICE_STATE_RUNNING) {
+		EXPECT_EQ(1u << VFIO_DEVICE_STATE_RUNNING, seen);
+	} else {
+		EXPECT_NE(0, seen & 1u << VFIO_DEVICE_STATE_ERROR);
+		EXPECT_EQ(0, seen & ~(1u << variant->in | 1u << VFIO_DEVICE_STATE_ERROR));
+		EXPECT_IN_ERROR();
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	}
+	EXPECT_MIGRATES(&self->dev);
 	if (self->fd >= 0) {
 		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving));
 	}
+}
+
+TEST_F(detach, the_next_open_finds_the_device_in_running)
+{
+	ASSERT_EQ(0, sriov_reload_pf(&self->sriov));
+	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
+		EXPECT_IN_ERROR();
+	vfio_dev_close(&self->dev);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	EXPECT_MIGRATES(&self->dev);
 	if (self->fd >= 0) {
 		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving));
@@ -161,6 +193,8 @@ TEST_F(detach, a_save_under_way_ends_once)
 	EXPECT_EQ(1, poll(&pfd, 1, 0));
 	EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, true));
 	lab_close(&lab);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
 	EXPECT_MIGRATES(&self->dev);
 }
 
