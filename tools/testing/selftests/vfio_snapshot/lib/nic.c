@@ -108,7 +108,6 @@ static const struct nic nics[] = {
 		.own_ndma = true,
 		.increments = true,
 		.late = true,
-		.maps = true,
 		.says_upper = true,
 		.halts = 2,
 		.still = 5,

@@ -51,7 +51,6 @@ struct nic {
 	bool increments;	/* further images in precopy hold what changed */
 	bool says_upper;	/* the log has the upper half of a status, if there is one */
 	bool late;		/* nobody waits for images taken ahead */
-	bool maps;		/* it knows the memory of an image until the session ends */
 	bool no_room;		/* an image that is refused with EINVAL had no room: ENOSPC */
 	/*
 	 * Commands of the blackout: those that halt a device, and all with one
