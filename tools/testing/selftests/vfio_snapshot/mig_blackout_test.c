@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the firmware is asked for while the guest stands still, counted by the
- * NIC: a migration as QEMU drives it, from one device to another.
+ * Counts the firmware commands while the guest is stopped. The migration goes
+ * from one device to another as QEMU does it.
  */
 #include "lib/harness.h"
 #include "lib/rig.h"
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(blackout)
 	blob_free(&self->rest);
 }
 
-/* Everything up to the moment when the guest is stopped */
+/* Everything before the guest stops */
 #define PREPARE() \
 	do { \
 		ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_PRE_COPY, \
@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(blackout)
 					   self->ahead.len, 4096, NULL)); \
 	} while (0)
 
-/* But for the last step, with which the guest runs again */
+/* Everything while the guest is stopped, but the last step */
 #define STAND_STILL() \
 	do { \
 		ASSERT_EQ(0, mig_set(&self->rig.dev, \
@@ -74,7 +74,7 @@ FIXTURE_TEARDOWN(blackout)
 #define RUN_AGAIN() \
 	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL))
 
-/* A load that the writer does not wait for may begin after the write. */
+/* An asynchronous load may begin after the write. */
 static bool wait_count(struct lab *lab, unsigned int opcode, uint64_t want)
 {
 	unsigned int tries;
@@ -101,7 +101,7 @@ TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet
 	EXPECT_EQ(1, lab_between(lab, load));
 	EXPECT_EQ(nic->still, lab_between_all(lab));
 
-	/* What is due when the guest runs may come before we can count. */
+	/* The commands at the session's end may come before the second mark. */
 	lab_mark(lab, true);
 	RUN_AGAIN();
 	lab_mark(lab, false);

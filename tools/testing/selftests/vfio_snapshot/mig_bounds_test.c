@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory: the kernel takes none for data that has only been promised, all that
- * it takes is charged to the cgroup of whoever asked, a cgroup that has too
- * little gets an error, and what is true of the device stays true.
+ * Bounds of memory: the kernel allocates only for data that has arrived,
+ * charges it to the caller's cgroup, and returns an error when the cgroup has
+ * too little. The reported state stays true.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -17,10 +17,10 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-#define STATE (64 * MIB)	/* what the firmware's state is padded by */
-#define LIMIT (16 * MIB)	/* and a cgroup in which it has no room */
-#define AHEAD (2 * MIB)		/* memory is taken so far ahead of the data */
-/* What a cgroup's counters may be off by, and small things beside the data */
+#define STATE (64 * MIB)	/* padding of the device state */
+#define LIMIT (16 * MIB)	/* limit of a cgroup in which it does not fit */
+#define AHEAD (2 * MIB)		/* memory is allocated up to so much ahead of the data */
+/* Inaccuracy of a cgroup's counters, and small allocations beside the data */
 #define SLACK (512 * KIB)
 
 FIXTURE(bounds) {
@@ -29,7 +29,7 @@ FIXTURE(bounds) {
 	uint64_t flags;
 	struct memcg cg;
 	struct lab lab;
-	/* What a state of STATE bytes takes at once, and where that has no room */
+	/* Memory that STATE bytes take at once, and a limit below that */
 	long long takes, limit;
 	struct blob stream;
 };
@@ -73,7 +73,7 @@ static void *ballast(size_t len)
 	return data;
 }
 
-/* The largest record that there may be, of which only the header comes */
+/* Only the header of the largest record */
 static int promise(int fd)
 {
 	struct blob b = {};
@@ -105,7 +105,7 @@ TEST_F_TIMEOUT(bounds, memory_for_a_record_comes_with_its_data, 60)
 		grown = memcg_kernel(&self->cg) - before;
 		may = (at + AHEAD - 1) / AHEAD * AHEAD;
 		EXPECT_LE(grown, may + SLACK);
-		/* Or it is not charged to this cgroup at all. */
+		/* Less means that the cgroup was not charged. */
 		EXPECT_GE(grown, at - SLACK);
 		TH_LOG("promised 1 GiB, came %lld kB: %lld kB", at / KIB, grown / KIB);
 	}
@@ -157,7 +157,7 @@ TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	}
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-	/* A file and a bare stream; KASAN makes them larger. */
+	/* A file and a stream without content. KASAN makes them larger. */
 	may = i * 2 * KIB * slowness();
 	left = memcg_settle(&self->cg, before + may) - before;
 	EXPECT_LE(left, may);
@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 		close(fd[--i]);
 }
 
-/* The sum of what is in the lines of a file that @format reads a number from */
+/* Sum of the numbers that @format matches in the lines of a file */
 static long long sum_of(const char *path, const char *format)
 {
 	long long sum = 0, n;
@@ -182,8 +182,9 @@ static long long sum_of(const char *path, const char *format)
 }
 
 /*
- * Memory that can be had, and so what no cgroup was charged for as well. Pages
- * that a CPU keeps for itself are free, and not in MemAvailable.
+ * Available memory of the machine: it falls also for memory that no cgroup is
+ * charged for. Pages in the lists of the CPUs are free, but not in
+ * MemAvailable.
  */
 static long long available(void)
 {
@@ -192,8 +193,8 @@ static long long available(void)
 }
 
 struct figures {
-	long long peak;		/* more than before the call, at most */
-	long long kernel;	/* more than at the beginning */
+	long long peak;		/* at most, above the value before the call */
+	long long kernel;	/* above the value at the beginning */
 	long long machine;	/* less available than at the beginning */
 };
 
@@ -229,7 +230,7 @@ static struct figures meter_read(struct meter *m)
 	TH_LOG("%-44s peak %7lld kB, held %7lld kB, machine %7lld kB", what, \
 	       (f).peak / KIB, (f).kernel / KIB, (f).machine / KIB)
 
-/* A state of a good size, and where it is: the stream is in @self->stream. */
+/* Sets the padding and saves the device to @self->stream */
 static void save_padded(struct __test_metadata *_metadata,
 			FIXTURE_DATA(bounds) *self)
 {
@@ -261,7 +262,7 @@ TEST_F_TIMEOUT(bounds, saving_costs_the_state_and_little_beside_it, 60)
 	EXPECT_GE(f.kernel, STATE - SLACK);
 	EXPECT_LE(f.kernel, STATE + SLACK);
 	EXPECT_LE(f.peak, STATE + 2 * SLACK);
-	/* What the machine lacks more than the cgroup has nobody was charged for. */
+	/* The cgroup was charged for all that the machine lacks. */
 	EXPECT_LE(f.machine, f.kernel + 8 * MIB);
 
 	while ((got = read(fd, ballast(0), MIB)) > 0)
@@ -332,7 +333,7 @@ TEST_F_TIMEOUT(bounds, loading_costs_the_state_and_little_beside_it, 60)
 	close(fd);
 }
 
-/* @work in a process that is in the cgroup: its errno, or -EINTR if it was killed */
+/* Runs @work in a process in the cgroup: its errno, or -EINTR if it was killed */
 static int in_cgroup(FIXTURE_DATA(bounds) *self,
 		     int (*work)(FIXTURE_DATA(bounds) *self, int arg), int arg)
 {
@@ -365,7 +366,7 @@ static long long all_oom_kills(void)
 	return found;
 }
 
-/* It was too much for the cgroup: @_err, or a kill of this process and no other */
+/* The cgroup was too small: @_err, or the OOM killer took this process and no other */
 #define EXPECT_TOO_MUCH(_ret, _err, _kills) \
 	do { \
 		int _r = (_ret); \
@@ -379,8 +380,8 @@ static long long all_oom_kills(void)
 	} while (0)
 
 /*
- * To the saving state @to, and all of its stream: 0, or the errno that it ends
- * with, ENOMSG in PRE_COPY when no image came.
+ * Enters the saving state @to and reads the stream: 0, or the errno at its end.
+ * In PRE_COPY, 0 after an image and -ENOMSG without one.
  */
 static int save_in(FIXTURE_DATA(bounds) *self, int to)
 {
@@ -404,7 +405,7 @@ static int save_in(FIXTURE_DATA(bounds) *self, int to)
 
 TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 60)
 {
-	/* How a saving state is told that there was no memory, and whence it comes */
+	/* How each saving state reports missing memory, and the state before it */
 	static const struct {
 		uint32_t to, from;
 		int err;
@@ -424,7 +425,7 @@ TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be
 		ASSERT_EQ(0, memcg_limit(&self->cg, self->limit));
 		EXPECT_TOO_MUCH(in_cgroup(self, save_in, ways[i].to), ways[i].err, kills);
 		state = mig_get(&self->dev);
-		/* Killed on its way, it may not have come there. */
+		/* A killed process may not have reached the state. */
 		EXPECT_TRUE(state == (int)ways[i].to ||
 			    (memcg_oom_kills(&self->cg) && state == (int)ways[i].from)) {
 			TH_LOG("%s", mig_state_name(state));
@@ -442,13 +443,13 @@ TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 	}
 	EXPECT_LE(memcg_settle(&self->cg, SLACK), SLACK);
-	/* What the guest's blackout had no time for is done a little later. */
+	/* The driver frees memory a while after the blackout. */
 	for (i = 0; i < 200 && available() < before - self->takes / 2; i++)
 		usleep(10000);
 	EXPECT_GE(available(), before - self->takes / 2);
 }
 
-/* The final image is whole although the one ahead of it had no memory. */
+/* The final image is whole although the image ahead got no memory. */
 TEST_F_TIMEOUT(bounds, no_memory_for_an_image_ahead_costs_the_migration_nothing, 60)
 {
 	struct vfio_precopy_info info;
@@ -515,7 +516,7 @@ TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_b
 	EXPECT_EQ(LOAD_OK, r.stage);
 }
 
-/* A write that found no memory took what it says it took, and goes on from there. */
+/* After ENOMEM, a write continues with the byte after the last one that it took. */
 TEST_F_TIMEOUT(bounds, a_write_goes_on_when_the_cgroup_gets_more_memory, 60)
 {
 	size_t done = 0;
@@ -559,7 +560,7 @@ TEST_F_TIMEOUT(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing,
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	ASSERT_EQ(0, blob_add(&self->stream, ballast(MIB), MIB));
 	ASSERT_EQ(0, memcg_enter(&self->cg));
-	/* With the parts that it pads, it is more than that. */
+	/* With the parts beside the padding, the state is larger than 1 GiB. */
 	lab_vf_set(&self->lab, LAB_VF_PAD, GIB);
 	meter_start(&m, &self->cg);
 	EXPECT_EQ(-EFBIG, mig_data_size(&self->dev, &size));

@@ -81,7 +81,7 @@ struct watcher {
 	struct vfio_dev *dev;
 	pthread_t thread;
 	atomic_bool stop;
-	unsigned int seen;	/* a bit for each state */
+	unsigned int seen;	/* one bit for each state */
 };
 
 static void *watch(void *arg)
@@ -98,7 +98,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Bits of the states that the device was seen in while the PF was reloaded */
+/* Reloads the PF; the bits of the states that were seen meanwhile */
 static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
 			  unsigned int *seen)
 {
@@ -126,7 +126,7 @@ static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
 		blob_free(&_b); \
 	} while (0)
 
-/* After the reload: what a device that was not in RUNNING is like until its reset */
+/* After the reload, for a device that was not in RUNNING */
 #define EXPECT_IN_ERROR() \
 	do { \
 		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR); \
@@ -169,7 +169,7 @@ TEST_F(detach, the_next_open_finds_the_device_in_running)
 	}
 }
 
-/* Nobody waits for an image that is taken ahead. */
+/* An image ahead is taken asynchronously. */
 TEST_F(detach, a_save_under_way_ends_once)
 {
 	struct pollfd pfd = { .events = POLLIN };
@@ -182,7 +182,7 @@ TEST_F(detach, a_save_under_way_ends_once)
 	lab_drop(&lab, self->nic->op[NIC_SAVE], 1);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
 	pfd.fd = self->fd;
-	/* The PF's driver waits for the command; the firmware answers when it is let. */
+	/* The reload waits for the command, which the lab holds until it is released. */
 	if (!fork()) {
 		usleep(300000);
 		lab_set(&lab, LAB_RELEASE, 1);
@@ -209,7 +209,7 @@ struct reporter {
 	int err;
 };
 
-/* Of addresses that nobody logs, so that it takes nothing from anybody */
+/* Reports on addresses that are not logged, so no dirty bit is lost */
 static void *report_often(void *arg)
 {
 	struct reporter *r = arg;
@@ -227,7 +227,7 @@ static void *report_often(void *arg)
 	return NULL;
 }
 
-/* Nobody knows what was written meanwhile. */
+/* Writes during the reload are not logged, so everything must be dirty. */
 TEST_F_TIMEOUT(detach, a_log_goes_on_and_all_counts_as_dirty, 60)
 {
 	static const uint64_t range[][2] = { { LOGGED, LEN } };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty tracking on a kernel that has no IOMMUFD, and so no bitmaps that a device
- * could report into: a log would end a migration that does well without.
+ * Dirty tracking on a kernel without IOMMUFD, which cannot report a device's
+ * log. Offering it would make a migration fail that works without it.
  */
 #include <unistd.h>
 
