@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The source's firmware refuses a command of a save. The device stops, enters
- * STOP_COPY, and read() of the data fd fails with the errno; from there the
- * device runs again and saves again. An image ahead that is refused does not
- * even end the migration. Where the stop or the session is refused, the state
- * stays as it was.
+ * The source's firmware refuses a command of a save. The device stops and
+ * enters STOP_COPY, and read() of the data fd returns the errno. From there the
+ * device runs and saves again. A refused image ahead does not end the
+ * migration. A refused stop or session leaves the state as it was.
  */
 #include <poll.h>
 
@@ -61,7 +60,7 @@ static void refuse(struct rig *rig, enum nic_command command, int err, unsigned 
 		} \
 	} while (0)
 
-/* What was read is a stream that the device takes; then it runs with a new driver. */
+/* The device loads the stream in @self->got, then runs with a new driver. */
 #define EXPECT_LOADS() \
 	do { \
 		struct load_result _r = mig_load(&self->rig.dev, self->got.data, \
@@ -73,7 +72,7 @@ static void refuse(struct rig *rig, enum nic_command command, int err, unsigned 
 		EXPECT_EQ(0, rig_traffic(&self->rig, true)); \
 	} while (0)
 
-/* In RUNNING: the driver has its traffic, a save is whole, and nothing is left behind. */
+/* In RUNNING: traffic continues, a save is whole and loads, no object is left behind. */
 #define EXPECT_WORKS() \
 	do { \
 		EXPECT_TRUE_STATE(VFIO_DEVICE_STATE_RUNNING); \
@@ -87,20 +86,20 @@ static void refuse(struct rig *rig, enum nic_command command, int err, unsigned 
 	} while (0)
 
 static const struct {
-	int err;		/* of the firmware's status */
+	int err;		/* errno of the firmware's status */
 	int told;
 	unsigned int flags;
-	bool by_stop;		/* STOP_COPY -> STOP -> RUNNING, not at once to RUNNING */
+	bool by_stop;		/* STOP_COPY -> STOP -> RUNNING instead of STOP_COPY -> RUNNING */
 } refusals[] = {
 	{ EBUSY, EBUSY, 0, true },
 	{ EBUSY, EBUSY, LAB_FAIL_ON, false },
-	/* EAGAIN of read() would make its caller try again for ever. */
+	/* After EAGAIN from read() a caller would try again for ever. */
 	{ EAGAIN, EBUSY, 0, false },
 	{ NIC_UNKNOWN_ERROR, EIO, LAB_FAIL_ON, true },
 	{ NIC_UNKNOWN_ERROR, EIO, LAB_FAIL_AFTER, false },
 };
 
-/* A command that makes an object may not be carried out and called a failure. */
+/* A command that makes an object cannot be carried out and reported as failed. */
 static bool can_refuse(const struct nic *nic, unsigned int opcode, unsigned int flags)
 {
 	unsigned int i;
@@ -111,7 +110,10 @@ static bool can_refuse(const struct nic *nic, unsigned int opcode, unsigned int 
 	return !(flags & LAB_FAIL_AFTER);
 }
 
-/* A new driver, no remembered size, and STOP */
+/*
+ * The driver is started again, the size has to be asked for again, and the
+ * device is in STOP.
+ */
 #define REACH_STOP() \
 	do { \
 		ASSERT_EQ(0, vfio_dev_reset(&self->rig.dev)); \
@@ -119,7 +121,7 @@ static bool can_refuse(const struct nic *nic, unsigned int opcode, unsigned int 
 		SET_STATE(STOP); \
 	} while (0)
 
-/* As a hypervisor gets there: what is there to read was read */
+/* As a hypervisor does: read all that there is */
 #define REACH_PRE_COPY() \
 	do { \
 		self->got.len = 0; \
@@ -140,7 +142,7 @@ static bool can_refuse(const struct nic *nic, unsigned int opcode, unsigned int 
 		self->fd = -1; \
 	} while (0)
 
-/* To STOP_COPY; the data fd may be there already. */
+/* To STOP_COPY. In PRE_COPY the data fd exists already. */
 static int stop_copy(FIXTURE_DATA(refused) *self)
 {
 	int fd, ret = mig_set(&self->rig.dev, VFIO_DEVICE_STATE_STOP_COPY, &fd);
@@ -157,7 +159,7 @@ static bool is_readable(int fd)
 	return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
 }
 
-/* STOP_COPY again, without a fault */
+/* STOP_COPY without a fault: the stream is whole. */
 #define EXPECT_WHOLE() \
 	do { \
 		self->got.len = 0; \
@@ -239,7 +241,7 @@ TEST_F_TIMEOUT(refused, a_refused_stop_leaves_the_state_as_it_was, SECONDS)
 		EXPECT_EQ(-EBUSY, stop_copy(self));
 		EXPECT_TRUE_STATE(VFIO_DEVICE_STATE_PRE_COPY);
 		SET_STATE(PRE_COPY_P2P);
-		/* Where P2P is a stop already, nothing is left to refuse. */
+		/* If P2P is a full stop, no command is left to refuse. */
 		if (self->rig.nic->own_ndma) {
 			refuse(&self->rig, NIC_HALT, EBUSY, once[i]);
 			EXPECT_EQ(-EBUSY, stop_copy(self));
@@ -279,7 +281,7 @@ TEST_F_TIMEOUT(refused, a_refused_session_leaves_the_state_as_it_was, SECONDS)
 		EXPECT_EQ(ENOMSG, mig_fd_errno(self->fd, true)); \
 	} while (0)
 
-/* On from PRE_COPY: the final image is a whole one, and the stream loads. */
+/* From PRE_COPY on: the final image is whole, and the stream loads. */
 #define EXPECT_WHOLE_FINAL_IMAGE() \
 	do { \
 		size_t _ahead = self->got.len; \
@@ -330,7 +332,7 @@ TEST_F_TIMEOUT(refused, a_refused_second_image_ahead_costs_the_migration_nothing
 		EXPECT_TRUE(lab_fail_met(&self->rig.lab));
 		EXPECT_NOTHING_LEFT();
 
-		/* No further one is tried, whatever changes. */
+		/* The driver takes no further image ahead, whatever changes. */
 		saves = lab_count(&self->rig.lab, save);
 		ASSERT_EQ(0, rig_traffic(&self->rig, false));
 		EXPECT_NOTHING_LEFT();

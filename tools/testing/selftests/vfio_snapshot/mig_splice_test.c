@@ -14,7 +14,7 @@
 #define KIB 1024ul
 #define MIB (1024 * KIB)
 #define PIPE (256 * KIB)
-/* More than one piece of memory, and no multiple of anything */
+/* More than one piece of memory, and not a multiple of a page */
 #define STATE (5 * MIB + 4321)
 
 FIXTURE(splice) {
@@ -57,8 +57,9 @@ FIXTURE_TEARDOWN(splice)
 }
 
 /*
- * The stream as read() gives it, and a second session that gives the same. One
- * before them may say what the final image of the state before was to need.
+ * Reads a stream with read(), then starts a second session that gives the same
+ * stream. The save before them is for the driver, which remembers the size of
+ * the last final image.
  */
 #define SAVE_TWICE(pad) \
 	do { \
@@ -79,7 +80,7 @@ FIXTURE_TEARDOWN(splice)
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL)); \
 	} while (0)
 
-/* Everything that @fd has, into @b */
+/* Reads @len bytes from @fd into @b */
 static int drain(FIXTURE_DATA(splice) *self, int fd, size_t len, struct blob *b)
 {
 	while (len) {
@@ -123,7 +124,7 @@ TEST_F_TIMEOUT(splice, a_pipe_gets_what_read_gives_however_it_is_cut, 60)
 	}
 }
 
-/* Each second piece by read(): they share one position. */
+/* read() and splice() share one position. */
 TEST_F_TIMEOUT(splice, splice_and_read_take_turns, 60)
 {
 	ssize_t got;
@@ -171,7 +172,7 @@ TEST_F_TIMEOUT(splice, sockets_and_files_get_it_too, 60)
 	DONE();
 
 	SAVE_TWICE(STATE);
-	/* Linux's sendfile() wants a file that can seek, which a stream cannot. */
+	/* sendfile() needs a file with a position, which a stream has not. */
 	EXPECT_EQ(-1, sendfile(file, self->fd, NULL, KIB));
 	EXPECT_EQ(EINVAL, errno);
 	while ((got = pass_on(self, file, PIPE)) > 0)
@@ -196,7 +197,7 @@ TEST_F_TIMEOUT(splice, the_temporary_end_is_enomsg, 60)
 	EXPECT_EQ(-1, got);
 	EXPECT_EQ(ENOMSG, errno);
 	EXPECT_LT(0, self->got.len);
-	/* With the final image behind it, it is a stream. */
+	/* Together with the final image it is a whole stream. */
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
 	while ((got = splice(self->fd, NULL, self->pipe[1], NULL, PIPE, 0)) > 0)
 		ASSERT_EQ(0, drain(self, self->pipe[0], got, &self->got));

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The tracepoints: whether a timeline can be drawn from them, of a migration
- * that went well and of one that did not.
- */
+/* The tracepoints: the events of a migration, good or failed, give a timeline. */
 #include "lib/harness.h"
 #include "lib/lab.h"
 #include "lib/nic.h"
@@ -13,10 +10,10 @@
 #define US_PER_MS 1000
 #define NS_PER_MS 1000000
 
-/* What differs from a NIC to the next */
+/* What differs between the NICs */
 static const struct seen {
 	const char *save, *load;	/* commands */
-	const char *saved, *queued;	/* records, and what became of them */
+	const char *saved, *queued;	/* tags of the records, and what happened to them */
 	const char *loaded;
 	unsigned int records;
 } whole = {
@@ -70,7 +67,7 @@ FIXTURE_TEARDOWN(trace)
 	blob_free(&self->state);
 }
 
-/* The field of the events @name, in order, with a space behind each */
+/* A field of all events @name, in order, each followed by a space */
 static const char *list(struct trace *t, const char *name, size_t field, char *to,
 			size_t len)
 {
@@ -85,7 +82,10 @@ static const char *list(struct trace *t, const char *name, size_t field, char *t
 	return to;
 }
 
-/* Without those of the session's end, which come some time after it, and for memory */
+/*
+ * All commands but those for memory and session_end, which comes some time
+ * after the session
+ */
 static const char *commands(struct trace *t, char *to, size_t len)
 {
 	unsigned int i;
@@ -159,8 +159,8 @@ TEST_F(trace, the_documented_fields_are_there)
 }
 
 /*
- * Each begin has its end, and what begins in an arc takes no longer than the arc. A load that nobody
- * waits for may begin before the arc that it ends in.
+ * Why begins and ends do not match, or the commands of an arc took longer than
+ * the arc. An asynchronous load may begin before the arc in which it ends.
  */
 static const char *not_nested(struct trace *t)
 {
@@ -171,7 +171,7 @@ static const char *not_nested(struct trace *t)
 	for (i = 0; i < t->nr; i++) {
 		struct event *e = &t->events[i];
 
-		/* What is tidied up after a session, when nobody waits for it */
+		/* A session is ended asynchronously. */
 		if (!strcmp(e->command, "session_end") || !strcmp(e->command, "buf_unmap"))
 			continue;
 		if (!strcmp(e->name, "arc_begin")) {
@@ -218,7 +218,7 @@ TEST_F(trace, a_save_with_precopy_is_all_there)
 	EXPECT_COMMANDS(self->seen->save);
 }
 
-/* Bytes that were read or written, if each event adds up with those before. */
+/* Bytes of all data events, or 0 when their totals do not add up */
 static uint64_t moved(struct trace *t, const char *dir)
 {
 	uint64_t bytes = 0;
@@ -273,7 +273,7 @@ TEST_F(trace, a_load_is_all_there)
 		    "arc_end", state);
 	EXPECT_COMMANDS(self->seen->load);
 	list(&self->t, "record", offsetof(struct event, tag), records, sizeof(records));
-	/* Where nobody waits, the end may have been read before the firmware had the data. */
+	/* An asynchronous load may end after the END record was parsed. */
 	if (!self->nic->window || strcmp(records, "ident stop_copy_size end data "))
 		EXPECT_STREQ(self->seen->loaded, records);
 	EXPECT_EQ(self->state.len, moved(&self->t, "load"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bugs made on purpose, one a load, to see that each is reported: a checker
- * that is off, or a report that nobody looks for, would pass everything.
- * For a kernel that is thrown away afterwards.
+ * Bugs made on purpose, one per load, to see that the kernel's checkers report
+ * each and that the tests find the reports. The kernel cannot be used
+ * afterwards.
  */
 #include <linux/bug.h>
 #include <linux/module.h>
@@ -22,7 +22,7 @@ static DEFINE_SPINLOCK(spin);
 
 static int sink;
 
-/* The compiler must not see through it. */
+/* Hides @n from the compiler */
 static int hidden(int n)
 {
 	OPTIMIZER_HIDE_VAR(n);
@@ -56,7 +56,7 @@ static void shift(void)
 	WRITE_ONCE(sink, hidden(1) << hidden(60));
 }
 
-/* Within the object, so that it is the index that is wrong and no more */
+/* Stays inside the object, so that only the index is wrong */
 static void index(void)
 {
 	struct {
@@ -88,7 +88,7 @@ static void sleep_in_atomic(void)
 	spin_unlock(&spin);
 }
 
-/* Several: a stale pointer on a stack may hide one. */
+/* Several objects, as a stale pointer on a stack may hide one */
 static void leak(void)
 {
 	int i;
@@ -105,14 +105,14 @@ static void warn(void)
 	WARN(1, "made on purpose\n");
 }
 
-/* Longer than the time that the test sets */
+/* Longer than the test's limit for a hung task */
 static void hang(void)
 {
 	set_current_state(TASK_UNINTERRUPTIBLE);
 	schedule_timeout(8 * HZ);
 }
 
-/* The last one: the module cannot be unloaded after that. */
+/* The last one: the module cannot be unloaded after it. */
 static void oops(void)
 {
 	int *p = NULL;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The arc table against the kernel's own state machine: every pair of states
- * and every feature set, as vfio_mig_get_next_state() answers. A third opinion
- * is the written-out expectation that user space tests with.
+ * Compares the arc table with vfio_mig_get_next_state() of the kernel for every
+ * pair of states and every feature set, and with the expectation in
+ * fsm_expect.h that the tests in user space use.
  *
- * The results are module parameters; loading never fails for a difference, so
- * that they can be read.
+ * The results are module parameters. Loading never fails because of a
+ * difference, so that they can be read.
  */
 #include <linux/module.h>
 #include <linux/vfio.h>
@@ -34,13 +34,13 @@ static const unsigned int feature_sets[] = {
 				  VFIO_MIGRATION_PRE_COPY,
 };
 
-/* Of a vfio_device, the function looks at the migration flags alone. */
+/* vfio_mig_get_next_state() only reads its migration flags. */
 static struct vfio_device dummy;
 
 /*
- * The kernel's next step; ERROR for what it refuses. It warns about a present
- * state that the device cannot be in, and counts ERROR among those, so it is
- * not asked then.
+ * The kernel's next step; ERROR for a request that it refuses. It warns when
+ * the device cannot be in the present state, ERROR included, so it is not asked
+ * then.
  */
 static unsigned int kernel_next(unsigned int from, unsigned int to)
 {
@@ -84,7 +84,7 @@ static void compare(unsigned int set, unsigned int from, unsigned int to)
 	char path[FSM_STATES + 2];
 
 	pairs++;
-	/* A request for the present state never gets as far as a next step. */
+	/* The kernel does not ask for a next step to the present state. */
 	if (from == to)
 		return;
 
