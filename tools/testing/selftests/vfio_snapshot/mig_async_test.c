@@ -40,7 +40,7 @@ FIXTURE_SETUP(async)
 	NEEDS_OURS();
 	self->nic = nic_of(test_env.bdf);
 	if (!self->nic || !self->nic->late)
-		SKIP(return, "the driver waits for each image");
+		SKIP(return, "the driver saves synchronously in PRE_COPY");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
@@ -128,7 +128,7 @@ static bool wait_held(struct lab *lab, uint64_t held)
 		EXPECT_EQ(EAGAIN, _err); \
 	} while (0)
 
-TEST_F_TIMEOUT(async, a_state_is_reached_while_the_first_image_is_under_way, SECONDS)
+TEST_F_TIMEOUT(async, pre_copy_is_reached_before_the_first_image_is_saved, SECONDS)
 {
 	int err;
 
@@ -282,7 +282,7 @@ TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
 	ASSERT_EQ(0, engine_stop(&self->work.engine));
 }
 
-TEST_F_TIMEOUT(async, nothing_new_costs_nothing, SECONDS)
+TEST_F_TIMEOUT(async, without_changes_no_image_is_taken, SECONDS)
 {
 	struct vfio_precopy_info info;
 	uint64_t saves;
@@ -300,7 +300,7 @@ TEST_F_TIMEOUT(async, nothing_new_costs_nothing, SECONDS)
 	EXPECT_EQ(saves, lab_count(&self->lab, self->nic->op[NIC_SAVE]));
 }
 
-TEST_F_TIMEOUT(async, state_that_was_set_up_anew_is_initial_data_again, SECONDS)
+TEST_F_TIMEOUT(async, renewed_state_is_initial_data_again, SECONDS)
 {
 	uint32_t v2 = VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2;
 	struct vfio_precopy_info info;

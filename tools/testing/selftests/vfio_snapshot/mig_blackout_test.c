@@ -25,7 +25,7 @@ FIXTURE_SETUP(blackout)
 	NEEDS_SECOND_DEVICE();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
@@ -84,7 +84,7 @@ static bool wait_count(struct lab *lab, unsigned int opcode, uint64_t want)
 	return lab_count(lab, opcode) == want;
 }
 
-TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet_and_its_next)
+TEST_F(blackout, the_blackout_has_only_commands_that_move_the_state)
 {
 	const struct nic *nic = self->rig.nic;
 	struct lab *lab = &self->rig.lab;
@@ -110,7 +110,7 @@ TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet
 	EXPECT_EQ(0, work_send(&self->there, 0, 1));
 }
 
-TEST_F(blackout, what_the_blackout_left_behind_is_given_back_after_it)
+TEST_F(blackout, objects_are_removed_after_the_blackout)
 {
 	PREPARE();
 	STAND_STILL();
@@ -119,7 +119,7 @@ TEST_F(blackout, what_the_blackout_left_behind_is_given_back_after_it)
 	EXPECT_EQ(0, lab_wait_objects(&self->rig.lab, self->rig.objects));
 }
 
-TEST_F(blackout, the_source_writes_to_memory_exactly_while_its_state_says_so)
+TEST_F(blackout, the_source_writes_memory_only_in_states_that_run)
 {
 	PREPARE();
 	EXPECT_EQ(NULL, rig_lies(&self->rig));

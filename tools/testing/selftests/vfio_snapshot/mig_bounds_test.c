@@ -107,7 +107,7 @@ TEST_F_TIMEOUT(bounds, memory_for_a_record_comes_with_its_data, 60)
 		EXPECT_LE(grown, may + SLACK);
 		/* Less means that the cgroup was not charged. */
 		EXPECT_GE(grown, at - SLACK);
-		TH_LOG("promised 1 GiB, came %lld kB: %lld kB", at / KIB, grown / KIB);
+		TH_LOG("a record of 1 GiB, %lld kB of it written: %lld kB of memory", at / KIB, grown / KIB);
 	}
 	EXPECT_EQ(-ENODATA, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	EXPECT_EQ(0, vfio_dev_reset(&self->dev));
@@ -250,7 +250,7 @@ TEST_F_TIMEOUT(bounds, saving_costs_the_state_and_little_beside_it, 60)
 	int fd;
 
 	if (self->takes < STATE)
-		SKIP(return, "it takes windows of memory: see mig_windows_test");
+		SKIP(return, "the state moves through windows: see mig_windows_test");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
 	ballast(MIB);
@@ -491,7 +491,7 @@ TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_b
 	int fd;
 
 	if (self->takes < STATE)
-		SKIP(return, "it takes windows of memory: see mig_windows_test");
+		SKIP(return, "the state moves through windows: see mig_windows_test");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	save_padded(_metadata, self);
 	ASSERT_EQ(0, memcg_limit(&self->cg, LIMIT));
@@ -523,7 +523,7 @@ TEST_F_TIMEOUT(bounds, a_write_goes_on_when_the_cgroup_gets_more_memory, 60)
 	int fd, ret;
 
 	if (self->takes < STATE)
-		SKIP(return, "it takes windows of memory: see mig_windows_test");
+		SKIP(return, "the state moves through windows: see mig_windows_test");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	save_padded(_metadata, self);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));

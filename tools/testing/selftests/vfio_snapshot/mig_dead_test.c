@@ -494,7 +494,7 @@ TEST_F_TIMEOUT(dead, what_waits_for_it_can_be_killed, SECONDS)
 		{ "a change to STOP", ask_stop, variant->behind },
 		{ "a change to PRE_COPY_P2P", ask_halt, self->late && !variant->write },
 		{ "the next session", ask_session, variant->behind },
-		{ "what precopy has left", ask_precopy, variant->reads },
+		{ "the precopy info", ask_precopy, variant->reads },
 		{ "another write", ask_again, variant->write && !self->late },
 	};
 	unsigned int i;

@@ -65,7 +65,7 @@ FIXTURE_SETUP(detach)
 	self->nic = nic_of(test_env.bdf);
 	ASSERT_EQ(0, sriov_open(&self->sriov));
 	if (strcmp(self->sriov.pf_driver, "mlx5_core"))
-		SKIP(return, "the driver of this PF never leaves its firmware");
+		SKIP(return, "the driver of this PF never detaches from its firmware");
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_enter(&self->dev, variant->in, &self->fd));
 }
@@ -176,7 +176,7 @@ TEST_F(detach, a_save_under_way_ends_once)
 	struct lab lab;
 
 	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
-		SKIP(return, "one state will do");
+		SKIP(return, "tested in RUNNING only");
 	NEEDS_LAB(&lab, test_env.bdf);
 	lab_only_this_vf(&lab, true);
 	lab_drop(&lab, self->nic->op[NIC_SAVE], 1);
@@ -228,7 +228,7 @@ static void *report_often(void *arg)
 }
 
 /* Writes during the reload are not logged, so everything must be dirty. */
-TEST_F_TIMEOUT(detach, a_log_goes_on_and_all_counts_as_dirty, 60)
+TEST_F_TIMEOUT(detach, a_log_goes_on_and_everything_is_dirty, 60)
 {
 	static const uint64_t range[][2] = { { LOGGED, LEN } };
 	struct reporter r = { .dev = &self->dev };
@@ -237,9 +237,9 @@ TEST_F_TIMEOUT(detach, a_log_goes_on_and_all_counts_as_dirty, 60)
 	uint64_t bit;
 
 	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
-		SKIP(return, "one state will do");
+		SKIP(return, "tested in RUNNING only");
 	if (access("/dev/iommu", F_OK))
-		SKIP(return, "the kernel has no IOMMUFD, thus no bitmaps to report into");
+		SKIP(return, "the kernel has no IOMMUFD and reports no bitmaps");
 	log = calloc(1, sizeof(*log));
 	ASSERT_NE(NULL, log);
 	ASSERT_EQ(0, dirty_start(log, &self->dev, PAGE, range, 1));

@@ -49,7 +49,7 @@ FIXTURE_SETUP(dirty)
 		SKIP(return, "the device has no test engine");
 	ASSERT_EQ(0, ret);
 	if (!kernel_has_bitmaps())
-		SKIP(return, "the kernel has no IOMMUFD, thus no bitmaps to report into");
+		SKIP(return, "the kernel has no IOMMUFD and reports no bitmaps");
 	ASSERT_EQ(0, dirty_probe(&self->dev));
 	for (i = 0; i < MAPS; i++)
 		ASSERT_EQ(0, vfio_dev_map(&self->dev, self->mem, IOVA + i * LEN, LEN));
@@ -88,7 +88,7 @@ FIXTURE_TEARDOWN(dirty)
 #define EXPECT_REPORT(_iova, _len, _page) EXPECT_(dirty_check, _iova, _len, _page)
 #define EXPECT_TOLD(_iova, _len, _page) EXPECT_(dirty_check_least, _iova, _len, _page)
 
-TEST_F(dirty, what_was_not_written_to_is_clean)
+TEST_F(dirty, unwritten_pages_are_clean)
 {
 	START();
 	ASSERT_EQ(K4, self->log->page);
@@ -96,7 +96,7 @@ TEST_F(dirty, what_was_not_written_to_is_clean)
 	STOP();
 }
 
-TEST_F(dirty, what_was_written_before_the_start_is_not_told)
+TEST_F(dirty, writes_before_the_start_are_not_reported)
 {
 	WRITE_UNSEEN(IOVA, K4, 16);
 	START();
@@ -104,7 +104,7 @@ TEST_F(dirty, what_was_written_before_the_start_is_not_told)
 	STOP();
 }
 
-TEST_F(dirty, each_page_is_told_once)
+TEST_F(dirty, each_page_is_reported_once)
 {
 	START();
 	WRITE(IOVA, K4, 1);
@@ -171,7 +171,7 @@ TEST_F(dirty, a_report_leaves_the_rest_for_later)
 	STOP();
 }
 
-TEST_F(dirty, reports_that_overlap_tell_a_page_once)
+TEST_F(dirty, overlapping_reports_have_a_page_once)
 {
 	START();
 	WRITE(IOVA, 3 * K4, 100);
@@ -200,7 +200,7 @@ TEST_F(dirty, a_report_in_larger_pages)
 	STOP();
 }
 
-TEST_F(dirty, huge_pages_are_told_whole)
+TEST_F(dirty, huge_pages_are_reported_whole)
 {
 	static const uint64_t hints[] = { 16 * K4, M2, 2 * M2 };
 	unsigned int i;
@@ -218,9 +218,9 @@ TEST_F(dirty, huge_pages_are_told_whole)
 	}
 }
 
-TEST_F(dirty, of_a_huge_page_the_part_that_a_report_leaves_out_comes_later)
+TEST_F(dirty, the_unreported_part_of_a_huge_page_is_reported_later)
 {
-	SKIP_PEER_FAULT("it forgets the part of a page that a report leaves out");
+	SKIP_PEER_FAULT("it forgets the unreported part of a page");
 	START_WITH(M2, all);
 	WRITE(IOVA + M2 + 100 * K4, K4, 1);
 	EXPECT_REPORT(IOVA, M2 + 3 * K4, K4);
@@ -299,7 +299,7 @@ TEST_F(dirty, bits_are_set_and_never_cleared)
 	STOP();
 }
 
-TEST_F(dirty, after_a_stop_there_is_nothing_to_report_until_the_next_start)
+TEST_F(dirty, between_stop_and_start_there_is_nothing_to_report)
 {
 	uint64_t bitmap[2] = {};
 
@@ -368,7 +368,7 @@ TEST_F(dirty, each_bad_start_has_its_errno)
 	STOP();
 }
 
-TEST_F(dirty, what_the_core_of_vfio_lets_through_is_refused)
+TEST_F(dirty, bad_requests_that_vfio_lets_through_are_refused)
 {
 	static const uint64_t empty[][2] = { { IOVA, 0 } };
 	static const uint64_t nothing[][2] = { { 0, 0 } };
@@ -383,7 +383,7 @@ TEST_F(dirty, what_the_core_of_vfio_lets_through_is_refused)
 	};
 	unsigned int i;
 
-	SKIP_PEER_FAULT("it takes page sizes and ranges as they come");
+	SKIP_PEER_FAULT("it does not check page sizes and ranges");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		EXPECT_EQ(-EINVAL, dirty_start(self->log, &self->dev, bad[i].hint,
 					       bad[i].ranges, 1)) {
@@ -437,7 +437,7 @@ TEST_F(dirty, a_reset_loses_no_page)
 }
 
 /* The firmware does not say whether a log survives a reset. */
-TEST_F(dirty, after_a_reset_everything_counts_as_written_to)
+TEST_F(dirty, everything_is_dirty_after_a_reset)
 {
 	NEEDS_OURS();
 	START();
@@ -488,7 +488,7 @@ TEST_F(dirty, an_overflow_never_hides_a_page)
 	STOP();
 }
 
-TEST_F(dirty, a_device_that_is_stopped_reports)
+TEST_F(dirty, a_stopped_device_reports)
 {
 	START();
 	WRITE(IOVA, K4, 8);
@@ -501,7 +501,7 @@ TEST_F(dirty, a_device_that_is_stopped_reports)
 	STOP();
 }
 
-TEST_F(dirty, reports_come_while_state_is_saved)
+TEST_F(dirty, a_device_that_is_saved_reports)
 {
 	struct blob stream = {};
 	int fd = -1;
@@ -522,7 +522,7 @@ TEST_F(dirty, reports_come_while_state_is_saved)
 }
 
 /* All reports together have every page that was written meanwhile. */
-TEST_F(dirty, a_device_that_writes_all_the_time)
+TEST_F(dirty, reports_while_the_device_writes_miss_no_page)
 {
 	uint64_t bitmap[PAGES / 64] = {}, got[PAGES / 64], count = 0;
 	unsigned int i, round;
@@ -547,7 +547,7 @@ TEST_F(dirty, a_device_that_writes_all_the_time)
 	STOP();
 }
 
-TEST_F(dirty, a_device_that_is_closed_logs_no_more)
+TEST_F(dirty, closing_the_device_ends_its_log)
 {
 	uint64_t bitmap[2] = {};
 

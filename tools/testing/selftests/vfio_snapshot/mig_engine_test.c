@@ -133,7 +133,7 @@ static int migrate(FIXTURE_DATA(engine) *self, int from, unsigned int rounds)
 	return ret ? ret : load_and_run(&self->dev[!from], &self->stream);
 }
 
-TEST_F(engine, goes_on_where_it_was)
+TEST_F(engine, continues_on_the_destination)
 {
 	uint64_t before, after;
 
@@ -145,7 +145,7 @@ TEST_F(engine, goes_on_where_it_was)
 	EXPECT_ALL_WRITTEN(&self->engine[1]);
 }
 
-TEST_F(engine, goes_there_and_back_with_precopy)
+TEST_F(engine, moves_there_and_back_with_precopy)
 {
 	unsigned int i;
 
@@ -157,7 +157,7 @@ TEST_F(engine, goes_there_and_back_with_precopy)
 	EXPECT_ALL_WRITTEN(&self->engine[0]);
 }
 
-TEST_F(engine, goes_on_at_the_source_when_the_migration_is_given_up)
+TEST_F(engine, continues_on_the_source_after_a_cancelled_migration)
 {
 	uint64_t count;
 

@@ -77,7 +77,7 @@ FIXTURE_SETUP(failnth)
 	ASSERT_EQ(0, ret);
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->nth, 0);
@@ -151,11 +151,11 @@ static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
 	if (!taken)
 		return "it fails without a fault";
 	if (!documented(-run->err))
-		return "no documented errno";
+		return "the errno is not documented";
 	/* The state may be reached although the fd could not be returned. */
 	if (step->op == STEP_SET && run->state != (int)step->state &&
 	    !sequence_may_rest(run->from, step->state, run->state))
-		return "the state is none on the way";
+		return "the state is not on the path";
 	if (run->state == VFIO_DEVICE_STATE_ERROR &&
 	    run->from != VFIO_DEVICE_STATE_RESUMING &&
 	    run->from != VFIO_DEVICE_STATE_ERROR)
@@ -231,7 +231,7 @@ TEST_F_TIMEOUT(failnth, each_allocation_of_a_resume, SWEEP_SECONDS)
 	SWEEP_ALL(&sequence_resume, 1);
 }
 
-TEST_F_TIMEOUT(failnth, each_allocation_of_a_save_given_up, SWEEP_SECONDS)
+TEST_F_TIMEOUT(failnth, each_allocation_of_a_cancelled_save, SWEEP_SECONDS)
 {
 	/* The last one allocates nothing that sequence_precopy does not. */
 	SWEEP_ALL(sequence_cancels, NR_CANCELS - 1);

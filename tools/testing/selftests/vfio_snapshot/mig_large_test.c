@@ -31,7 +31,7 @@ FIXTURE_SETUP(large)
 	NEEDS_SECOND_DEVICE();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
@@ -82,7 +82,7 @@ static long long move(FIXTURE_DATA(large) *self)
 	return moved;
 }
 
-TEST_F_TIMEOUT(large, it_moves_with_few_commands_and_no_page_into_the_blackout, 120)
+TEST_F_TIMEOUT(large, a_large_state_moves_and_the_blackout_takes_no_page, 120)
 {
 	const struct nic *nic = self->rig.nic;
 	struct lab *lab = &self->rig.lab;

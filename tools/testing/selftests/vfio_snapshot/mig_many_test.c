@@ -132,7 +132,7 @@ FIXTURE_SETUP(many)
 		ASSERT_LE(ENOUGH_VFS, self->nr_vfs);
 	}
 	if (self->nr_vfs < 2)
-		SKIP(return, "one VF is not many");
+		SKIP(return, "needs two VFs");
 	at_once(self, open_vf);
 	ASSERT_ALL_OK("opening");
 	self->objects = lab_get(&self->lab, LAB_OBJECTS);
@@ -264,7 +264,7 @@ static int send_on_all(struct vf *vf)
 	return work_send_all(&vf->work, 3);
 }
 
-TEST_F_TIMEOUT(many, drivers_go_on_when_their_state_has_come_back, SECONDS)
+TEST_F_TIMEOUT(many, drivers_continue_after_a_reset_and_a_load, SECONDS)
 {
 	unsigned int i;
 

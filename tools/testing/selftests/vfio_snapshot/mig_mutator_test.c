@@ -236,7 +236,7 @@ static void log_changes(struct __test_metadata *_metadata,
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		TH_LOG("changed so: %s", done[i]->name);
+		TH_LOG("change: %s", done[i]->name);
 }
 
 /*
@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(mutator, each_change_of_a_stream_is_accepted_or_refused_as_docume
 	expect_good_state(_metadata, self);
 }
 
-TEST_F_TIMEOUT(mutator, several_changes_by_chance_are_accepted_or_refused_as_documented, 120)
+TEST_F_TIMEOUT(mutator, random_changes_are_accepted_or_refused_as_documented, 120)
 {
 	const struct mutation *changes[3];
 	unsigned int rounds = MUTATIONS / slowness(), refused = 0, i, k, nr;

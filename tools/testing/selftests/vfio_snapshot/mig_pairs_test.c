@@ -512,12 +512,12 @@ static const struct {
 	{ "function reset from sysfs", IN_ALL, reset_by_sysfs },
 	{ "close of everything, the device first", IN_ALL, close_device_first },
 	{ "close of everything, the data fd first", IN_ALL, close_data_fd_first },
-	{ "kill -9 of the process that holds it all", IN_ALL, kill_idle },
+	{ "kill -9 of the process that has it open", IN_ALL, kill_idle },
 	{ "kill -9 of a process with three busy threads", IN_ALL, kill_busy },
 	{ "threads use the data fd all the time", IN_ALL, thread_uses_data_fd },
 	{ "threads set the state all the time", IN_ALL, thread_sets_states },
-	{ "the child goes on after a fork", IN_ALL, fork_and_close },
-	{ "duplicates go on", IN_ALL, dup_and_close },
+	{ "the child continues after a fork", IN_ALL, fork_and_close },
+	{ "duplicates of the fds continue", IN_ALL, dup_and_close },
 	{ "the data is copied to or from a BAR during resets", IN_SESSION,
 	  data_fd_copies_to_a_bar },
 	{ "loading ends in a page fault on a BAR in a reset", IN_LOADING,
@@ -591,7 +591,7 @@ int main(int argc, char *argv[])
 			if (!(events[i].in & BIT(pair_states[n])))
 				continue;
 			snprintf(name, sizeof(name), "%s: %s",
-				 pair_state_name(pair_states[n]), events[i].name);
+				 mig_state_name(pair_states[n]), events[i].name);
 			if (argc > 1 && !strstr(name, argv[1])) {
 				ksft_test_result_skip("%s\n", name);
 				continue;

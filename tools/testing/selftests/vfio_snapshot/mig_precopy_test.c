@@ -133,7 +133,7 @@ TEST_F(precopy, poll_is_ready_with_data_and_not_at_the_temporary_end)
 	EXPECT_TRUE(p.revents & POLLIN);
 }
 
-TEST_F(precopy, stop_copy_ends_with_zero_for_ever_and_never_enomsg)
+TEST_F(precopy, stop_copy_ends_with_zero_and_never_enomsg)
 {
 	ssize_t got;
 	int i;

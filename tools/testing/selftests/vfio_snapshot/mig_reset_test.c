@@ -287,7 +287,7 @@ TEST_F(race, a_device_halted_within_a_reset_runs_after_it)
 	}
 	lab_close(&lab);
 	EXPECT_EQ(3, crossed)
-		TH_LOG("no command came to the device within a reset");
+		TH_LOG("no command reached the device during a reset");
 	EXPECT_MIGRATES(&self->dev);
 }
 

@@ -101,7 +101,7 @@ static int start_driver(struct work *w, struct vfio_dev *a, struct vfio_dev *b)
 	do { \
 		int _ret = start_driver(&self->work, &self->a, &self->b); \
 		if (_ret == -ENODEV) \
-			SKIP(return, "not a NIC that we know"); \
+			SKIP(return, "not a NIC of lib/nic.c"); \
 		ASSERT_EQ(0, _ret); \
 	} while (0)
 
@@ -145,7 +145,7 @@ TEST_F(roundtrip, the_registers_a_driver_reads_moved_along)
 	EXPECT_EQ(0, work_moved(&self->work, &self->a));
 }
 
-TEST_F(roundtrip, the_driver_goes_on_sending_on_every_queue)
+TEST_F(roundtrip, the_driver_continues_to_send_on_every_queue)
 {
 	unsigned int lane;
 
@@ -159,7 +159,7 @@ TEST_F(roundtrip, the_driver_goes_on_sending_on_every_queue)
 		}
 }
 
-TEST_F(roundtrip, the_driver_goes_on_at_the_source_when_the_migration_is_given_up)
+TEST_F(roundtrip, the_driver_continues_on_the_source_after_a_cancelled_migration)
 {
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));

@@ -28,7 +28,7 @@ FIXTURE_SETUP(refused)
 	NEEDS_OURS();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 }
@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(refused, a_refused_size_query_from_stop_is_told_by_read, SECONDS)
 TEST_F_TIMEOUT(refused, a_refused_buffer_from_stop_is_told_by_read, SECONDS)
 {
 	if (!self->rig.nic->op[NIC_MAP])
-		SKIP(return, "this firmware is not told of buffers");
+		SKIP(return, "the firmware has no command for buffers");
 	EXPECT_TOLD_BY_READ(NIC_MAP, REACH_STOP);
 }
 
@@ -319,7 +319,7 @@ TEST_F_TIMEOUT(refused, a_refused_second_image_ahead_costs_the_migration_nothing
 	uint64_t saves;
 
 	if (!self->rig.nic->increments)
-		SKIP(return, "there is one image ahead");
+		SKIP(return, "the driver takes one image ahead only");
 	lab_vf_set(&self->rig.lab, LAB_VF_PAD, PAD);
 	for (i = 0; i < ARRAY_SIZE(once); i++) {
 		REACH_PRE_COPY();

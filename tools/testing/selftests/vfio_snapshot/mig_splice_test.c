@@ -156,7 +156,7 @@ static ssize_t pass_on(FIXTURE_DATA(splice) *self, int to, size_t len)
 	return got < 0 ? -errno : got;
 }
 
-TEST_F_TIMEOUT(splice, sockets_and_files_get_it_too, 60)
+TEST_F_TIMEOUT(splice, sockets_and_files_get_what_read_gives, 60)
 {
 	int file = memfd_create("stream", MFD_CLOEXEC), pair[2];
 	ssize_t got;

@@ -273,7 +273,7 @@ static const struct bad_header {
 	{ TAG_UNKNOWN, RECORD_OPTIONAL | 1u << 31, 8, EINVAL },
 };
 
-TEST_F(stream, a_header_that_cannot_be_is_refused_before_anything_follows)
+TEST_F(stream, an_impossible_header_is_refused_at_once)
 {
 	const struct bad_header *bad;
 	struct load_result r;

@@ -204,7 +204,7 @@ static const char *not_nested(struct trace *t)
 	return arc ? "an arc does not end" : command ? "a command does not end" : "";
 }
 
-TEST_F(trace, a_save_with_precopy_is_all_there)
+TEST_F(trace, a_save_with_precopy_has_all_its_events)
 {
 	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
@@ -261,7 +261,7 @@ TEST_F(trace, the_records_of_a_save_are_those_of_its_stream)
 	EXPECT_EQ(self->run.out.len, moved(&self->t, "save"));
 }
 
-TEST_F(trace, a_load_is_all_there)
+TEST_F(trace, a_load_has_all_its_events)
 {
 	char records[128];
 
@@ -279,7 +279,7 @@ TEST_F(trace, a_load_is_all_there)
 	EXPECT_EQ(self->state.len, moved(&self->t, "load"));
 }
 
-TEST_F(trace, a_load_that_an_exit_waits_for_is_not_part_of_it)
+TEST_F(trace, a_load_that_began_before_the_exit_is_not_part_of_its_arc)
 {
 	int fd;
 
@@ -360,7 +360,7 @@ TEST_F(trace, a_duration_is_the_time_that_the_firmware_took)
 	EXPECT_LE(100 * NS_PER_MS, e->duration);
 }
 
-TEST_F(trace, a_reset_says_where_it_came_from)
+TEST_F(trace, a_reset_event_has_the_state_before_it)
 {
 	struct event *e;
 

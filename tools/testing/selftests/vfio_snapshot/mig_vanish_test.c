@@ -293,7 +293,7 @@ int main(int argc, char *argv[])
 		int ret, back;
 
 		snprintf(name, sizeof(name), "%s: %s, its holder %s",
-			 pair_state_name(pair_states[n]), ways[w].name,
+			 mig_state_name(pair_states[n]), ways[w].name,
 			 holders[h].name);
 		if ((argc > 1 && !strstr(name, argv[1])) ||
 		    !mig_state_supported(flags, pair_states[n])) {

@@ -369,7 +369,7 @@ TEST_F(ways, a_fault_in_a_skipped_record_is_a_fault_too)
 					   EDGE_UNMAPPED));
 	}
 	EXPECT_EQ(0, mig_write_all(fd, data.data, data.len, 4096, NULL));
-	end_loading(_metadata, self, fd, &self->plain[0], "behind a skipped record");
+	end_loading(_metadata, self, fd, &self->plain[0], "after a skipped record");
 	blob_free(&skipped);
 	blob_free(&data);
 }

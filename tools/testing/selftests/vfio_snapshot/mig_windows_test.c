@@ -41,7 +41,7 @@ FIXTURE_SETUP(windows)
 	NEEDS_OURS();
 	self->nic = nic_of(test_env.bdf);
 	if (!self->nic || !self->nic->window)
-		SKIP(return, "the driver holds a state as a whole");
+		SKIP(return, "the driver has the whole state in memory");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	ret = memcg_open(&self->cg, _metadata->name);
 	if (ret == -ENODEV || ret == -EACCES)

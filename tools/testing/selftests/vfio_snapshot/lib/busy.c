@@ -97,7 +97,7 @@ bool busy_setting(struct busy *busy)
 	uint32_t state = 1 + rand_r(&busy->seed) % (NR_STATES - 1);
 
 	return ONE_OF(-busy_set_state(busy->pair, state), may_set,
-		      pair_state_name(state));
+		      mig_state_name(state));
 }
 
 bool busy_asking(struct busy *busy)

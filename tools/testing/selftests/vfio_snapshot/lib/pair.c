@@ -22,19 +22,6 @@ const uint32_t pair_states[NR_PAIR_STATES] = {
 	VFIO_DEVICE_STATE_ERROR,
 };
 
-const char *pair_state_name(unsigned int state)
-{
-	switch (state) {
-	case VFIO_DEVICE_STATE_RUNNING_P2P:
-		return "RESUMING_NDMA";
-	case VFIO_DEVICE_STATE_PRE_COPY:
-		return "PRECOPY";
-	case VFIO_DEVICE_STATE_PRE_COPY_P2P:
-		return "PRECOPY_NDMA";
-	}
-	return mig_state_name(state);
-}
-
 void pair_init(struct pair *p, uint32_t state)
 {
 	*p = (struct pair){ .state = state, .fd = -1,

@@ -56,9 +56,6 @@ struct pair {
 #define NR_PAIR_STATES 8
 extern const uint32_t pair_states[NR_PAIR_STATES];
 
-/* Name of a state in the names of the pairs */
-const char *pair_state_name(unsigned int state);
-
 void pair_init(struct pair *p, uint32_t state);
 /* Opens the device and maps its memory; does not start a driver */
 int pair_open(struct pair *p);

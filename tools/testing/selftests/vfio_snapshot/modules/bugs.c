@@ -157,5 +157,5 @@ static void __exit bugs_exit(void)
 }
 module_exit(bugs_exit);
 
-MODULE_DESCRIPTION("vfio-snapshot: bugs made on purpose, to test the tests");
+MODULE_DESCRIPTION("vfio-snapshot: bugs made on purpose, to test the checks");
 MODULE_LICENSE("GPL");
