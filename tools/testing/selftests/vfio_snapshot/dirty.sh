@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # dirty.sh [DRIVER...]: dirty tracking by the emulated ConnectX, by default with the upstream driver and
-# with ours. One TAP document per driver. On a kernel without IOMMUFD it tests that nothing is offered.
+# with ours. One TAP document per driver. Needs a kernel with IOMMUFD.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
