@@ -553,7 +553,7 @@ TEST_F_TIMEOUT(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing,
 	struct meter m;
 	unsigned int i;
 	uint64_t size;
-	int fd;
+	int fd, ret;
 
 	if (!self->nic || self->nic->max_state > GIB)
 		SKIP(return, "no lab block makes a state that large");
@@ -567,17 +567,24 @@ TEST_F_TIMEOUT(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing,
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		if (!mig_state_supported(self->flags, ways[i].to))
 			continue;
-		ASSERT_EQ(0, mig_set(&self->dev, ways[i].to, &fd));
-		self->stream.len = 0;
-		EXPECT_EQ(ways[i].err, mig_read_all(fd, 4096, &self->stream));
+		ret = mig_set(&self->dev, ways[i].to, &fd);
+		/* A driver may refuse PRE_COPY already, while the guest runs. */
+		if (ret == -EFBIG && ways[i].to == VFIO_DEVICE_STATE_PRE_COPY) {
+			EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+		} else {
+			ASSERT_EQ(0, ret);
+			self->stream.len = 0;
+			EXPECT_EQ(ways[i].err, mig_read_all(fd, 4096, &self->stream));
+			EXPECT_STATE(&self->dev, ways[i].to);
+		}
 		f = meter_read(&m);
 		EXPECT_LE(f.peak, SLACK);
 		EXPECT_LE(f.kernel, SLACK);
-		EXPECT_STATE(&self->dev, ways[i].to);
 		EXPECT_EQ(ways[i].to == VFIO_DEVICE_STATE_STOP_COPY,
 			  lab_stopped(&self->lab));
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 	}
 	lab_vf_set(&self->lab, LAB_VF_PAD, 0);
 	EXPECT_EQ(0, mig_save(&self->dev, MIB, &self->stream));
