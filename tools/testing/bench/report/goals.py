@@ -23,11 +23,10 @@ class Row:
     what: str
     scenario: str
     goals: tuple[Goal, ...]
-    peer_optional: bool = False  # the other driver need not be able to do it
 
 
-def _row(name: str, scenario: str, what: str, *goals: Goal, peer_optional: bool = False) -> Row:
-    return Row(name, what, scenario, goals, peer_optional)
+def _row(name: str, scenario: str, what: str, *goals: Goal) -> Row:
+    return Row(name, what, scenario, goals)
 
 
 # Of the time, and of what does not depend on how firmware takes a state
@@ -53,11 +52,6 @@ _SPEED = (
         "read_64m", "direct", "read() of the stream, 64 MiB",
         Goal("read_64m", 1.0, PEER),
         Goal("read_64m", 1.1, "read_64m/bound"),
-    ),
-    _row(
-        "splice_64m", "splice", "splice() of the stream, 64 MiB",
-        Goal("splice_64m", 0.2, "read_64m"),
-        peer_optional=True,
     ),
     _row(
         "small_arcs", "small", "the slowest arc beside the peer's, small state",
@@ -99,7 +93,6 @@ _VIRTIO = (
     _row(
         "memory_save", "memory", "memory beside the state, saving 64 MiB",
         Goal("memory_save", 2 * MIB),
-        Goal("memory_save/half_held", 0.55, "memory_save/state"),
     ),
     _row(
         "memory_resume", "memory", "memory beside the state, loading 64 MiB",
