@@ -26,10 +26,10 @@ debug-dirty		check		$debug_needs		2700	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE
 kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
 migration-tracked	check		$debug_needs,migration	2700	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
 migration-versions	check		$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
-migration		check		$vm_needs,migration	1800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+migration		check		$vm_needs,migration	1800	vm,-l	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 install-vm		check		$vm_needs,packaging,installed	1800	vm	$src/tools/testing/install/l1.sh
 migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
-migration-mlx5		check		$vm_needs,migration	1800	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+migration-mlx5		check		$vm_needs,migration	1800	vm,-l,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	1200	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		900	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
@@ -52,12 +52,12 @@ debug-mlx5-faults	check-debug	$debug_needs		7200	vm,-l,-x,-k,debug	env NIC=conne
 debug-faults		check-debug	$debug_needs		6000	vm,-l,-k,debug	$cdev faults
 debug-group		check-debug	$debug_needs		3000	vm,-l,-k,debug	$group mig_fd_test mig_reset_test mig_dead_test
 debug-mlx5		check-debug	$debug_needs		4800	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
-migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
+migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-l,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 migration-all-versions check-debug	$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan all-versions
-migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
-migration-ours		check-debug	$vm_needs,migration	800	vm	$src/tools/testing/migration/run.sh
+migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan peer
+migration-ours		check-debug	$vm_needs,migration	800	vm,-l	$src/tools/testing/migration/run.sh
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
 mlx5-whole		check-debug	$vm_needs,kselftest	3600	vm,-l,-w	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh

@@ -8,8 +8,8 @@
 # DRIVER is the VFs' driver: virtio_snapshot_vfio_pci (default) or the upstream virtio_vfio_pci;
 # OTHER that of the VFs on the other side, if it is another. NICS (1): how many VFs the guest has.
 # CONNECTX (0): how many of them are of the emulated ConnectX (vm.sh -x), with the driver MLX5
-# (mlx5_snapshot_vfio_pci). PLAN: full (the default), demo, ...: see livemig/plans.py. MIB: a guest that
-# prepare.sh was asked for. WHO tells QEMU what a ConnectX VF writes to: nobody, device.
+# (mlx5_snapshot_vfio_pci). PLAN: full (the default), demo, ...: see livemig/plans.py; full
+# and writes need the lab block (vm.sh -l). MIB: a guest that prepare.sh was asked for. WHO tells QEMU what a ConnectX VF writes to: nobody, device.
 # LOGS: the folder of the logs, if another.
 # --flip corrupts one byte that L1 sends: to see the test fail.
 set -eu
@@ -93,6 +93,7 @@ case $(uname -r) in
 *-debug) export PATIENCE=${PATIENCE:-5} ;;
 esac
 cd "$here"
-PYTHONDONTWRITEBYTECODE=1 python3 -m livemig --driver "$drivers" --interface "$interface" \
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../../qemu/tests \
+	python3 -m livemig --driver "$drivers" --interface "$interface" \
 	--parts "$parts" --stock "$work/stock/qemu-system-x86_64" --firmware "$BUILD/qemu-stock/usr/share/qemu" \
 	--work "$work" "$@" "${vfs[@]}"

@@ -17,6 +17,7 @@ from .plans import (
     DEMO,
     FIGURES,
     FULL,
+    PEER,
     TEN,
     TRACKED,
     VERSIONS,
@@ -30,6 +31,7 @@ from .wait import Failure
 
 PLANS = {
     "full": FULL,
+    "peer": PEER,
     "demo": DEMO,
     "versions": VERSIONS,
     "all-versions": ALL_VERSIONS,

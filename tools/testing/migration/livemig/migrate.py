@@ -20,6 +20,8 @@ DOWNTIME_LIMIT_MS = int(60000 * PATIENCE)
 # With it, the guest is stopped when what is left would take QEMU's usual 300 ms at a rate that is
 # given, as the one that QEMU measures between its looks for pages says more of the looks.
 TRACKED_LIMIT_MS = 300
+# Shorter than any memory takes that a guest still writes to: QEMU stays in PRE_COPY until hurry().
+NEVER_MS = 1
 TRACKED_RATE = 16 << 20
 # In the trace of a destination: a piece of device state that the kernel took.
 LOADED = r"vfio_load_state_device_data .*?size (\d+) ret 0"
@@ -95,6 +97,13 @@ def destination(name: str, vfs: list[tuple[Vf, dict[str, Any]]], guest: Guest, w
     return Machine(name, guest, work, arguments, qemu, preload)
 
 
+def _limits(machine: Machine, limit_ms: int) -> None:
+    machine.command(
+        "migrate-set-parameters", downtime_limit=limit_ms,
+        avail_switchover_bandwidth=TRACKED_RATE if limit_ms <= TRACKED_LIMIT_MS else 0,
+    )  # fmt: skip
+
+
 def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_ms: int) -> None:
     wanted = {
         "events": True,
@@ -109,10 +118,9 @@ def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_
         capabilities=[{"capability": k, "state": v} for k, v in wanted.items()],
     )
     machine.command(
-        "migrate-set-parameters", downtime_limit=limit_ms, max_bandwidth=bandwidth,
-        multifd_channels=CHANNELS,
-        avail_switchover_bandwidth=TRACKED_RATE if limit_ms == TRACKED_LIMIT_MS else 0,
+        "migrate-set-parameters", max_bandwidth=bandwidth, multifd_channels=CHANNELS
     )  # fmt: skip
+    _limits(machine, limit_ms)
     apart = "on" if mode.apart else "off"
     peripherals = machine.command("qom-list", path="/machine/peripheral")
     for name in {p["name"] for p in peripherals} & {nic_id(number) for number in range(NICS)}:
@@ -156,6 +164,10 @@ class Migration:
         self.begin = now_ms()
         self.end: float | None = None
         source.command("migrate", uri=uri)
+
+    def hurry(self, limit_ms: int) -> None:
+        """The guest may stop for this long from now on."""
+        _limits(self.source, limit_ms)
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.source.command("query-migrate")

@@ -19,8 +19,10 @@ from .scenario import (
     lose_destination_midway,
     move,
     refused,
+    save_fails,
     self_test,
     start,
+    stop_fails,
     walks_judged,
 )
 
@@ -54,12 +56,15 @@ def _move_step(what: str, hop: Hop = Hop(), uses: tuple[str, ...] = (TRANSFER,))
     )
 
 
-def _stay_step(action: Action, what: str) -> Step:
+def _stay_step(action: Action, what: str, uses: tuple[str, ...] = (TRANSFER,)) -> Step:
+    engine = [f"{what}: every word that the engine wrote is right, and it goes on"]
+    transfer = [f"{what}: the transfer goes on both ways through every VF of the source"]
     return Step(
         action,
         [
             f"{what}: the migration ends so and the devices of the source run",
-            f"{what}: the transfer goes on both ways through every VF of the source",
+            *(engine if ENGINE in uses else []),
+            *(transfer if TRANSFER in uses else []),
         ],
     )
 
@@ -80,8 +85,11 @@ _FINISH = Step(finish, ["every byte of the transfer arrived once and in order, b
 _KERNEL_LOG = Step(kernel_log, ["L1's kernel had nothing to complain of"])
 
 DEMO = [_START, _move_step("VF0 to VF1"), _move_step("VF1 to VF0"), _FINISH]
-FULL = [
-    Step(self_test, ["the receiver sees a flipped byte and names its offset"]),
+SAVE_FAILS = "the source's firmware refuses the final save"
+_SELF_TEST = Step(self_test, ["the receiver sees a flipped byte and names its offset"])
+# What the upstream driver passes as well.
+PEER = [
+    _SELF_TEST,
     _START,
     _stay_step(cancel_precopy, "cancelled while the guest runs"),
     _stay_step(cancel_blackout, "cancelled in the blackout"),
@@ -92,6 +100,7 @@ FULL = [
     _FINISH,
     _KERNEL_LOG,
 ]
+FULL = [*PEER[:2], _stay_step(save_fails, SAVE_FAILS), *PEER[2:]]
 # For the figures: one migration after the other.
 TEN = [
     _START,
@@ -102,8 +111,14 @@ TEN = [
 # A guest with a ConnectX VF; for figures; and one that has a VF of either kind.
 WRITES = [
     _start(ENGINE),
-    _move_step("there", Hop(to_blind=True), (ENGINE,)),
+    _stay_step(save_fails, SAVE_FAILS, (ENGINE,)),
+    _move_step(
+        "there, after an image that the firmware refused",
+        Hop(to_blind=True, ahead_fails=True),
+        (ENGINE,),
+    ),
     Step(lose_pages, ["back, without word of the pages written to: the guest misses some"]),
+    Step(stop_fails, ["the source's firmware refuses to stop: the migration fails, the guest runs"]),
     _KERNEL_LOG,
 ]
 FIGURES = [_start(ENGINE), _move_step("there", uses=(ENGINE,))]

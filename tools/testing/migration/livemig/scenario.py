@@ -9,13 +9,25 @@ from dataclasses import dataclass
 
 from .bed import FLIPPED_OFFSET, QUIET_MS, Bed
 from .engine import LOST
+from .firmware import Firmware
 from .machine import BACKPORT, Machine
-from .migrate import LOADED, PLAIN, SLOW, TRACKED_LIMIT_MS, Migration, Mode, Record, Sink
+from .migrate import (
+    LOADED,
+    NEVER_MS,
+    PLAIN,
+    SLOW,
+    TRACKED_LIMIT_MS,
+    Migration,
+    Mode,
+    Record,
+    Sink,
+)
 from .output import Output
 from .states import (
     ALONE,
     BACK_WALK,
     DESTINATION_WALK,
+    RUNNING,
     SOURCE_WALK,
     TOGETHER,
     UNDISTURBED_WALK,
@@ -41,6 +53,7 @@ class Hop:
     to_stock: bool = False
     mode: Mode = PLAIN
     to_blind: bool = False  # see Bed.destination
+    ahead_fails: bool = False  # the firmware refuses the second image before the guest stops
 
 
 def _sums(base: list[Totals], now: list[Totals]) -> dict[str, int]:
@@ -159,7 +172,10 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     base, reports = bed.totals(), bed.reports()
 
     uri = f"unix:{bed.setup.work / dest.name}.migration"
-    migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=bed.limit_ms)
+    limit_ms = NEVER_MS if hop.ahead_fails else bed.limit_ms
+    migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=limit_ms)
+    if hop.ahead_fails:
+        _refuse_ahead(bed, out, migration)
     resumed = migration.wait_runs(dest)
     migration.wait("completed")
     migration.fill(record, resumed)
@@ -194,6 +210,16 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     for vf in source:
         vf.rebind()
     out.migrated(record)
+
+
+def _refuse_ahead(bed: Bed, out: Output, migration: Migration) -> None:
+    """The first image is whole, the second is refused; then the guest may stop."""
+    firmware = Firmware(bed.at[-1])
+    firmware.wait("save")
+    name = firmware.refuse("save", once=True)
+    firmware.wait("save")
+    out.note(f"the firmware of {bed.at[-1].name} refused a {name} while the guest runs")
+    migration.hurry(bed.limit_ms)
 
 
 def _transfers_after(bed: Bed, record: Record, out: Output, name: str, begin: float,
@@ -278,6 +304,13 @@ def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,
 
     if dest:
         until("the destination's end", 60, lambda: not dest.alive())
+    if bed.engine:
+        left = bed.engine.wait_pass(1)
+        here = bed.engine.wait_pass(1)
+        out.check(names[1], here.after > here.before >= left.after, f"{left}\n{here}")
+        names = names[1:]
+    if not bed.transfers:
+        return
     interrupts = _interrupts(source)
     _after(bed, record, migration.begin, base, reports)
     now = _interrupts(source)
@@ -356,6 +389,45 @@ def refused(bed: Bed, out: Output, names: list[str]) -> None:
         return migration, dest
 
     _stay(bed, out, names, "the destination refuses the device", "failed", disturb)
+
+
+def _refuse(bed: Bed, what: str) -> tuple[Migration, Machine]:
+    """The source's firmware refuses every such command from PRE_COPY on; the migration fails."""
+    dest = bed.destination()
+    firmware = Firmware(bed.at[-1])
+    uri = f"unix:{bed.setup.work / dest.name}.migration"
+    migration = Migration(bed.machine, dest, uri, limit_ms=NEVER_MS)
+    bed.machine.qmp.wait_event("VFIO_MIGRATION", migration.begin, 30, device_state="pre-copy")
+    if not firmware.arrived("save"):
+        firmware.wait("save")
+    name = firmware.refuse(what)
+    migration.hurry(bed.limit_ms)
+    migration.wait("failed")
+    if not firmware.obey(what):
+        raise Failure(f"the migration failed before the firmware refused a {name}")
+    return migration, dest
+
+
+def save_fails(bed: Bed, out: Output, names: list[str]) -> None:
+    def disturb(bed: Bed) -> tuple[Migration, Machine]:
+        migration, dest = _refuse(bed, "save")
+        # Told by read(); a state that cannot be entered makes QEMU reset the VF of a guest that runs.
+        if not migration.source.qmp.since(migration.begin, "STOP"):
+            raise Failure("the migration failed before the guest stopped")
+        return migration, dest
+
+    _stay(bed, out, names, "the source's firmware refuses the final save", "failed", disturb)
+
+
+def stop_fails(bed: Bed, out: Output, names: list[str]) -> None:
+    """QEMU resets a VF that it cannot stop. The guest's driver does not know: this is its end."""
+    migration, dest = _refuse(bed, "stop")
+    until("the destination's end", 60, lambda: not dest.alive())
+    migration.wait_runs(bed.machine)
+    seen = migration.source_states()
+    good = seen[-1][1] == RUNNING and "STOP_COPY" not in {state for _, state in seen}
+    good = good and bed.machine.command("query-status")["status"] == "running"
+    out.check(names[0], good, f"source: {told(seen)}")
 
 
 def finish(bed: Bed, out: Output, names: list[str]) -> None:
