@@ -11,6 +11,8 @@ from .vf import Vf
 from .wait import Failure, until
 
 ARRIVE_SECONDS = 60
+# A running ConnectX saves a second image only if blocks of its pad changed.
+PAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Firmware:
         links = Path("/sys/bus/pci/devices", vf.bdf, "physfn").resolve()
         numbers = [link.name.removeprefix("virtfn") for link in links.glob("virtfn*")
                    if os.readlink(link).endswith(vf.bdf)]  # fmt: skip
-        self._member = int(numbers[0]) + 1
+        self._number = int(numbers[0])
         self._commands = CONNECTX if vf.connectx else VIRTIO
         try:
             self._lab = Block(links.name)
@@ -43,30 +45,37 @@ class Firmware:
         if self._lab.get("ID") != REGISTERS["ID_VALUE"]:
             raise Failure(f"{links.name}: its BAR 2 is not the lab block; boot with vm.sh -l")
         self._lab.set("RESET", 1)
-        self._refused_from = 0
+        self._before = 0
 
-    def arrived(self, what: str) -> int:
+    def pad(self) -> None:
+        """Give the VF a state that its engine changes."""
+        self._lab.set("VF_PAD", PAD_BYTES, self._number)
+
+    def _arrived(self, what: str) -> int:
         """Commands of this kind so far, of all VFs."""
         return self._lab.count(self._commands[what].opcode)
 
-    def wait(self, what: str) -> None:
-        """Until the next command of this kind arrives."""
-        before = self.arrived(what)
+    def wait_first(self, what: str) -> None:
         name = self._commands[what].name
-        until(f"another {name}", ARRIVE_SECONDS, lambda: self.arrived(what) > before)
+        until(f"the first {name}", ARRIVE_SECONDS, lambda: self._arrived(what) > 0)
 
-    def refuse(self, what: str, *, once: bool = False) -> str:
+    def refuse(self, what: str, *, once: bool = False) -> None:
         """Refuse the next command of this kind, or all from now on."""
         command = self._commands[what]
-        self._refused_from = self.arrived(what)
-        self._lab.set("MEMBER", self._member)
+        self._lab.set("MEMBER", self._number + 1)
         self._lab.set("FAIL_OPCODE", command.opcode)
         self._lab.set("FAIL_STATUS", command.status)
         self._lab.set("FAIL_FLAGS", 0 if once else REGISTERS["FAIL_ON"])
         self._lab.set("FAIL_NTH", 1)
-        return command.name
+        self._before = self._arrived(what)
 
-    def obey(self, what: str) -> int:
-        """End that; how many commands of this kind came meanwhile."""
+    def wait_refused(self, what: str) -> None:
+        """Until the one command is refused."""
+        name = self._commands[what].name
+        until(f"a {name} to refuse", ARRIVE_SECONDS, lambda: not self._lab.get("FAIL_NTH"))
+
+    def obey(self, what: str) -> None:
+        """Refuse nothing any more; there must have been something to refuse."""
         self._lab.set("FAIL_NTH", 0)
-        return self.arrived(what) - self._refused_from
+        if self._arrived(what) == self._before:
+            raise Failure(f"no {self._commands[what].name} came that the firmware could refuse")

@@ -172,10 +172,10 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     base, reports = bed.totals(), bed.reports()
 
     uri = f"unix:{bed.setup.work / dest.name}.migration"
-    limit_ms = NEVER_MS if hop.ahead_fails else bed.limit_ms
-    migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=limit_ms)
     if hop.ahead_fails:
-        _refuse_ahead(bed, out, migration)
+        migration = _ahead_refused(bed, out, dest, uri)
+    else:
+        migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=bed.limit_ms)
     resumed = migration.wait_runs(dest)
     migration.wait("completed")
     migration.fill(record, resumed)
@@ -212,14 +212,17 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     out.migrated(record)
 
 
-def _refuse_ahead(bed: Bed, out: Output, migration: Migration) -> None:
-    """The first image is whole, the second is refused; then the guest may stop."""
+def _ahead_refused(bed: Bed, out: Output, dest: Machine, uri: str) -> Migration:
+    """The firmware refuses the second image; then the guest may stop."""
     firmware = Firmware(bed.at[-1])
-    firmware.wait("save")
-    name = firmware.refuse("save", once=True)
-    firmware.wait("save")
-    out.note(f"the firmware of {bed.at[-1].name} refused a {name} while the guest runs")
+    firmware.pad()
+    migration = Migration(bed.machine, dest, uri, limit_ms=NEVER_MS)
+    firmware.wait_first("save")
+    firmware.refuse("save", once=True)
+    firmware.wait_refused("save")
+    out.note(f"the firmware of {bed.at[-1].name} refused an image while the guest runs")
     migration.hurry(bed.limit_ms)
+    return migration
 
 
 def _transfers_after(bed: Bed, record: Record, out: Output, name: str, begin: float,
@@ -398,13 +401,11 @@ def _refuse(bed: Bed, what: str) -> tuple[Migration, Machine]:
     uri = f"unix:{bed.setup.work / dest.name}.migration"
     migration = Migration(bed.machine, dest, uri, limit_ms=NEVER_MS)
     bed.machine.qmp.wait_event("VFIO_MIGRATION", migration.begin, 30, device_state="pre-copy")
-    if not firmware.arrived("save"):
-        firmware.wait("save")
-    name = firmware.refuse(what)
+    firmware.wait_first("save")
+    firmware.refuse(what)
     migration.hurry(bed.limit_ms)
     migration.wait("failed")
-    if not firmware.obey(what):
-        raise Failure(f"the migration failed before the firmware refused a {name}")
+    firmware.obey(what)
     return migration, dest
 
 
