@@ -26,10 +26,10 @@ checkpatch()
 {
 	local allow=
 
-	# The one file that may know kernel versions.
+	# The only file that may depend on kernel versions.
 	case $1 in
 	*/snapshot/compat.h) allow=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
-	# Trace events are written in a style of their own.
+	# Trace events have their own style.
 	*/snapshot/trace.h)
 		allow=--ignore=COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON
 		allow+=,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
@@ -44,7 +44,7 @@ has_spdx()
 	head -n 3 "$1" | grep -q 'SPDX-License-Identifier: GPL-2.0' || echo "$1: no SPDX line at its top"
 }
 
-# kbuild VAR=VALUE...: from a fresh copy, so that every warning is seen.
+# kbuild VAR=VALUE...: build a fresh copy, so that every warning shows.
 kbuild()
 {
 	rm -rf "$work/tree"
@@ -84,9 +84,9 @@ planted()
 	done
 }
 
-# Debian's sparse knows neither __typeof_unqual__ (__typeof__ differs only in the qualifiers) nor
-# that the length of a string literal is a constant (MODULE_INFO asserts it). The headers package
-# lacks the script that asks sparse for the former.
+# Debian's sparse does not know __typeof_unqual__ (__typeof__ differs only in the qualifiers), nor that
+# the length of a string literal is constant, which MODULE_INFO asserts. The headers package lacks the
+# script that tests sparse for the former.
 sparse()
 {
 	local script

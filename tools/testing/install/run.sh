@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Install the Debian packages on Debian 13, upgrade its kernel, remove them; install with make. As
-# TAP, in a throw-away layer on the test root.
+# Install the Debian packages on Debian 13, upgrade its kernel, remove them; install with make. As TAP,
+# in a temporary layer on the test root.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -48,7 +48,7 @@ says_why()
 		grep 'next step: .*trixie-backports' /tmp/install.log
 }
 
-# What dpkg does when the headers of a further kernel come.
+# Does what dpkg does when the headers of another kernel are installed.
 upgrade_kernel()
 {
 	ln -s "$build" "/lib/modules/$new/build"
@@ -57,7 +57,7 @@ upgrade_kernel()
 	dkms status vfio-snapshot -k "$new" | grep ': installed$'
 }
 
-# built_for KERNEL MODULE...: these, and no others.
+# built_for KERNEL MODULE...: exactly these modules are built.
 built_for()
 {
 	local kernel=$1
