@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The migration test: run.sh has set up the VFs and calls this."""
+"""The migration test. run.sh sets up the VFs and then runs this."""
 
 import argparse
 import json

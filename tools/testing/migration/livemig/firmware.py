@@ -70,12 +70,12 @@ class Firmware:
         self._before = self._arrived(what)
 
     def wait_refused(self, what: str) -> None:
-        """Until the one command is refused."""
+        """Wait until the one command was refused."""
         name = self._commands[what].name
         until(f"a {name} to refuse", ARRIVE_SECONDS, lambda: not self._lab.get("FAIL_NTH"))
 
     def obey(self, what: str) -> None:
-        """Refuse nothing any more; there must have been something to refuse."""
+        """Stop refusing; fail if no command was refused."""
         self._lab.set("FAIL_NTH", 0)
         if self._arrived(what) == self._before:
             raise Failure(f"no {self._commands[what].name} came that the firmware could refuse")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is done in which order.  A step is an action and the names of its checks, in order."""
+"""The plans: lists of steps. A step is an action and the names of its checks, in order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Step:
     checks: list[str]
 
 
-# What a guest uses its VFs for: (when that begins, after a migration).
+# What a guest uses its VFs for
 TRANSFER = "transfer"
 ENGINE = "engine"
 
@@ -87,7 +87,7 @@ _KERNEL_LOG = Step(kernel_log, ["L1's kernel had nothing to complain of"])
 DEMO = [_START, _move_step("VF0 to VF1"), _move_step("VF1 to VF0"), _FINISH]
 SAVE_FAILS = "the source's firmware refuses the final save"
 _SELF_TEST = Step(self_test, ["the receiver sees a flipped byte and names its offset"])
-# What the upstream driver passes as well.
+# The steps that the upstream driver passes, too.
 PEER = [
     _SELF_TEST,
     _START,
@@ -101,14 +101,14 @@ PEER = [
     _KERNEL_LOG,
 ]
 FULL = [*PEER[:2], _stay_step(save_fails, SAVE_FAILS), *PEER[2:]]
-# For the figures: one migration after the other.
+# Ten migrations, for figures.
 TEN = [
     _START,
     *(_move_step(f"migration {number}") for number in range(1, 11)),
     _FINISH,
     _KERNEL_LOG,
 ]
-# A guest with a ConnectX VF; for figures; and one that has a VF of either kind.
+# A guest with a ConnectX VF; the same for figures; a guest with a VF of each kind.
 WRITES = [
     _start(ENGINE),
     _stay_step(save_fails, SAVE_FAILS, (ENGINE,)),
@@ -128,7 +128,7 @@ BOTH = [_start(*_BOTH), _move_step("there", uses=_BOTH), _FINISH, _KERNEL_LOG]
 
 
 def _hops(first: int, names: str, mode: Mode) -> list[Step]:
-    """Migrations in a row, to the backport's QEMU (b) or to the stock one (s)."""
+    """Migrations in a row, to the backport's QEMU (b) or the stock one (s)."""
     return [
         _move_step(
             f"migration {number}, to {'stock' if name == 's' else 'backport'} QEMU, {mode.name}",
@@ -155,7 +155,7 @@ ALL_VERSIONS = [
     _FINISH,
     _KERNEL_LOG,
 ]
-# What no other plan shows: the stock QEMU on either side, each way to travel, two VFs together.
+# Only here: the stock QEMU on either side, each mode of the stream, two VFs together.
 VERSIONS = [
     Step(walks_judged, ["a device that goes on before the other has arrived is seen"]),
     _START,
