@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""labreg.py PF REGISTER[+VF] [VALUE]: reads or writes a register of the lab block (LAB.md), in L1."""
+"""labreg.py PF REGISTER[+VF] [VALUE]: read or write a register of the lab block (LAB.md), in L1."""
 
 import ctypes
 import mmap

@@ -142,15 +142,15 @@ remove()
 }
 
 tap_begin
-t "VFs" nic_up 2
+t "the NIC has two VFs" nic_up 2
 vf=$(nic_vf 0)
 t "the best match of a VF is our driver" matches "$vf" $driver
-t "that of the PCI bridge before the NIC is vfio-pci" \
+t "the best match of the PCI bridge above the NIC is vfio-pci" \
 	matches "$(basename "$(dirname "$(readlink -f "/sys/bus/pci/devices/$(nic_pf)")")")" vfio_pci
-t "driverctl binds it" by_driverctl
+t "driverctl binds the VF" by_driverctl
 t "libvirt runs" start_libvirt
 t "a guest with the VF as managed hostdev is defined" define
-t "it starts, and libvirt has loaded and chosen our driver by itself" start_guest
-t "it stops, and the VF is given back" stop_guest
-t "the packages are removed, and nothing is left" remove
+t "the guest starts, and libvirt loads and chooses our driver" start_guest
+t "the guest stops, and libvirt releases the VF" stop_guest
+t "removing the packages leaves nothing" remove
 tap_end

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The engine of the guest's ConnectX VF, from the reports of the program that checks its writes (engine.c)."""
+"""The engine of the guest's ConnectX VF, from the reports of engine.c, which checks its writes."""
 
 import re
 from dataclasses import dataclass

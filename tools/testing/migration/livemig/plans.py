@@ -41,14 +41,14 @@ ENGINE = "engine"
 
 
 def _move_step(what: str, hop: Hop = Hop(), uses: tuple[str, ...] = (TRANSFER,)) -> Step:
-    engine = [f"{what}: every word that the engine wrote is right, and it goes on"]
+    engine = [f"{what}: every word that the engine wrote is right, and the engine goes on"]
     transfer = [f"{what}: the transfer goes on both ways through every VF"]
     return Step(
         partial(move, hop=hop),
         [
             f"{what}: the migration completes and carries device state",
-            f"{what}: the devices walk their states in order, and together",
-            f"{what}: all device state that was saved is loaded",
+            f"{what}: the devices take their states in order, and together",
+            f"{what}: all saved device state is loaded",
             *(engine if ENGINE in uses else []),
             f"{what}: the source's VFs are released and unbound",
             *(transfer if TRANSFER in uses else []),
@@ -57,12 +57,12 @@ def _move_step(what: str, hop: Hop = Hop(), uses: tuple[str, ...] = (TRANSFER,))
 
 
 def _stay_step(action: Action, what: str, uses: tuple[str, ...] = (TRANSFER,)) -> Step:
-    engine = [f"{what}: every word that the engine wrote is right, and it goes on"]
+    engine = [f"{what}: every word that the engine wrote is right, and the engine goes on"]
     transfer = [f"{what}: the transfer goes on both ways through every VF of the source"]
     return Step(
         action,
         [
-            f"{what}: the migration ends so and the devices of the source run",
+            f"{what}: the migration ends as expected and the source's devices run",
             *(engine if ENGINE in uses else []),
             *(transfer if TRANSFER in uses else []),
         ],
@@ -71,7 +71,7 @@ def _stay_step(action: Action, what: str, uses: tuple[str, ...] = (TRANSFER,)) -
 
 def _start(*uses: str) -> Step:
     checks = {
-        ENGINE: "the engine writes to the guest's memory, every word of which is right",
+        ENGINE: "the engine writes to the guest's memory, and every word is right",
         TRANSFER: "the transfer runs both ways through every VF",
     }
     return Step(
@@ -82,11 +82,11 @@ def _start(*uses: str) -> Step:
 
 _START = _start(TRANSFER)
 _FINISH = Step(finish, ["every byte of the transfer arrived once and in order, both ways"])
-_KERNEL_LOG = Step(kernel_log, ["L1's kernel had nothing to complain of"])
+_KERNEL_LOG = Step(kernel_log, ["L1's kernel logged no warning"])
 
 DEMO = [_START, _move_step("VF0 to VF1"), _move_step("VF1 to VF0"), _FINISH]
 SAVE_FAILS = "the source's firmware refuses the final save"
-_SELF_TEST = Step(self_test, ["the receiver sees a flipped byte and names its offset"])
+_SELF_TEST = Step(self_test, ["the receiver notices a flipped byte and reports its offset"])
 # The steps that the upstream driver passes, too.
 PEER = [
     _SELF_TEST,
@@ -113,12 +113,12 @@ WRITES = [
     _start(ENGINE),
     _stay_step(save_fails, SAVE_FAILS, (ENGINE,)),
     _move_step(
-        "there, after an image that the firmware refused",
+        "the source's firmware refuses an image before the guest stops",
         Hop(to_blind=True, ahead_fails=True),
         (ENGINE,),
     ),
-    Step(lose_pages, ["back, without word of the pages written to: the guest misses some"]),
-    Step(stop_fails, ["the source's firmware refuses to stop: the migration fails, the guest runs"]),
+    Step(lose_pages, ["a migration without the device's dirty pages: the guest finds wrong pages"]),
+    Step(stop_fails, ["the source's firmware refuses to stop: the migration fails and the guest runs"]),
     _KERNEL_LOG,
 ]
 FIGURES = [_start(ENGINE), _move_step("there", uses=(ENGINE,))]

@@ -263,7 +263,7 @@ def lose_pages(bed: Bed, out: Output, names: list[str]) -> None:
     dest = bed.destination()
     engine = bed.engine
     assert engine
-    out.note("a migration by a QEMU that hears of no page that the VF writes to")
+    out.note("a migration by a QEMU that gets none of the VF's dirty pages")
     uri = f"unix:{bed.setup.work / dest.name}.migration"
     migration = Migration(bed.machine, dest, uri, limit_ms=TRACKED_LIMIT_MS)
     migration.wait_runs(dest)
