@@ -4,8 +4,7 @@
  *
  * The core owns the migration states, the data stream, the file descriptors and
  * the memory of the images. A back-end owns the firmware of one kind of NIC: it
- * turns the operations below into firmware commands and knows nothing of the
- * rest.
+ * turns the operations below into firmware commands, and needs to know no more.
  */
 #ifndef _LINUX_VFIO_SNAPSHOT_H
 #define _LINUX_VFIO_SNAPSHOT_H
@@ -42,9 +41,9 @@ enum vfio_snapshot_phase {
 };
 
 /**
- * enum vfio_snapshot_extent - of what an estimate is asked
- * @VFIO_SNAPSHOT_WHOLE: of an image of the whole state
- * @VFIO_SNAPSHOT_CHANGED: of what changed since the last image of the session
+ * enum vfio_snapshot_extent - what an estimate covers
+ * @VFIO_SNAPSHOT_WHOLE: an image of the whole state
+ * @VFIO_SNAPSHOT_CHANGED: what changed since the last image of the session
  */
 enum vfio_snapshot_extent {
 	VFIO_SNAPSHOT_WHOLE,
@@ -55,8 +54,8 @@ enum vfio_snapshot_extent {
  * struct vfio_snapshot_estimate - how much there is to save
  * @bytes: largest size that an image taken now can have; 0 only for
  *         VFIO_SNAPSHOT_CHANGED: nothing changed
- * @renewed: the state was set up anew since the last image, so that it is worth
- *           to take it before the device is stopped; never with @bytes 0
+ * @renewed: the device was set up again since the last image, so userspace should
+ *           read another one before it stops the device; never with @bytes 0
  */
 struct vfio_snapshot_estimate {
 	u64 bytes;
@@ -65,10 +64,10 @@ struct vfio_snapshot_estimate {
 
 /**
  * struct vfio_snapshot_io - one transfer between memory and firmware
- * @sgl: the memory, terminated, exactly @size bytes; pages of it may be of any
- *       order, and offsets and lengths are multiples of a page but for the end
+ * @sgl: the memory, terminated, exactly @size bytes; pages may have any order, and
+ *       all offsets and lengths except for the last are multiples of a page
  * @nents: entries of @sgl, at most the back-end's @max_segs
- * @key: what buf_map() made of this memory, NULL without buf_map()
+ * @key: what buf_map() returned for this memory, NULL without buf_map()
  * @size: save: bytes of room; load: bytes of state
  * @done: save, set by the back-end: bytes of state that the firmware wrote
  * @more: save, set by the back-end that has a window: the image goes on in a
@@ -85,35 +84,35 @@ struct vfio_snapshot_io {
 	void *private;
 };
 
-/* The device can start no DMA while it still answers: two levels of quiesce. */
+/* The device has two levels of quiesce: first it starts no DMA, then it stops. */
 #define VFIO_SNAPSHOT_CAP_NDMA		BIT(0)
 /* An image can be taken while the device runs. */
 #define VFIO_SNAPSHOT_CAP_PRECOPY	BIT(1)
-/* It halts as a whole for NDMA: between that and STOP there is nothing to do. */
+/* For this device NDMA is a full stop: from NDMA to STOP costs no command. */
 #define VFIO_SNAPSHOT_CAP_NDMA_STOPS	BIT(2)
-/* Of the images of a session, each has what changed since the one before. */
+/* Each image of a session has what changed since the one before. */
 #define VFIO_SNAPSHOT_CAP_INCREMENT	BIT(3)
 
 /**
  * struct vfio_snapshot_ops - what a back-end does for the core
  *
- * Operations of one device are never called at the same time, but for
- * @reset_done; a transfer is over when it is complete. They may sleep. They are
- * called under a lock of the core that is held for nothing but firmware
- * operations of this device, so waiting for the firmware holds up no other
- * device and no access to user memory.
+ * The core calls one operation of a device at a time, except for @reset_done; a
+ * transfer is over when it is complete. Operations may sleep. While one waits for
+ * the firmware, neither another device nor an access to user memory waits for it.
  *
- * Errors are negative errnos, and go to userspace as they are.
+ * Errors are negative errnos, and go to userspace as they are. A back-end tries
+ * once: it repeats nothing and undoes nothing.
  *
  * Between quiesce(NDMA) on the source and quiesce(RUN) on the destination the
- * guest stands still. The core then calls only @quiesce, @save with
- * VFIO_SNAPSHOT_FINAL, @load and @load_end, and a back-end issues only the
- * commands that these need.
+ * guest stands still. In this blackout the core calls @quiesce, @save with
+ * VFIO_SNAPSHOT_FINAL, @load and @load_end; it calls @estimate and @buf_map only if
+ * no image was taken ahead, or if the state no longer fits, or if userspace asks
+ * for the size. A back-end sends only the commands that these need.
  */
 struct vfio_snapshot_ops {
 	/**
 	 * @name: of the back-end, at most VFIO_SNAPSHOT_BACKEND_LEN - 1 bytes;
-	 * goes into the stream, and a stream with another name is refused
+	 * part of the stream; a stream with another name is refused
 	 */
 	const char *name;
 
@@ -121,8 +120,8 @@ struct vfio_snapshot_ops {
 	unsigned int caps;
 
 	/**
-	 * @max_image: bytes of the largest image, in both directions; what a
-	 * writer can make the kernel allocate is bounded by this
+	 * @max_image: bytes of the largest image, in both directions; it bounds
+	 * what a writer can make the kernel allocate
 	 */
 	u64 max_image;
 
@@ -131,9 +130,9 @@ struct vfio_snapshot_ops {
 
 	/**
 	 * @window: most bytes that one @save is offered, a multiple of a page,
-	 * or 0: an image has to fit into one transfer. With it, an image may
-	 * come in chunks, and no more than a few windows of memory are used,
-	 * however large it is.
+	 * or 0: an image has to fit into one transfer. With a window an image
+	 * may come in chunks, and the core uses a few windows of memory for an
+	 * image of any size.
 	 */
 	size_t window;
 
@@ -141,12 +140,14 @@ struct vfio_snapshot_ops {
 	 * @quiesce: bring the device to level @want
 	 *
 	 * Absolute and idempotent: a device that is there already costs no
-	 * command. A device that only halts as a whole halts for NDMA, and
-	 * then has nothing left to do for STOP.
+	 * command. Stops at the first command that fails. The core then calls
+	 * this once more, with the level that the device came from: one command
+	 * should be enough to prove that the device is there.
 	 *
 	 * @now is set in every case: to @want on success, on failure to the
-	 * level that the device is really at, VFIO_SNAPSHOT_UNKNOWN if the
-	 * failed command leaves that open.
+	 * level that the device is at, VFIO_SNAPSHOT_UNKNOWN if the failed
+	 * command leaves that open. A status alone proves nothing where the
+	 * firmware may carry a command out and report an error.
 	 *
 	 * Return: 0 or the errno of the failed command.
 	 */
@@ -165,11 +166,11 @@ struct vfio_snapshot_ops {
 			     enum vfio_snapshot_dir dir);
 
 	/**
-	 * @session_end: give back what @session_begin made
+	 * @session_end: undo @session_begin
 	 *
-	 * Called some time after the transfer, when no blackout is on; also
-	 * after a reset. Cannot fail: an object that the firmware does not
-	 * give back is given up.
+	 * Called some time after the transfer, outside of the blackout; also
+	 * after a reset, and when the device is closed. Cannot fail: the driver
+	 * gives up an object that the firmware keeps.
 	 */
 	void (*session_end)(struct vfio_snapshot_device *sdev,
 			    enum vfio_snapshot_dir dir);
@@ -189,9 +190,9 @@ struct vfio_snapshot_ops {
 
 	/**
 	 * @buf_map: optional: make memory known to the firmware, once for all
-	 * transfers that it is used for
+	 * transfers that use it; the memory stays until @buf_unmap returned
 	 *
-	 * Return: a key, handed to @save and @load, or an ERR_PTR().
+	 * Return: a key for @save and @load, or an ERR_PTR().
 	 */
 	void *(*buf_map)(struct vfio_snapshot_device *sdev,
 			 struct vfio_snapshot_io *io, enum vfio_snapshot_dir dir);
@@ -202,15 +203,16 @@ struct vfio_snapshot_ops {
 	/**
 	 * @save: take an image of the device, or its next chunk
 	 *
-	 * Sets @io->done, 1 to @io->size, and @io->more: of an image that is
-	 * FINAL, the next call brings the next chunk. Of one taken ahead, what
-	 * has no room is left to the next image. Each chunk becomes a record,
-	 * loaded one by one. After a failure the next call starts a new image,
-	 * of the whole state.
+	 * Sets @io->done, 1 to @io->size, and @io->more if the next call brings
+	 * the next chunk of a FINAL image. An image taken ahead has one chunk:
+	 * the next image has the rest. Each chunk becomes a record, loaded one
+	 * by one. After a failure the next call starts a new image of the whole
+	 * state.
 	 *
 	 * Return: 0, -EINPROGRESS if vfio_snapshot_io_complete() follows, or an
-	 * errno; -ENOMEM or -ENOSPC if @io->size is too small: the core asks
-	 * @estimate again and comes back once with more if it grew.
+	 * errno. -ENOMEM or -ENOSPC mean that @io->size is too small: for a FINAL
+	 * image the core asks @estimate again and comes back once with more if
+	 * it grew. An image ahead that fails is given up.
 	 */
 	int (*save)(struct vfio_snapshot_device *sdev,
 		    enum vfio_snapshot_phase phase, struct vfio_snapshot_io *io);
@@ -233,12 +235,13 @@ struct vfio_snapshot_ops {
 	int (*load_end)(struct vfio_snapshot_device *sdev);
 
 	/**
-	 * @reset_done: the device was reset, its level is RUN again
+	 * @reset_done: the device was reset
 	 *
-	 * Forget what is remembered of the level. Must not sleep and must not
-	 * take a lock that another operation holds across a command. A command
-	 * under way may reach the device after the reset: the core then calls
-	 * @quiesce with VFIO_SNAPSHOT_RUN, and that must not be taken for done.
+	 * Forget what is known of the level: a command may have reached the
+	 * device after the reset. The core calls @quiesce with VFIO_SNAPSHOT_RUN
+	 * next if that is possible, or if the device was not at RUN before; it
+	 * must send a command then. Must not sleep and must not take a lock that
+	 * another operation holds across a command.
 	 */
 	void (*reset_done)(struct vfio_snapshot_device *sdev);
 };
@@ -247,7 +250,7 @@ struct vfio_snapshot_ops {
  * struct vfio_snapshot_device - a VFIO PCI device that may be migratable
  * @core: of vfio-pci; first, as vfio_alloc_device() demands
  * @ops: of the back-end, NULL for a device without migration support
- * @mig: of the core, NULL for a device without migration support
+ * @mig: of the core
  * @dirty: dirty tracking, set by a back-end that has it before it registers
  * @log: of the core, NULL for a device without dirty tracking
  * @status: set by the back-end when an operation fails, for messages: what the

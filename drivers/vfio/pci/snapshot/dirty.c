@@ -132,7 +132,7 @@ static int run_anew(struct snapshot_dirty *log, int why)
 	memcpy(log->owed.at, log->ranges.at, log->ranges.n * sizeof(*log->owed.at));
 	log->owed.n = log->ranges.n;
 	pci_info_ratelimited(log->sdev->core.pdev,
-			     "dirty tracking began anew (%d): all memory counts as written to\n",
+			     "dirty tracking restarted (%d): all pages reported dirty\n",
 			     why);
 	return 0;
 }

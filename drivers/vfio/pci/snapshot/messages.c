@@ -19,6 +19,7 @@
 static bool say_may(struct snapshot_fw *fw, int err, char cause[CAUSE_LEN])
 {
 	struct snapshot_failed failed = READ_ONCE(fw->failed);
+	const char *arg = snapshot_command_arg(failed.command, failed.arg);
 
 	if (!__ratelimit(&fw->ratelimit))
 		return false;
@@ -26,9 +27,9 @@ static bool say_may(struct snapshot_fw *fw, int err, char cause[CAUSE_LEN])
 	if (!failed.err || failed.err != err)
 		scnprintf(cause, CAUSE_LEN, "no firmware command failed");
 	else
-		scnprintf(cause, CAUSE_LEN, "firmware command %s %s, status %#x",
-			  snapshot_command_name(failed.command),
-			  snapshot_command_arg(failed.command, failed.arg), failed.status);
+		scnprintf(cause, CAUSE_LEN, "firmware command %s%s%s, status %#x",
+			  snapshot_command_name(failed.command), *arg == '-' ? "" : " ",
+			  *arg == '-' ? "" : arg, failed.status);
 	return true;
 }
 

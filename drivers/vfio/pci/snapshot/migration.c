@@ -405,7 +405,7 @@ const struct vfio_migration_ops snapshot_migration_ops = {
 };
 EXPORT_SYMBOL_IF_KUNIT(snapshot_migration_ops);
 
-/* VFIO_MIG_GET_PRECOPY_INFO: -EINVAL in any other state, also on a dead stream. */
+/* VFIO_MIG_GET_PRECOPY_INFO: a dead fd answers -ENODEV to everything. */
 static int mig_precopy_info(struct snapshot_stream *stream, struct vfio_precopy_info *info)
 {
 	struct snapshot_mig *mig = container_of(stream->session, struct snapshot_mig, session);
@@ -414,11 +414,11 @@ static int mig_precopy_info(struct snapshot_stream *stream, struct vfio_precopy_
 	err = mig_lock(mig);
 	if (err)
 		return err;
-	if (mig->state != VFIO_DEVICE_STATE_PRE_COPY &&
-	    mig->state != VFIO_DEVICE_STATE_PRE_COPY_P2P)
-		err = -EINVAL;
-	else if (mig->session.stream != stream)
+	if (mig->session.stream != stream)
 		err = -ENODEV;
+	else if (mig->state != VFIO_DEVICE_STATE_PRE_COPY &&
+		 mig->state != VFIO_DEVICE_STATE_PRE_COPY_P2P)
+		err = -EINVAL;
 	else
 		err = snapshot_save_precopy_info(&stream->save,
 						 mig->state == VFIO_DEVICE_STATE_PRE_COPY,

@@ -516,7 +516,7 @@ int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 {
 	struct snapshot_fw *fw = save->pool->fw;
 	struct vfio_snapshot_estimate est = {};
-	u64 initial, length;
+	u64 initial, length, begun = 0;
 	bool renewed;
 	int err;
 
@@ -536,13 +536,15 @@ int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 		if (err)
 			save_fail(save, VFIO_SNAPSHOT_AHEAD, err);
 		/* From here on the queue and the transfer account for it. */
-		est.bytes = 0;
+		swap(begun, est.bytes);
 	}
 
 	guard(spinlock)(&save->pool->lock);
 	length = save->tally.length;
 	initial = save->initial;
 	if (save->filling) {
+		if (begun)
+			save->expected = min(save->expected, HEAD_LEN + begun);
 		length += save->expected;
 		if (save->filling_initial)
 			initial = length;

@@ -23,7 +23,8 @@
  * total	data		bytes moved in the session so far
  * pending	data		save: bytes queued and not yet read
  * was		reset		the state that the device was in
- * raced	reset		1: a state change was under way
+ * raced	reset		1: a command may have crossed it, or the device was not at
+ *				RUN; quiesce(RUN) was sent
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM vfio_snapshot

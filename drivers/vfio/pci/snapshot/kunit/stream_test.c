@@ -678,7 +678,7 @@ static void what_is_left_to_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -ENODEV);
 	fake_put(file);
 	drop_pair(p);
 }
