@@ -25,7 +25,7 @@ Everything is emulated, on a debug kernel: compare the rows, do not rely on the 
 
 """
 COLUMNS = (
-    "Memory, MiB", "Pages tracked by", "Downtime by QEMU, ms", "Guest stopped, ms",
+    "Memory, MiB", "Dirty tracking", "Downtime by QEMU, ms", "Guest stopped, ms",
     "Memory sent while stopped, KiB", "Whole migration, ms",
 )  # fmt: skip
 
@@ -34,7 +34,7 @@ def _row(timeline: dict[str, Any]) -> tuple[str, ...]:
     migration = timeline["migrations"][0]
     return (
         str(timeline["memory_mib"]),
-        "the device" if migration["tracked"] else "nobody",
+        "by the device" if migration["tracked"] else "none",
         f"{migration['downtime_ms']:.0f}",
         f"{migration['stopped_ms']:.0f}",
         f"{migration['memory_bytes_stopped'] / 1024:.0f}",
