@@ -47,6 +47,8 @@ static const CapValue general[] = {
 #define GENERAL_2_IN_CHUNKS     MLX5_FIELD(0xd0, 1)
 #define GENERAL_2_STATE         MLX5_FIELD(0xd9, 1)
 
+#define TRACK_MAX_SPACE         MLX5_FIELD(0x18, 8) /* pg_track_log_max_addr_space */
+
 /* Bit n of the second set of 256, for events that belong to no user */
 static const CapValue dev_event[] = {
     { { 0x100 + 63 - EVENT_OBJECT_CHANGE, 1 }, 1 },
@@ -56,7 +58,6 @@ static const CapValue adv_virtualization[] = {
     { { 0x03, 5 }, MLX5_TRACK_LOG_NUM },    /* pg_track_log_max_num */
     { { 0x08, 8 }, MLX5_TRACK_RANGES },     /* pg_track_max_num_range */
     { { 0x10, 8 }, MLX5_TRACK_MIN_SPACE },  /* pg_track_log_min_addr_space */
-    { { 0x18, 8 }, MLX5_TRACK_MAX_SPACE },  /* pg_track_log_max_addr_space */
     { { 0x23, 5 }, MLX5_TRACK_MIN_MSG },    /* pg_track_log_min_msg_size */
     { { 0x2b, 5 }, MLX5_TRACK_MAX_MSG },    /* pg_track_log_max_msg_size */
     { { 0x33, 5 }, MLX5_TRACK_MIN_PAGE },   /* pg_track_log_min_page_size */
@@ -113,6 +114,8 @@ static uint8_t query_hca_cap(Mlx5PF *pf, Mlx5Cmd *cmd)
     }
     if (type == CAP_GENERAL) {
         mlx5_set(out, GENERAL_VHCA_ID, MLX5_VHCA_ID(function));
+    } else if (type == CAP_ADV_VIRTUALIZATION) {
+        mlx5_set(out, TRACK_MAX_SPACE, pf->track_space);
     } else if (type == CAP_GENERAL_2) {
         mlx5_set(out, GENERAL_2_MIGRATABLE,
                  function && pf->features & LAB_CAN_VF);

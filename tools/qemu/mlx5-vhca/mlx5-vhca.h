@@ -128,6 +128,7 @@ struct Mlx5PF {
     GHashTable *trackers;
     uint32_t track_pages;           /* that a tracker can hold; 0: no limit */
     uint32_t first_track_pages;
+    uint8_t track_space;            /* log2 of the bytes that it covers at most */
     uint32_t cq_arm;                /* the first half of a doorbell */
     uint32_t last_object;
 };
@@ -251,7 +252,7 @@ bool mlx5_qp_send(Mlx5PF *pf, uint32_t number, void *buf, uint32_t len,
 #define MLX5_TRACK_LOG_NUM      5
 #define MLX5_TRACK_RANGES       16
 #define MLX5_TRACK_MIN_SPACE    12
-#define MLX5_TRACK_MAX_SPACE    48
+#define MLX5_TRACK_MAX_SPACE    48      /* unless x-track-space says so */
 #define MLX5_TRACK_MIN_MSG      12
 #define MLX5_TRACK_MAX_MSG      16
 #define MLX5_TRACK_MIN_PAGE     12

@@ -261,6 +261,10 @@ static void pf_realize(PCIDevice *dev, Error **errp)
         error_setg(errp, "x-pad is at most %" PRIu64, (uint64_t)MLX5_MAX_PAD);
         return;
     }
+    if (pf->track_space < MLX5_TRACK_MIN_SPACE || pf->track_space > 63) {
+        error_setg(errp, "x-track-space is %d to 63", MLX5_TRACK_MIN_SPACE);
+        return;
+    }
     pf->first_features = pf->features;
     pf->first_track_pages = pf->track_pages;
     mlx5_mkey_init(pf);
@@ -341,6 +345,7 @@ static const Property pf_properties[] = {
     FEATURE("tracker", LAB_CAN_TRACK),
     DEFINE_PROP_UINT64("x-pad", Mlx5PF, pad, 0),
     DEFINE_PROP_UINT32("x-track-pages", Mlx5PF, track_pages, 0),
+    DEFINE_PROP_UINT8("x-track-space", Mlx5PF, track_space, MLX5_TRACK_MAX_SPACE),
     DEFINE_PROP_BOOL("x-lab", Mlx5PF, x_lab, false),
 };
 

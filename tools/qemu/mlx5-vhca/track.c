@@ -212,7 +212,7 @@ static uint8_t create_object(Mlx5PF *pf, Mlx5Cmd *cmd)
         !between(log_page, MLX5_TRACK_MIN_PAGE, MLX5_TRACK_MAX_PAGE) ||
         !between(log_msg, MLX5_TRACK_MIN_MSG, MLX5_TRACK_MAX_MSG) ||
         !between(mlx5_get(ctx, TRACK_LOG_SPACE), MLX5_TRACK_MIN_SPACE,
-                 MLX5_TRACK_MAX_SPACE)) {
+                 pf->track_space)) {
         return STAT_BAD_PARAM;
     }
     if (cmd->in_len < TRACK_RANGES + nranges * TRACK_RANGE_SIZE) {

@@ -165,14 +165,25 @@ static bool runs(enum vfio_device_mig_state state)
 
 static unsigned int commands;
 
-static int any_quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+static enum vfio_snapshot_level any_level(void)
+{
+	enum vfio_snapshot_level level = nondet_uint();
+
+	commands++;
+	assume(level <= VFIO_SNAPSHOT_UNKNOWN);
+	return level;
+}
+
+/* As the core does it: one step back if that is needed. */
+static int any_quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level want,
+		       enum vfio_snapshot_level back)
 {
 	int err = nondet_int();
 
-	commands++;
-	walker->level = nondet_uint();
-	assume(walker->level <= VFIO_SNAPSHOT_UNKNOWN);
+	walker->level = any_level();
 	assume(err || walker->level == want);
+	if (err && walker->level != back)
+		walker->level = any_level();
 	return err;
 }
 

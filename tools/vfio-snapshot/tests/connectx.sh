@@ -76,7 +76,7 @@ not_migratable() # FEATURES IN_THE_LOG
 	dmesg | grep -q "$a: cannot be migrated: $2" || return 1
 	vfio-snapshot unbind "$a" >/dev/null
 }
-t "list: the VF is not let migrate" not_migratable $((63 - 2)) "switched off: devlink port function"
+t "list: the VF is not let migrate" not_migratable $((63 - 2)) "migratable is off for this VF"
 lab "$pf" RESET 1
 t "the kernel did not complain" no_complaint
 umount "$aliases"

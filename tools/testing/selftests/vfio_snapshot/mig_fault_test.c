@@ -236,6 +236,120 @@ TEST_F_TIMEOUT(fail, each_command_that_asks_for_the_size, SWEEP_SECONDS)
 	SWEEP_ALL(&sequence_size, 1);
 }
 
+/*
+ * The arcs on which a guest stands still, or which begin and end that. The
+ * device goes the way there first, with no fault; a zero ends it (ERROR).
+ */
+#define MAX_WAY 3
+static const struct still_arc {
+	enum vfio_device_mig_state way[MAX_WAY];
+	enum vfio_device_mig_state to;
+} still_arcs[] = {
+	{ { VFIO_DEVICE_STATE_PRE_COPY }, VFIO_DEVICE_STATE_PRE_COPY_P2P },
+	{ { VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P },
+	  VFIO_DEVICE_STATE_STOP_COPY },
+	{ { VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P },
+	  VFIO_DEVICE_STATE_PRE_COPY },
+	{ { VFIO_DEVICE_STATE_RUNNING_P2P }, VFIO_DEVICE_STATE_STOP },
+	{ { VFIO_DEVICE_STATE_STOP }, VFIO_DEVICE_STATE_RUNNING_P2P },
+	{ { VFIO_DEVICE_STATE_RUNNING_P2P }, VFIO_DEVICE_STATE_RUNNING },
+	{ { VFIO_DEVICE_STATE_RESUMING }, VFIO_DEVICE_STATE_STOP },
+	{ { VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP },
+	  VFIO_DEVICE_STATE_RUNNING_P2P },
+};
+
+#define NR_STILL_ARCS (sizeof(still_arcs) / sizeof(still_arcs[0]))
+/* One step back, and what it takes to be sure of that */
+#define MOST_AFTER_A_FAILURE 2
+
+/* Reads the image taken ahead, or writes a stream: no transfer is under way then. */
+static int move_state(struct rig *rig, enum vfio_device_mig_state state, int fd,
+		      struct blob *out)
+{
+	int ret;
+
+	if (state == VFIO_DEVICE_STATE_RESUMING)
+		return mig_write_all(fd, rig->saved.data, rig->saved.len, 4096, NULL);
+	ret = mig_read_all(fd, 4096, out);
+	return ret == -ENOMSG ? 0 : ret;
+}
+
+/* The data fd of the way is left in *@fd. */
+static int go_way(struct rig *rig, const struct still_arc *arc, int *fd,
+		  struct blob *out)
+{
+	int ret = 0, opened;
+	unsigned int i;
+
+	for (i = 0; !ret && i < MAX_WAY && arc->way[i]; i++) {
+		ret = mig_set(&rig->dev, arc->way[i], &opened);
+		if (ret || opened < 0)
+			continue;
+		*fd = opened;
+		ret = move_state(rig, arc->way[i], opened, out);
+	}
+	return ret;
+}
+
+/* Commands of this VF, but for those that remove objects whenever there is time */
+static uint64_t commands_sent(struct rig *rig)
+{
+	unsigned int end = rig->nic->op[NIC_END], unmap = rig->nic->op[NIC_UNMAP];
+	uint64_t sent = lab_get(&rig->lab, LAB_TOTAL) - lab_count(&rig->lab, end);
+
+	return unmap == end ? sent : sent - lab_count(&rig->lab, unmap);
+}
+
+/*
+ * The nth command of @_arc fails. Commands that follow it are added up in _after;
+ * false when the arc sends no nth command.
+ */
+#define COUNT_AFTER(_arc, _nth, _after) ({ \
+	struct rig *_rig = &self->rig; \
+	struct blob _out = {}; \
+	uint64_t _from, _sent; \
+	int _fd = -1, _err; \
+	ASSERT_EQ(0, lab_wait_objects(&_rig->lab, _rig->objects)); \
+	ASSERT_EQ(0, go_way(_rig, _arc, &_fd, &_out)); \
+	_from = commands_sent(_rig); \
+	lab_fail(&_rig->lab, LAB_ANY_OPCODE, _nth, \
+		 nic_status(_rig->nic, variant->err), variant->flags); \
+	_err = mig_set(&_rig->dev, (_arc)->to, NULL); \
+	_sent = commands_sent(_rig) - _from; \
+	lab_fail_off(&_rig->lab); \
+	*(_after) = _err && _sent > (_nth) ? _sent - (_nth) : 0; \
+	if (_fd >= 0) \
+		close(_fd); \
+	blob_free(&_out); \
+	ASSERT_EQ(0, rig_mend(_rig)); \
+	_sent >= (_nth); \
+})
+
+TEST_F_TIMEOUT(fail, at_most_two_commands_follow_a_failed_one_in_the_blackout,
+	       SWEEP_SECONDS)
+{
+	const struct still_arc *arc;
+	unsigned int nth, failed = 0;
+	uint64_t after, most = 0;
+
+	for (arc = still_arcs; arc < still_arcs + NR_STILL_ARCS; arc++) {
+		for (nth = 1; nth <= LAST_NTH && COUNT_AFTER(arc, nth, &after); nth++) {
+			failed++;
+			most = after > most ? after : most;
+			EXPECT_LE(after, MOST_AFTER_A_FAILURE) {
+				TH_LOG("to %s: %llu commands after command %u failed",
+				       mig_state_name(arc->to),
+				       (unsigned long long)after, nth);
+			}
+		}
+		EXPECT_LE(nth, LAST_NTH);
+	}
+	/* Each arc that moves the device, and the final save */
+	EXPECT_LE(NR_STILL_ARCS - 3, failed);
+	TH_LOG("%u failures, at most %llu commands after one", failed,
+	       (unsigned long long)most);
+}
+
 FIXTURE(corrupt) {
 	struct rig rig;
 	struct vfio_dev to;

@@ -206,7 +206,7 @@ run_plain()
 	fi
 	run_program mig_plain_test "$out/mig_plain_test" "$plain"
 	check "plain: the driver says once why the NIC cannot be migrated" \
-		says_once "$plain: no device parts"
+		says_once "$plain: cannot be migrated: no device parts"
 	nic_unbind "$plain"
 }
 

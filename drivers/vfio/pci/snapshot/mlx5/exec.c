@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands go through the driver of the physical function, mlx5_core, which can
- * leave the firmware at any time: for a reset, a reload, after an error.
+ * Commands go through mlx5_core, the driver of the physical function. It may
+ * detach from the firmware at any time: for a reset, a reload, after an error.
+ *
+ * A command is sent with @attach held for reading, while @attached is set.
+ * @generation counts the times that mlx5_core attached: the firmware knows no
+ * object of an earlier one.
  */
 #include <linux/mlx5/device.h>
 
 #include "mlx5.h"
 
 /*
- * Statuses of a command that was delivered. With all others, and when a command
- * got lost, nobody knows what was done.
+ * Statuses of a command that the firmware refused. After any other status, and
+ * after a lost command, it is open whether the command was carried out.
  */
 static const struct {
 	u8 status;
 	int err;
-} answers[] = {
+} mlx5_refusals[] = {
 	{ MLX5_CMD_STAT_BAD_OP_ERR, -EOPNOTSUPP },
 	{ MLX5_CMD_STAT_BAD_PARAM_ERR, -EINVAL },
 	{ MLX5_CMD_STAT_BAD_RES_ERR, -EINVAL },
@@ -29,13 +33,11 @@ static const struct {
 	{ MLX5_CMD_STAT_BAD_OUTP_LEN_ERR, -EINVAL },
 };
 
-/* All answers begin with the same fields, those of any of them. */
-
 /**
- * mlx5_snapshot_begin - hold off mlx5_core's leaving of the firmware
+ * mlx5_snapshot_begin - keep mlx5_core attached to the firmware
  * @mlx5: the device
  *
- * Return: whether commands can be sent, until mlx5_snapshot_end().
+ * Return: whether commands can be sent; if so, mlx5_snapshot_end() is due.
  */
 bool mlx5_snapshot_begin(struct mlx5_snapshot_device *mlx5)
 {
@@ -47,7 +49,7 @@ bool mlx5_snapshot_begin(struct mlx5_snapshot_device *mlx5)
 }
 
 /**
- * mlx5_snapshot_end - after mlx5_snapshot_begin() that was true
+ * mlx5_snapshot_end - undo mlx5_snapshot_begin()
  * @mlx5: the device
  */
 void mlx5_snapshot_end(struct mlx5_snapshot_device *mlx5)
@@ -56,12 +58,12 @@ void mlx5_snapshot_end(struct mlx5_snapshot_device *mlx5)
 }
 
 /**
- * mlx5_snapshot_check - an errno that can be shown to userspace
+ * mlx5_snapshot_check - turn the end of a command into an errno for userspace
  * @err: what mlx5_core returned
- * @out: what the firmware answered
+ * @out: what the firmware answered; all answers begin with the same fields
  *
- * Return: 0, or an errno: -ENODEV, -EIO and -ETIMEDOUT for a command of which it
- * is not known whether it was carried out.
+ * Return: 0, or an errno: -ENODEV, -EIO and -ETIMEDOUT leave open whether the
+ * command was carried out.
  */
 int mlx5_snapshot_check(int err, const void *out)
 {
@@ -84,17 +86,17 @@ int mlx5_snapshot_check(int err, const void *out)
 	default:
 		return -EIO;
 	}
-	for (i = 0; i < ARRAY_SIZE(answers); i++)
-		if (answers[i].status == status)
-			return answers[i].err;
+	for (i = 0; i < ARRAY_SIZE(mlx5_refusals); i++)
+		if (mlx5_refusals[i].status == status)
+			return mlx5_refusals[i].err;
 	return -EIO;
 }
 
 /**
- * mlx5_snapshot_refused - nothing was done
+ * mlx5_snapshot_refused - tell a refusal from an open end
  * @err: of mlx5_snapshot_check()
  *
- * Return: whether it says that a command was not carried out.
+ * Return: whether the firmware says that it did not carry out the command.
  */
 bool mlx5_snapshot_refused(int err)
 {
@@ -102,25 +104,49 @@ bool mlx5_snapshot_refused(int err)
 }
 
 /**
- * mlx5_snapshot_syndrome - why the firmware refused a command
- * @out: its answer
+ * mlx5_snapshot_note - keep the firmware's reason for messages
+ * @mlx5: the device
+ * @err: of mlx5_snapshot_check()
+ * @out: what the firmware answered
  *
- * Return: a number for messages.
+ * Keeps the first of an operation: later commands only make up for that failure.
+ *
+ * Return: @err.
  */
-u32 mlx5_snapshot_syndrome(const void *out)
+int mlx5_snapshot_note(struct mlx5_snapshot_device *mlx5, int err, const void *out)
 {
-	return MLX5_GET(suspend_vhca_out, out, syndrome) ?: MLX5_GET(suspend_vhca_out, out, status);
+	if (err && !mlx5->sdev.status)
+		mlx5->sdev.status = MLX5_GET(suspend_vhca_out, out, syndrome) ?:
+				    MLX5_GET(suspend_vhca_out, out, status);
+	return err;
 }
 
 /**
- * mlx5_snapshot_exec - send a command, wait for the answer
+ * mlx5_snapshot_send - send a command after mlx5_snapshot_begin()
  * @mlx5: the device
  * @in: the command
  * @in_size: bytes of it
  * @out: set to the answer
  * @out_size: bytes of it
  *
- * Return: 0, or an errno as of mlx5_snapshot_check().
+ * Return: as mlx5_snapshot_check().
+ */
+int mlx5_snapshot_send(struct mlx5_snapshot_device *mlx5, void *in, int in_size,
+		       void *out, int out_size)
+{
+	return mlx5_snapshot_check(mlx5_cmd_do(mlx5->mdev, in, in_size, out, out_size),
+				   out);
+}
+
+/**
+ * mlx5_snapshot_exec - send a command if mlx5_core is attached
+ * @mlx5: the device
+ * @in: the command
+ * @in_size: bytes of it
+ * @out: set to the answer
+ * @out_size: bytes of it
+ *
+ * Return: as mlx5_snapshot_check(), or -ENODEV if nothing was sent.
  */
 int mlx5_snapshot_exec(struct mlx5_snapshot_device *mlx5, void *in, int in_size,
 		       void *out, int out_size)
@@ -129,15 +155,14 @@ int mlx5_snapshot_exec(struct mlx5_snapshot_device *mlx5, void *in, int in_size,
 
 	if (!mlx5_snapshot_begin(mlx5))
 		return -ENODEV;
-	err = mlx5_snapshot_check(mlx5_cmd_do(mlx5->mdev, in, in_size, out, out_size),
-				  out);
+	err = mlx5_snapshot_send(mlx5, in, in_size, out, out_size);
 	mlx5_snapshot_end(mlx5);
 	return err;
 }
 
 /**
  * mlx5_snapshot_attach - mlx5_core drives the physical function
- * @mlx5: the device, detached, or new
+ * @mlx5: the device, new or detached
  */
 void mlx5_snapshot_attach(struct mlx5_snapshot_device *mlx5)
 {
@@ -149,11 +174,11 @@ void mlx5_snapshot_attach(struct mlx5_snapshot_device *mlx5)
 }
 
 /**
- * mlx5_snapshot_detach - mlx5_core is about to leave the physical function
+ * mlx5_snapshot_detach - mlx5_core is about to detach
  * @mlx5: the device
  *
- * Waits for commands that are under way; mlx5_core ends those that the firmware
- * does not answer. May be called twice.
+ * Waits for commands under way; mlx5_core ends those that the firmware does not
+ * answer. May be called twice.
  */
 void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5)
 {

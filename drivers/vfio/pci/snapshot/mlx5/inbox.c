@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two queue pairs of the physical function, connected to each other. The
- * firmware sends through the one; the driver receives from the other, and owns
- * all the memory. Memory is given back when the firmware has given up what names
- * it, and else never.
+ * Two queue pairs of the physical function, connected to each other: the
+ * firmware sends through one, the driver receives from the other.
+ *
+ * The driver owns all the memory. It frees memory only after the firmware has
+ * destroyed the object that names it; if that fails, the memory is lost (@lost).
+ * The functions need no lock: the caller serializes them, and keeps mlx5_core
+ * attached, but for mlx5_snapshot_inbox_break(), which may run at any time.
  */
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/qp.h>
@@ -13,23 +16,23 @@
 #include "inbox.h"
 #include "mlx5.h"
 
-/* Enough that the firmware seldom waits; no queue has fewer entries than 4. */
+/* Enough slots that the firmware seldom waits; a queue has at least 4 entries. */
 #define MEMORY_LOG	20
 #define CQE_LOG		6
 #define RECEIVE_LOG	4	/* of an entry: length, key, address */
 
-static unsigned int log_slots(const struct mlx5_snapshot_inbox *inbox)
+static unsigned int inbox_log_slots(const struct mlx5_snapshot_inbox *inbox)
 {
 	return max(inbox->log_message + 2, MEMORY_LOG) - inbox->log_message;
 }
 
-static void *entry(const struct mlx5_frag_buf *buf, u64 at)
+static void *inbox_entry(const struct mlx5_frag_buf *buf, u64 at)
 {
 	return buf->frags[at >> PAGE_SHIFT].buf + offset_in_page(at);
 }
 
-static int ring_alloc(struct mlx5_core_dev *mdev, struct mlx5_frag_buf *ring,
-		      unsigned int log_size, struct mlx5_db *record)
+static int inbox_ring_alloc(struct mlx5_core_dev *mdev, struct mlx5_frag_buf *ring,
+			    unsigned int log_size, struct mlx5_db *record)
 {
 	int err = mlx5_db_alloc_node(mdev, record, mdev->priv.numa_node);
 
@@ -41,50 +44,50 @@ static int ring_alloc(struct mlx5_core_dev *mdev, struct mlx5_frag_buf *ring,
 	return err;
 }
 
-static void ring_free(struct mlx5_core_dev *mdev, struct mlx5_frag_buf *ring,
-		      struct mlx5_db *record)
+static void inbox_ring_free(struct mlx5_core_dev *mdev, struct mlx5_frag_buf *ring,
+			    struct mlx5_db *record)
 {
 	mlx5_frag_buf_free(mdev, ring);
 	mlx5_db_free(mdev, record);
 }
 
-/* ---- what it is made of ---- */
+/* ---- parts ---- */
 
-static int make_doorbells(struct mlx5_snapshot_inbox *inbox)
+static int inbox_make_doorbells(struct mlx5_snapshot_inbox *inbox)
 {
 	inbox->uar = mlx5_get_uars_page(inbox->mdev);
 	return PTR_ERR_OR_ZERO(inbox->uar);
 }
 
-static int unmake_doorbells(struct mlx5_snapshot_inbox *inbox)
+static int inbox_unmake_doorbells(struct mlx5_snapshot_inbox *inbox)
 {
 	mlx5_put_uars_page(inbox->mdev, inbox->uar);
 	return 0;
 }
 
-static int make_domain(struct mlx5_snapshot_inbox *inbox)
+static int inbox_make_domain(struct mlx5_snapshot_inbox *inbox)
 {
 	return mlx5_core_alloc_pd(inbox->mdev, &inbox->pdn);
 }
 
-static int unmake_domain(struct mlx5_snapshot_inbox *inbox)
+static int inbox_unmake_domain(struct mlx5_snapshot_inbox *inbox)
 {
 	return mlx5_core_dealloc_pd(inbox->mdev, inbox->pdn);
 }
 
-static void on_completion(struct mlx5_core_cq *cq, struct mlx5_eqe *unused)
+static void inbox_on_completion(struct mlx5_core_cq *cq, struct mlx5_eqe *unused)
 {
 	complete(&container_of(cq, struct mlx5_snapshot_inbox, cq)->news);
 }
 
-static void on_cq_event(struct mlx5_core_cq *cq, enum mlx5_event event)
+static void inbox_on_cq_event(struct mlx5_core_cq *cq, enum mlx5_event event)
 {
 	if (event == MLX5_EVENT_TYPE_CQ_ERROR)
 		mlx5_snapshot_inbox_break(container_of(cq, struct mlx5_snapshot_inbox,
 						       cq));
 }
 
-static int create_cq(struct mlx5_snapshot_inbox *inbox)
+static int inbox_create_cq(struct mlx5_snapshot_inbox *inbox)
 {
 	u32 out[MLX5_ST_SZ_DW(create_cq_out)] = {};
 	struct mlx5_frag_buf *ring = &inbox->cq_ring;
@@ -100,7 +103,7 @@ static int create_cq(struct mlx5_snapshot_inbox *inbox)
 	if (!in)
 		return -ENOMEM;
 	cqc = MLX5_ADDR_OF(create_cq_in, in, cq_context);
-	MLX5_SET(cqc, cqc, log_cq_size, log_slots(inbox));
+	MLX5_SET(cqc, cqc, log_cq_size, inbox_log_slots(inbox));
 	MLX5_SET(cqc, cqc, c_eqn_or_apu_element, eqn);
 	MLX5_SET(cqc, cqc, uar_page, inbox->uar->index);
 	MLX5_SET(cqc, cqc, log_page_size, ring->page_shift - MLX5_ADAPTER_PAGE_SHIFT);
@@ -109,74 +112,80 @@ static int create_cq(struct mlx5_snapshot_inbox *inbox)
 	inbox->cq.cqe_sz = 1 << CQE_LOG;
 	inbox->cq.set_ci_db = inbox->cq_record.db;
 	inbox->cq.arm_db = inbox->cq_record.db + 1;
-	inbox->cq.comp = on_completion;
-	inbox->cq.event = on_cq_event;
+	inbox->cq.comp = inbox_on_completion;
+	inbox->cq.event = inbox_on_cq_event;
 	err = mlx5_core_create_cq(inbox->mdev, &inbox->cq, in, size, out, sizeof(out));
 	kvfree(in);
 	return err;
 }
 
-static struct mlx5_cqe64 *completion_at(const struct mlx5_snapshot_inbox *inbox, u32 n)
+static struct mlx5_cqe64 *inbox_completion_at(const struct mlx5_snapshot_inbox *inbox,
+					      u32 n)
 {
-	return entry(&inbox->cq_ring, (u64)(n & (BIT(log_slots(inbox)) - 1)) << CQE_LOG);
+	n &= BIT(inbox_log_slots(inbox)) - 1;
+	return inbox_entry(&inbox->cq_ring, (u64)n << CQE_LOG);
 }
 
-static int make_cq(struct mlx5_snapshot_inbox *inbox)
+static int inbox_make_cq(struct mlx5_snapshot_inbox *inbox)
 {
-	int err = ring_alloc(inbox->mdev, &inbox->cq_ring, log_slots(inbox) + CQE_LOG,
-			     &inbox->cq_record);
+	int err = inbox_ring_alloc(inbox->mdev, &inbox->cq_ring,
+				   inbox_log_slots(inbox) + CQE_LOG, &inbox->cq_record);
 	u32 i;
 
 	if (err)
 		return err;
-	for (i = 0; i < BIT(log_slots(inbox)); i++)
-		completion_at(inbox, i)->op_own = MLX5_CQE_INVALID << 4;
-	err = create_cq(inbox);
+	for (i = 0; i < BIT(inbox_log_slots(inbox)); i++)
+		inbox_completion_at(inbox, i)->op_own = MLX5_CQE_INVALID << 4;
+	err = inbox_create_cq(inbox);
 	if (err)
-		ring_free(inbox->mdev, &inbox->cq_ring, &inbox->cq_record);
+		inbox_ring_free(inbox->mdev, &inbox->cq_ring, &inbox->cq_record);
 	return err;
 }
 
-static int unmake_cq(struct mlx5_snapshot_inbox *inbox)
+static int inbox_unmake_cq(struct mlx5_snapshot_inbox *inbox)
 {
 	int err = mlx5_core_destroy_cq(inbox->mdev, &inbox->cq);
 
 	if (!err && !inbox->lost)
-		ring_free(inbox->mdev, &inbox->cq_ring, &inbox->cq_record);
+		inbox_ring_free(inbox->mdev, &inbox->cq_ring, &inbox->cq_record);
 	return err;
 }
 
-static int create_mkey(struct mlx5_snapshot_inbox *inbox)
+static void inbox_fill(__be64 *addresses, void *memory)
 {
-	struct mlx5_frag_buf *buf = &inbox->messages;
-	size_t size;
-	u32 *in = mlx5_snapshot_mkey_command(inbox->pdn, buf->npages, buf->page_shift,
-					     true, &size);
-	int err;
-
-	if (!in)
-		return -ENOMEM;
-	mlx5_fill_page_frag_array(buf, MLX5_ADDR_OF(create_mkey_in, in, klm_pas_mtt));
-	err = mlx5_core_create_mkey(inbox->mdev, &inbox->mkey, in, size);
-	kvfree(in);
-	return err;
+	mlx5_fill_page_frag_array(memory, addresses);
 }
 
-static int make_messages(struct mlx5_snapshot_inbox *inbox)
+static int inbox_create_mkey(struct mlx5_snapshot_inbox *inbox)
+{
+	const struct mlx5_snapshot_pages pages = {
+		.pdn = inbox->pdn,
+		.n = inbox->messages.npages,
+		.shift = inbox->messages.page_shift,
+		.write = true,
+		.fill = inbox_fill,
+		.memory = &inbox->messages,
+	};
+	u32 out[MLX5_ST_SZ_DW(create_mkey_out)] = {};
+
+	return mlx5_snapshot_create_mkey(inbox->mdev, &pages, out, &inbox->mkey);
+}
+
+static int inbox_make_messages(struct mlx5_snapshot_inbox *inbox)
 {
 	struct mlx5_core_dev *mdev = inbox->mdev;
-	int err = mlx5_frag_buf_alloc_node(mdev, 1 << (log_slots(inbox) + inbox->log_message),
+	int err = mlx5_frag_buf_alloc_node(mdev, 1 << (inbox_log_slots(inbox) + inbox->log_message),
 					   &inbox->messages, mdev->priv.numa_node);
 
 	if (err)
 		return err;
-	err = create_mkey(inbox);
+	err = inbox_create_mkey(inbox);
 	if (err)
 		mlx5_frag_buf_free(mdev, &inbox->messages);
 	return err;
 }
 
-static int unmake_messages(struct mlx5_snapshot_inbox *inbox)
+static int inbox_unmake_messages(struct mlx5_snapshot_inbox *inbox)
 {
 	int err = mlx5_core_destroy_mkey(inbox->mdev, inbox->mkey);
 
@@ -185,9 +194,9 @@ static int unmake_messages(struct mlx5_snapshot_inbox *inbox)
 	return err;
 }
 
-/* A queue pair that never sends what the driver posts; without @ring, nor receives. */
-static int create_qp(struct mlx5_snapshot_inbox *inbox, struct mlx5_frag_buf *ring,
-		     u32 *number)
+/* The driver posts nothing to send; without @ring it posts nothing to receive either. */
+static int inbox_create_qp(struct mlx5_snapshot_inbox *inbox, struct mlx5_frag_buf *ring,
+			   u32 *number)
 {
 	u32 out[MLX5_ST_SZ_DW(create_qp_out)] = {};
 	struct mlx5_core_dev *mdev = inbox->mdev;
@@ -212,7 +221,7 @@ static int create_qp(struct mlx5_snapshot_inbox *inbox, struct mlx5_frag_buf *ri
 	if (ring) {
 		MLX5_SET(qpc, qpc, rq_type, MLX5_NON_ZERO_RQ);
 		MLX5_SET(qpc, qpc, cqn_rcv, inbox->cq.cqn);
-		MLX5_SET(qpc, qpc, log_rq_size, log_slots(inbox));
+		MLX5_SET(qpc, qpc, log_rq_size, inbox_log_slots(inbox));
 		MLX5_SET(qpc, qpc, log_rq_stride, RECEIVE_LOG - 4);
 		MLX5_SET(qpc, qpc, log_page_size,
 			 ring->page_shift - MLX5_ADAPTER_PAGE_SHIFT);
@@ -227,7 +236,7 @@ static int create_qp(struct mlx5_snapshot_inbox *inbox, struct mlx5_frag_buf *ri
 	return err;
 }
 
-static int destroy_qp(struct mlx5_snapshot_inbox *inbox, u32 number)
+static int inbox_destroy_qp(struct mlx5_snapshot_inbox *inbox, u32 number)
 {
 	u32 in[MLX5_ST_SZ_DW(destroy_qp_in)] = {};
 
@@ -236,41 +245,41 @@ static int destroy_qp(struct mlx5_snapshot_inbox *inbox, u32 number)
 	return mlx5_cmd_exec_in(inbox->mdev, destroy_qp, in);
 }
 
-static int make_receiver(struct mlx5_snapshot_inbox *inbox)
+static int inbox_make_receiver(struct mlx5_snapshot_inbox *inbox)
 {
-	int err = ring_alloc(inbox->mdev, &inbox->qp_ring, log_slots(inbox) + RECEIVE_LOG,
-			     &inbox->qp_record);
+	int err = inbox_ring_alloc(inbox->mdev, &inbox->qp_ring,
+				   inbox_log_slots(inbox) + RECEIVE_LOG, &inbox->qp_record);
 
 	if (err)
 		return err;
-	err = create_qp(inbox, &inbox->qp_ring, &inbox->qpn);
+	err = inbox_create_qp(inbox, &inbox->qp_ring, &inbox->qpn);
 	if (err)
-		ring_free(inbox->mdev, &inbox->qp_ring, &inbox->qp_record);
+		inbox_ring_free(inbox->mdev, &inbox->qp_ring, &inbox->qp_record);
 	return err;
 }
 
-static int unmake_receiver(struct mlx5_snapshot_inbox *inbox)
+static int inbox_unmake_receiver(struct mlx5_snapshot_inbox *inbox)
 {
-	int err = destroy_qp(inbox, inbox->qpn);
+	int err = inbox_destroy_qp(inbox, inbox->qpn);
 
 	if (!err && !inbox->lost)
-		ring_free(inbox->mdev, &inbox->qp_ring, &inbox->qp_record);
+		inbox_ring_free(inbox->mdev, &inbox->qp_ring, &inbox->qp_record);
 	return err;
 }
 
-static int make_sender(struct mlx5_snapshot_inbox *inbox)
+static int inbox_make_sender(struct mlx5_snapshot_inbox *inbox)
 {
-	return create_qp(inbox, NULL, &inbox->sender);
+	return inbox_create_qp(inbox, NULL, &inbox->sender);
 }
 
-static int unmake_sender(struct mlx5_snapshot_inbox *inbox)
+static int inbox_unmake_sender(struct mlx5_snapshot_inbox *inbox)
 {
-	return destroy_qp(inbox, inbox->sender);
+	return inbox_destroy_qp(inbox, inbox->sender);
 }
 
 /* ---- connecting ---- */
 
-static int to_init(struct mlx5_snapshot_inbox *inbox, u32 number)
+static int inbox_rst2init_qp(struct mlx5_snapshot_inbox *inbox, u32 number)
 {
 	u32 in[MLX5_ST_SZ_DW(rst2init_qp_in)] = {};
 	void *qpc = MLX5_ADDR_OF(rst2init_qp_in, in, qpc);
@@ -284,7 +293,7 @@ static int to_init(struct mlx5_snapshot_inbox *inbox, u32 number)
 	return mlx5_cmd_exec_in(inbox->mdev, rst2init_qp, in);
 }
 
-static int to_receive(struct mlx5_snapshot_inbox *inbox, u32 number, u32 peer)
+static int inbox_init2rtr_qp(struct mlx5_snapshot_inbox *inbox, u32 number, u32 peer)
 {
 	u32 in[MLX5_ST_SZ_DW(init2rtr_qp_in)] = {};
 	void *qpc = MLX5_ADDR_OF(init2rtr_qp_in, in, qpc);
@@ -296,12 +305,12 @@ static int to_receive(struct mlx5_snapshot_inbox *inbox, u32 number, u32 peer)
 	MLX5_SET(qpc, qpc, log_msg_max, MLX5_CAP_GEN(inbox->mdev, log_max_msg));
 	MLX5_SET(qpc, qpc, min_rnr_nak, 1);
 	MLX5_SET(qpc, qpc, primary_address_path.vhca_port_num, 1);
-	/* It never leaves the device. */
+	/* Force loopback: no packet leaves the device. */
 	MLX5_SET(qpc, qpc, primary_address_path.fl, 1);
 	return mlx5_cmd_exec_in(inbox->mdev, init2rtr_qp, in);
 }
 
-static int to_send(struct mlx5_snapshot_inbox *inbox, u32 number)
+static int inbox_rtr2rts_qp(struct mlx5_snapshot_inbox *inbox, u32 number)
 {
 	u32 in[MLX5_ST_SZ_DW(rtr2rts_qp_in)] = {};
 	void *qpc = MLX5_ADDR_OF(rtr2rts_qp_in, in, qpc);
@@ -309,58 +318,58 @@ static int to_send(struct mlx5_snapshot_inbox *inbox, u32 number)
 	MLX5_SET(rtr2rts_qp_in, in, opcode, MLX5_CMD_OP_RTR2RTS_QP);
 	MLX5_SET(rtr2rts_qp_in, in, qpn, number);
 	MLX5_SET(qpc, qpc, retry_count, 7);
-	/* 7 is for ever: the firmware waits for receive buffers. */
+	/* 7 retries for ever: the firmware waits for receive buffers. */
 	MLX5_SET(qpc, qpc, rnr_retry, 7);
 	MLX5_SET(qpc, qpc, primary_address_path.ack_timeout, 8);
 	return mlx5_cmd_exec_in(inbox->mdev, rtr2rts_qp, in);
 }
 
-static void post(struct mlx5_snapshot_inbox *inbox, u32 slot)
+static void inbox_post(struct mlx5_snapshot_inbox *inbox, u32 slot)
 {
-	u32 at = inbox->posted & (BIT(log_slots(inbox)) - 1);
-	struct mlx5_wqe_data_seg *receive = entry(&inbox->qp_ring, at << RECEIVE_LOG);
+	u32 at = inbox->posted & (BIT(inbox_log_slots(inbox)) - 1);
+	struct mlx5_wqe_data_seg *receive = inbox_entry(&inbox->qp_ring, at << RECEIVE_LOG);
 
 	receive->byte_count = cpu_to_be32(1 << inbox->log_message);
 	receive->lkey = cpu_to_be32(inbox->mkey);
 	receive->addr = cpu_to_be64((u64)slot << inbox->log_message);
 	inbox->posted++;
-	/* The buffer first, then the index that makes it the firmware's. */
+	/* The firmware may take the buffer as soon as it sees the index. */
 	dma_wmb();
 	inbox->qp_record.db[MLX5_RCV_DBR] = cpu_to_be32(inbox->posted);
 }
 
-static int connect(struct mlx5_snapshot_inbox *inbox)
+static int inbox_connect(struct mlx5_snapshot_inbox *inbox)
 {
 	u32 slot;
 	int err;
 
-	err = to_init(inbox, inbox->qpn);
+	err = inbox_rst2init_qp(inbox, inbox->qpn);
 	if (!err)
-		err = to_init(inbox, inbox->sender);
+		err = inbox_rst2init_qp(inbox, inbox->sender);
 	if (err)
 		return err;
-	for (slot = 0; slot < BIT(log_slots(inbox)); slot++)
-		post(inbox, slot);
-	err = to_receive(inbox, inbox->qpn, inbox->sender);
+	for (slot = 0; slot < BIT(inbox_log_slots(inbox)); slot++)
+		inbox_post(inbox, slot);
+	err = inbox_init2rtr_qp(inbox, inbox->qpn, inbox->sender);
 	if (!err)
-		err = to_receive(inbox, inbox->sender, inbox->qpn);
-	return err ?: to_send(inbox, inbox->sender);
+		err = inbox_init2rtr_qp(inbox, inbox->sender, inbox->qpn);
+	return err ?: inbox_rtr2rts_qp(inbox, inbox->sender);
 }
 
-/* ---- all of it ---- */
+/* ---- the inbox ---- */
 
-/* Each needs those before it. What unmake says is whether the firmware let go. */
+/* Each needs those before it. An unmake fails if the firmware kept the object. */
 static const struct {
 	int (*make)(struct mlx5_snapshot_inbox *inbox);
 	int (*unmake)(struct mlx5_snapshot_inbox *inbox);
-} steps[] = {
-	{ make_doorbells, unmake_doorbells },
-	{ make_domain, unmake_domain },
-	{ make_cq, unmake_cq },
-	{ make_messages, unmake_messages },
-	{ make_receiver, unmake_receiver },
-	{ make_sender, unmake_sender },
-	{ connect, NULL },
+} inbox_steps[] = {
+	{ inbox_make_doorbells, inbox_unmake_doorbells },
+	{ inbox_make_domain, inbox_unmake_domain },
+	{ inbox_make_cq, inbox_unmake_cq },
+	{ inbox_make_messages, inbox_unmake_messages },
+	{ inbox_make_receiver, inbox_unmake_receiver },
+	{ inbox_make_sender, inbox_unmake_sender },
+	{ inbox_connect, NULL },
 };
 
 /**
@@ -379,8 +388,8 @@ int mlx5_snapshot_inbox_open(struct mlx5_snapshot_inbox *inbox,
 	inbox->mdev = mdev;
 	inbox->log_message = log_message;
 	init_completion(&inbox->news);
-	while (!err && inbox->made < ARRAY_SIZE(steps)) {
-		err = steps[inbox->made].make(inbox);
+	while (!err && inbox->made < ARRAY_SIZE(inbox_steps)) {
+		err = inbox_steps[inbox->made].make(inbox);
 		if (!err)
 			inbox->made++;
 	}
@@ -388,24 +397,23 @@ int mlx5_snapshot_inbox_open(struct mlx5_snapshot_inbox *inbox,
 }
 
 /**
- * mlx5_snapshot_inbox_close - give back what an inbox is made of
+ * mlx5_snapshot_inbox_close - free the parts of an inbox
  * @inbox: the inbox; nothing is sent to it any more
  *
- * Return: whether @inbox itself may be freed: false if the firmware did not let
- * go of something.
+ * Return: whether @inbox itself may be freed: false if the firmware kept a part.
  */
 bool mlx5_snapshot_inbox_close(struct mlx5_snapshot_inbox *inbox)
 {
 	while (inbox->made) {
 		inbox->made--;
-		if (steps[inbox->made].unmake && steps[inbox->made].unmake(inbox))
+		if (inbox_steps[inbox->made].unmake && inbox_steps[inbox->made].unmake(inbox))
 			inbox->lost = true;
 	}
 	return !inbox->lost;
 }
 
 /**
- * mlx5_snapshot_inbox_break - let no one wait for messages any more
+ * mlx5_snapshot_inbox_break - wake the reader: no more messages will arrive
  * @inbox: the inbox
  */
 void mlx5_snapshot_inbox_break(struct mlx5_snapshot_inbox *inbox)
@@ -415,29 +423,29 @@ void mlx5_snapshot_inbox_break(struct mlx5_snapshot_inbox *inbox)
 }
 
 /* Return: whether the next completion is there. */
-static bool poll_one(struct mlx5_snapshot_inbox *inbox)
+static bool inbox_has_one(struct mlx5_snapshot_inbox *inbox)
 {
-	const struct mlx5_cqe64 *cqe = completion_at(inbox, inbox->cq.cons_index);
-	bool lap = inbox->cq.cons_index >> log_slots(inbox) & 1;
+	const struct mlx5_cqe64 *cqe = inbox_completion_at(inbox, inbox->cq.cons_index);
+	bool lap = inbox->cq.cons_index >> inbox_log_slots(inbox) & 1;
 	u8 op_own = READ_ONCE(cqe->op_own);
 
 	if (op_own >> 4 == MLX5_CQE_INVALID || (op_own & MLX5_CQE_OWNER_MASK) != lap)
 		return false;
-	/* The rest of it only once it is the driver's. */
+	/* Read the rest only after the ownership bit. */
 	dma_rmb();
 	return true;
 }
 
 /* Takes the completion that is there. */
-static int take(struct mlx5_snapshot_inbox *inbox, struct mlx5_snapshot_message *msg)
+static int inbox_take(struct mlx5_snapshot_inbox *inbox, struct mlx5_snapshot_message *msg)
 {
-	const struct mlx5_cqe64 *cqe = completion_at(inbox, inbox->cq.cons_index);
+	const struct mlx5_cqe64 *cqe = inbox_completion_at(inbox, inbox->cq.cons_index);
 
 	if (cqe->op_own >> 4 != MLX5_CQE_RESP_SEND_IMM)
 		return -EIO;
 	msg->immediate = be32_to_cpu(cqe->immediate);
 	msg->bytes = be32_to_cpu(cqe->byte_cnt);
-	msg->slot = be16_to_cpu(cqe->wqe_counter) & (BIT(log_slots(inbox)) - 1);
+	msg->slot = be16_to_cpu(cqe->wqe_counter) & (BIT(inbox_log_slots(inbox)) - 1);
 	if (msg->bytes > 1 << inbox->log_message)
 		return -EIO;
 	inbox->cq.cons_index++;
@@ -448,53 +456,53 @@ static int take(struct mlx5_snapshot_inbox *inbox, struct mlx5_snapshot_message 
 /**
  * mlx5_snapshot_inbox_next - the next message
  * @inbox: the inbox
- * @timeout: jiffies to wait for it, at most
- * @msg: set to the message, which mlx5_snapshot_inbox_reuse() is due for
+ * @timeout: jiffies to wait, at most
+ * @msg: set to the message; mlx5_snapshot_inbox_reuse() is due for it
  *
- * Return: 0; -EAGAIN if nothing is there, although something happened, or the
- * time was over; -EIO if nothing will come.
+ * Return: 0; -EAGAIN if no message is there after an event or after @timeout;
+ * -EIO if none will come.
  */
 int mlx5_snapshot_inbox_next(struct mlx5_snapshot_inbox *inbox,
 			     unsigned long timeout, struct mlx5_snapshot_message *msg)
 {
-	if (!poll_one(inbox)) {
-		/* What comes after this is told, what came before is seen. */
+	if (!inbox_has_one(inbox)) {
+		/* From here a completion sets @news; the poll below sees earlier ones. */
 		reinit_completion(&inbox->news);
 		mlx5_cq_arm(&inbox->cq, MLX5_CQ_DB_REQ_NOT, inbox->uar->map,
 			    inbox->cq.cons_index);
-		if (!poll_one(inbox) && !READ_ONCE(inbox->broken))
+		if (!inbox_has_one(inbox) && !READ_ONCE(inbox->broken))
 			wait_for_completion_timeout(&inbox->news, timeout);
 		if (READ_ONCE(inbox->broken))
 			return -EIO;
-		if (!poll_one(inbox))
+		if (!inbox_has_one(inbox))
 			return -EAGAIN;
 	}
-	return take(inbox, msg);
+	return inbox_take(inbox, msg);
 }
 
 /**
  * mlx5_snapshot_inbox_word - 64 bits of a message
  * @inbox: the inbox
  * @msg: the message
- * @n: which of them
+ * @n: index of the word
  *
- * Return: their value.
+ * Return: its value.
  */
 u64 mlx5_snapshot_inbox_word(const struct mlx5_snapshot_inbox *inbox,
 			     const struct mlx5_snapshot_message *msg, u32 n)
 {
 	u64 at = ((u64)msg->slot << inbox->log_message) + n * sizeof(u64);
 
-	return be64_to_cpup(entry(&inbox->messages, at));
+	return be64_to_cpup(inbox_entry(&inbox->messages, at));
 }
 
 /**
- * mlx5_snapshot_inbox_reuse - the memory of a message is for another one
+ * mlx5_snapshot_inbox_reuse - receive another message into the same memory
  * @inbox: the inbox
  * @msg: the message
  */
 void mlx5_snapshot_inbox_reuse(struct mlx5_snapshot_inbox *inbox,
 			       const struct mlx5_snapshot_message *msg)
 {
-	post(inbox, msg->slot);
+	inbox_post(inbox, msg->slot);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An inbox: memory, a receive queue and a completion queue on the physical
- * function, and a queue pair through which the firmware sends messages to it.
+ * function, and a queue pair through which the firmware sends messages to them.
  */
 #ifndef MLX5_SNAPSHOT_INBOX_H
 #define MLX5_SNAPSHOT_INBOX_H
@@ -12,9 +12,9 @@
 
 /**
  * struct mlx5_snapshot_message - what the firmware sent
- * @immediate: the number that comes with it
+ * @immediate: the immediate value of the send
  * @bytes: its length
- * @slot: where it is, see mlx5_snapshot_inbox_word()
+ * @slot: index of its memory, see mlx5_snapshot_inbox_word()
  */
 struct mlx5_snapshot_message {
 	u32 immediate;
@@ -26,21 +26,21 @@ struct mlx5_snapshot_message {
  * struct mlx5_snapshot_inbox - where messages of the firmware arrive
  * @mdev: the physical function
  * @log_message: log2 of the size of the largest message
- * @made: steps of making it that are done
- * @lost: the firmware did not give something back, and may still write to memory
- * @news: something happened
- * @broken: nothing will arrive any more
+ * @made: steps of its making that are done
+ * @lost: the firmware kept an object, and may still write to its memory
+ * @news: completed when a message or an error arrives
+ * @broken: no more messages will arrive
  * @uar: its doorbells
  * @pdn: its protection domain
  * @cq: completion queue
- * @cq_record: the indices that the driver tells
+ * @cq_record: consumer and arm index, written by the driver
  * @cq_ring: its entries
  * @messages: memory for messages, a slot for each
- * @mkey: what the firmware calls that memory
+ * @mkey: the firmware's key of @messages
  * @qpn: of the queue pair that receives
- * @qp_record: the index up to which receive buffers are posted
+ * @qp_record: producer index of the receive buffers, written by the driver
  * @qp_ring: receive buffers
- * @posted: that index
+ * @posted: the same index
  * @sender: number of the queue pair through which the firmware sends
  */
 struct mlx5_snapshot_inbox {

@@ -1,109 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory of images, and the keys by which the firmware reaches it. */
+/*
+ * Memory that the firmware reaches by a key: its pages are mapped for the
+ * physical function, and a CREATE_MKEY tells the firmware their addresses.
+ *
+ * A key belongs to the protection domain of a session, and is gone when
+ * mlx5_core detaches; the mapping stays until buf_unmap().
+ */
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
 #include "mlx5.h"
 
-static const enum dma_data_direction directions[] = {
+static const enum dma_data_direction mlx5_mkey_directions[] = {
 	[VFIO_SNAPSHOT_SAVE] = DMA_FROM_DEVICE,
 	[VFIO_SNAPSHOT_LOAD] = DMA_TO_DEVICE,
 };
 
 /**
- * mlx5_snapshot_mkey_command - a CREATE_MKEY that has no addresses yet
- * @pdn: the protection domain
- * @pages: how many addresses klm_pas_mtt has room for
- * @shift: log2 of the size of a page
- * @write: the firmware may write there, too
- * @size: set to the bytes of the command
+ * mlx5_snapshot_create_mkey - make pages known to the firmware
+ * @mdev: the physical function, which is attached
+ * @pages: the pages
+ * @out: a create_mkey_out of zeros, set to the answer
+ * @mkey: set to the key, unless an errno is returned
  *
- * Return: the command, to be freed with kvfree(), or NULL.
+ * Return: 0, -ENOMEM, or as mlx5_snapshot_check().
  */
-u32 *mlx5_snapshot_mkey_command(u32 pdn, unsigned long pages, unsigned int shift,
-				bool write, size_t *size)
+int mlx5_snapshot_create_mkey(struct mlx5_core_dev *mdev, const struct mlx5_snapshot_pages *pages,
+			      u32 *out, u32 *mkey)
 {
-	/* The list comes in units of two. */
-	unsigned long units = DIV_ROUND_UP(pages, 2);
+	/* The list comes in units of two addresses. */
+	unsigned long units = DIV_ROUND_UP(pages->n, 2);
+	size_t size = MLX5_ST_SZ_BYTES(create_mkey_in) + units * 2 * sizeof(__be64);
 	void *mkc;
 	u32 *in;
+	int err;
 
-	*size = MLX5_ST_SZ_BYTES(create_mkey_in) + units * 2 * sizeof(__be64);
-	in = kvzalloc(*size, GFP_KERNEL);
+	in = kvzalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!in)
-		return NULL;
+		return -ENOMEM;
 	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
 	MLX5_SET(create_mkey_in, in, translations_octword_actual_size, units);
 	mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
 	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_MTT);
 	MLX5_SET(mkc, mkc, lr, 1);
-	MLX5_SET(mkc, mkc, lw, write);
-	MLX5_SET(mkc, mkc, pd, pdn);
+	MLX5_SET(mkc, mkc, lw, pages->write);
+	MLX5_SET(mkc, mkc, pd, pages->pdn);
 	MLX5_SET(mkc, mkc, qpn, 0xffffff);
-	MLX5_SET(mkc, mkc, log_page_size, shift);
+	MLX5_SET(mkc, mkc, log_page_size, pages->shift);
 	MLX5_SET(mkc, mkc, translations_octword_size, units);
-	MLX5_SET64(mkc, mkc, len, (u64)pages << shift);
-	return in;
-}
+	MLX5_SET64(mkc, mkc, len, (u64)pages->n << pages->shift);
+	pages->fill(MLX5_ADDR_OF(create_mkey_in, in, klm_pas_mtt), pages->memory);
 
-/* Tells the firmware the pages of mapped memory. */
-static int create_mkey(struct mlx5_snapshot_device *mlx5, struct sg_table *table,
-		       size_t size, struct mlx5_snapshot_key *key)
-{
-	unsigned long pages = DIV_ROUND_UP(size, PAGE_SIZE), i = 0;
-	u32 out[MLX5_ST_SZ_DW(create_mkey_out)] = {};
-	struct sg_dma_page_iter at;
-	__be64 *mtt;
-	size_t len;
-	u32 *in;
-	int err;
-
-	in = mlx5_snapshot_mkey_command(mlx5->pdn, pages, PAGE_SHIFT,
-					key->dir == DMA_FROM_DEVICE, &len);
-	if (!in)
-		return -ENOMEM;
-	mtt = MLX5_ADDR_OF(create_mkey_in, in, klm_pas_mtt);
-	for_each_sgtable_dma_page(table, &at, 0)
-		mtt[i++] = cpu_to_be64(sg_page_iter_dma_address(&at));
-
-	err = mlx5_snapshot_exec(mlx5, in, len, out, sizeof(out));
+	err = mlx5_snapshot_check(mlx5_cmd_do(mdev, in, size, out,
+					      MLX5_ST_SZ_BYTES(create_mkey_out)), out);
 	kvfree(in);
-	if (err)
-		mlx5->sdev.status = mlx5_snapshot_syndrome(out);
-	else
-		key->mkey = mlx5_idx_to_mkey(MLX5_GET(create_mkey_out, out, mkey_index));
+	if (!err)
+		*mkey = mlx5_idx_to_mkey(MLX5_GET(create_mkey_out, out, mkey_index));
 	return err;
 }
 
-/* Called in a session: the key is one of its protection domain. */
-void *mlx5_snapshot_buf_map(struct vfio_snapshot_device *sdev,
-			    struct vfio_snapshot_io *io, enum vfio_snapshot_dir dir)
+static void mlx5_mkey_fill(__be64 *addresses, void *memory)
+{
+	struct sg_table *table = memory;
+	struct sg_dma_page_iter at;
+	unsigned long i = 0;
+
+	for_each_sgtable_dma_page(table, &at, 0)
+		addresses[i++] = cpu_to_be64(sg_page_iter_dma_address(&at));
+}
+
+void *mlx5_snapshot_buf_map(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io *io,
+			    enum vfio_snapshot_dir dir)
 {
 	struct mlx5_snapshot_device *mlx5 = to_mlx5(sdev);
-	struct sg_table table = {
-		.sgl = io->sgl, .nents = io->nents, .orig_nents = io->nents,
+	struct sg_table table = { .sgl = io->sgl, .nents = io->nents, .orig_nents = io->nents };
+	const struct mlx5_snapshot_pages pages = {
+		.pdn = mlx5->pdn,
+		.n = DIV_ROUND_UP(io->size, PAGE_SIZE),
+		.shift = PAGE_SHIFT,
+		.write = dir == VFIO_SNAPSHOT_SAVE,
+		.fill = mlx5_mkey_fill,
+		.memory = &table,
 	};
+	u32 out[MLX5_ST_SZ_DW(create_mkey_out)] = {};
 	struct mlx5_snapshot_key *key;
 	int err;
 
+	if (io->size > MLX5_SNAPSHOT_MAX_SIZE)
+		return ERR_PTR(-EFBIG);
 	key = kzalloc_obj(*key, GFP_KERNEL_ACCOUNT);
 	if (!key)
 		return ERR_PTR(-ENOMEM);
 	key->sgl = io->sgl;
 	key->nents = io->nents;
-	key->dir = directions[dir];
+	key->dir = mlx5_mkey_directions[dir];
 	key->generation = mlx5->session;
 
 	err = dma_map_sgtable(mlx5->mdev->device, &table, key->dir, 0);
 	if (err)
 		goto err_free;
-	err = create_mkey(mlx5, &table, io->size, key);
-	if (err)
-		goto err_unmap;
-	return key;
+	err = -ENODEV;
+	if (mlx5_snapshot_begin(mlx5)) {
+		err = mlx5_snapshot_create_mkey(mlx5->mdev, &pages, out, &key->mkey);
+		mlx5_snapshot_end(mlx5);
+	}
+	if (!err)
+		return key;
 
-err_unmap:
+	mlx5_snapshot_note(mlx5, err, out);
 	dma_unmap_sgtable(mlx5->mdev->device, &table, key->dir, 0);
 err_free:
 	kfree(key);
@@ -116,7 +121,7 @@ void mlx5_snapshot_buf_unmap(struct vfio_snapshot_device *sdev, void *data)
 	struct mlx5_snapshot_key *key = data;
 
 	if (mlx5_snapshot_begin(mlx5)) {
-		/* A number from before may be somebody else's now. */
+		/* The number of an earlier key may name another one now. */
 		if (key->generation == mlx5->generation)
 			mlx5_core_destroy_mkey(mlx5->mdev, key->mkey);
 		mlx5_snapshot_end(mlx5);
@@ -126,12 +131,12 @@ void mlx5_snapshot_buf_unmap(struct vfio_snapshot_device *sdev, void *data)
 }
 
 /**
- * mlx5_snapshot_sync - before and after a transfer
+ * mlx5_snapshot_sync - hand memory over before and after a transfer
  * @mlx5: the device
  * @io: the transfer
- * @before: it is about to begin
+ * @before: to the device, not back to the CPU
  *
- * Memory stays mapped from one transfer to the next.
+ * Memory stays mapped between transfers.
  */
 void mlx5_snapshot_sync(struct mlx5_snapshot_device *mlx5,
 			const struct vfio_snapshot_io *io, bool before)

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Variant driver for the virtual functions of NVIDIA ConnectX and BlueField
- * network devices.
+ * network devices: probe, remove, and the events of mlx5_core.
+ *
+ * A device that cannot be migrated is registered without operations, and then
+ * works as with vfio-pci. The log says why, as a fact; what to do is in
+ * Documentation/admin-guide/troubleshooting.rst.
  */
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/vport.h>
@@ -30,8 +34,8 @@ static int mlx5_snapshot_event(struct notifier_block *events, unsigned long even
 	return NOTIFY_OK;
 }
 
-/* The capabilities of the virtual function, and what it is called. */
-static int ask_function(struct mlx5_snapshot_device *mlx5, bool *migratable)
+/* Reads the capabilities of the virtual function, and its vhca_id. */
+static int mlx5_probe_function(struct mlx5_snapshot_device *mlx5, bool *migratable)
 {
 	u32 in[MLX5_ST_SZ_DW(query_hca_cap_in)] = {};
 	size_t size = MLX5_ST_SZ_BYTES(query_hca_cap_out);
@@ -40,8 +44,7 @@ static int ask_function(struct mlx5_snapshot_device *mlx5, bool *migratable)
 
 	if (!out)
 		return -ENOMEM;
-	err = mlx5_vport_get_other_func_cap(mlx5->mdev, mlx5->vf + 1, out,
-					    MLX5_CAP_GENERAL_2);
+	err = mlx5_vport_get_other_func_cap(mlx5->mdev, mlx5->vf + 1, out, MLX5_CAP_GENERAL_2);
 	if (err)
 		goto out_free;
 	*migratable = MLX5_GET(query_hca_cap_out, out, capability.cmd_hca_cap_2.migratable);
@@ -59,30 +62,30 @@ out_free:
 	return err;
 }
 
-/* Return: why the device cannot be migrated, and what to do; NULL if it can be. */
-static const char *look_at(struct mlx5_snapshot_device *mlx5)
+/* Return: why the device cannot be migrated, or NULL. */
+static const char *mlx5_probe_firmware(struct mlx5_snapshot_device *mlx5)
 {
 	struct mlx5_core_dev *mdev = mlx5->mdev;
 	bool migratable = false;
 
 	if (!MLX5_CAP_GEN(mdev, migration))
-		return "the firmware has no migration: update it to 28.36.1010 or newer";
+		return "firmware lacks migration";
 	if (!MLX5_CAP_GEN_2(mdev, migration_multi_load) ||
 	    !MLX5_CAP_GEN_2(mdev, migration_tracking_state))
-		return "the firmware has no pre-copy: update it to 28.36.1010 or newer";
-	if (ask_function(mlx5, &migratable))
-		return "the firmware does not tell: see the messages of mlx5_core";
+		return "firmware lacks pre-copy (migration_multi_load, migration_tracking_state)";
+	if (mlx5_probe_function(mlx5, &migratable))
+		return "firmware refuses the VF's capabilities";
 	if (!migratable)
-		return "switched off: devlink port function set ... migratable enable";
+		return "migratable is off for this VF";
 	mlx5->chunks = MLX5_CAP_GEN_2(mdev, migration_in_chunks);
 	mlx5->has_state = MLX5_CAP_GEN_2(mdev, migration_state);
 	mlx5_snapshot_offer_tracking(mlx5);
 	if (mlx5_sriov_blocking_notifier_register(mdev, mlx5->vf, &mlx5->events))
-		return "mlx5_core does not know it: see its messages";
+		return "mlx5_core does not know this VF";
 	return NULL;
 }
 
-static const char *look_for(struct mlx5_snapshot_device *mlx5, struct pci_dev *pdev)
+static const char *mlx5_probe_vf(struct mlx5_snapshot_device *mlx5, struct pci_dev *pdev)
 {
 	const char *why;
 
@@ -91,15 +94,15 @@ static const char *look_for(struct mlx5_snapshot_device *mlx5, struct pci_dev *p
 	mlx5->vf = pci_iov_vf_id(pdev);
 	mlx5->mdev = mlx5_vf_get_core_dev(pdev);
 	if (!mlx5->mdev)
-		return "bind its physical function to mlx5_core, then bind this again";
-	why = look_at(mlx5);
+		return "mlx5_core does not drive the physical function";
+	why = mlx5_probe_firmware(mlx5);
 	if (!why)
 		mlx5_snapshot_attach(mlx5);
 	mlx5_vf_put_core_dev(mlx5->mdev);
 	return why;
 }
 
-static void let_go(struct mlx5_snapshot_device *mlx5)
+static void mlx5_probe_undo(struct mlx5_snapshot_device *mlx5)
 {
 	mlx5_sriov_blocking_notifier_unregister(mlx5->mdev, mlx5->vf, &mlx5->events);
 	mlx5_snapshot_detach(mlx5);
@@ -118,7 +121,7 @@ static int mlx5_snapshot_probe(struct pci_dev *pdev, const struct pci_device_id 
 	init_rwsem(&mlx5->attach);
 	mlx5->events.notifier_call = mlx5_snapshot_event;
 
-	why = look_for(mlx5, pdev);
+	why = mlx5_probe_vf(mlx5, pdev);
 	if (why)
 		pci_info(pdev, "cannot be migrated: %s\n", why);
 	else
@@ -127,7 +130,7 @@ static int mlx5_snapshot_probe(struct pci_dev *pdev, const struct pci_device_id 
 	err = vfio_snapshot_register(&mlx5->sdev, ops);
 	if (err) {
 		if (ops)
-			let_go(mlx5);
+			mlx5_probe_undo(mlx5);
 		vfio_put_device(&mlx5->sdev.core.vdev);
 	}
 	return err;
@@ -141,11 +144,11 @@ static void mlx5_snapshot_remove(struct pci_dev *pdev)
 	struct device *dev = &core->vdev.device;
 	bool migratable = sdev->ops;
 
-	/* Until userspace has closed it, it needs to hear of what happens. */
+	/* An open device hears of mlx5_core's events until userspace closes it. */
 	get_device(dev);
 	vfio_snapshot_unregister(sdev);
 	if (migratable)
-		let_go(to_mlx5(sdev));
+		mlx5_probe_undo(to_mlx5(sdev));
 	put_device(dev);
 }
 

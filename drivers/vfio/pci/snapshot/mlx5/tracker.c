@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The page tracker of the firmware: an object that notes which pages a virtual
- * function writes to. Told to report a range, it sends the addresses of those
- * pages to an inbox, and forgets them. Each message says whether more follow.
+ * Dirty tracking by the firmware's page tracker, an object that notes which pages
+ * a virtual function writes to. When it is told to report a range, it sends the
+ * addresses of those pages to an inbox, and forgets them. Each message says
+ * whether more follow.
+ *
+ * The core serializes the operations but for mlx5_dirty_wake(), which finds the
+ * tracker under @tracking.lock.
  */
 #include <linux/jiffies.h>
 #include <linux/log2.h>
@@ -16,20 +20,20 @@
 #include "tracker.h"
 
 #define LOG_MESSAGE	16
-/* A report that brings nothing for so long will not end any more. */
+/* A report fails after so long without a message. */
 #define PATIENCE	(10 * HZ)
-/* It is asked so often whether it still works. */
+/* While none comes, the tracker is asked so often whether it still works. */
 #define LOOK_EVERY	(HZ)
-/* Which fields of the object a report is ordered by: the range, and the state. */
+/* The fields that MODIFY changes: the range, and the state. */
 #define SELECT_REPORT	3
 #define STATE_SHIFT	28
 
 /**
- * struct mlx5_snapshot_tracker - a tracker of the firmware
+ * struct mlx5_snapshot_tracker - a page tracker
  * @inbox: where its reports arrive
  * @events: of the firmware
- * @id: what the firmware calls it
- * @exists: the firmware has it
+ * @id: the firmware's number for it
+ * @exists: the firmware has created it
  */
 struct mlx5_snapshot_tracker {
 	struct mlx5_snapshot_inbox inbox;
@@ -40,8 +44,8 @@ struct mlx5_snapshot_tracker {
 
 /* ---- the object ---- */
 
-/* Return: where the caller puts its context. */
-static void *address_object(void *in, u16 opcode, u32 id)
+/* Return: where the caller writes the object's context. */
+static void *tracker_header(void *in, u16 opcode, u32 id)
 {
 	void *hdr = MLX5_ADDR_OF(modify_page_track_obj_in, in, general_obj_in_cmd_hdr);
 
@@ -51,37 +55,43 @@ static void *address_object(void *in, u16 opcode, u32 id)
 	return MLX5_ADDR_OF(modify_page_track_obj_in, in, obj_context);
 }
 
-/* The space is that of all ranges together. */
-static u64 log_space(const struct vfio_snapshot_range *ranges, unsigned int n)
+static u64 tracker_bytes(const struct vfio_snapshot_range *ranges, unsigned int n)
 {
-	u64 space = 0;
+	u64 bytes = 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		space += ranges[i].last - ranges[i].first + 1;
-	return order_base_2(space);
+		bytes += ranges[i].last - ranges[i].first + 1;
+	return bytes;
 }
 
-static int create_object(struct mlx5_snapshot_device *mlx5,
-			 struct mlx5_snapshot_tracker *tracker,
+static int tracker_create_object(struct mlx5_snapshot_device *mlx5,
+				 struct mlx5_snapshot_tracker *tracker,
 			 const struct vfio_snapshot_range *ranges, unsigned int n,
 			 unsigned int shift)
 {
 	struct mlx5_core_dev *mdev = mlx5->mdev;
 	u32 out[MLX5_ST_SZ_DW(general_obj_out_cmd_hdr)] = {};
-	u64 space = max_t(u64, log_space(ranges, n),
-			  MLX5_CAP_ADV_VIRTUALIZATION(mdev, pg_track_log_min_addr_space));
+	unsigned int most = MLX5_CAP_ADV_VIRTUALIZATION(mdev, pg_track_log_max_addr_space);
+	unsigned int least = MLX5_CAP_ADV_VIRTUALIZATION(mdev, pg_track_log_min_addr_space);
+	u64 bytes = tracker_bytes(ranges, n);
+	/* log2 of the length of all ranges together, rounded up */
+	unsigned int space = max_t(unsigned int, order_base_2(bytes), least);
 	size_t each = MLX5_ST_SZ_BYTES(page_track_range);
 	size_t size = MLX5_ST_SZ_BYTES(create_page_track_obj_in) + n * each;
 	void *in, *object, *range;
 	int err;
 
-	if (space > MLX5_CAP_ADV_VIRTUALIZATION(mdev, pg_track_log_max_addr_space))
+	if (space > most) {
+		dev_warn_ratelimited(&mlx5->sdev.core.pdev->dev,
+				     "dirty tracking refused: asked for %#llx bytes in %u ranges at %#llx to %#llx, the device tracks 2^%u\n",
+				     bytes, n, ranges[0].first, ranges[n - 1].last, most);
 		return -EOPNOTSUPP;
+	}
 	in = kvzalloc(size, GFP_KERNEL);
 	if (!in)
 		return -ENOMEM;
-	object = address_object(in, MLX5_CMD_OP_CREATE_GENERAL_OBJECT, 0);
+	object = tracker_header(in, MLX5_CMD_OP_CREATE_GENERAL_OBJECT, 0);
 	MLX5_SET(page_track, object, vhca_id, mlx5->vhca_id);
 	MLX5_SET(page_track, object, track_type, 1);
 	MLX5_SET(page_track, object, log_page_size, shift);
@@ -102,26 +112,26 @@ static int create_object(struct mlx5_snapshot_device *mlx5,
 	return err;
 }
 
-static int destroy_object(struct mlx5_snapshot_device *mlx5,
-			  struct mlx5_snapshot_tracker *tracker)
+static int tracker_destroy_object(struct mlx5_snapshot_device *mlx5,
+				  struct mlx5_snapshot_tracker *tracker)
 {
 	u32 out[MLX5_ST_SZ_DW(general_obj_out_cmd_hdr)] = {};
 	u32 in[MLX5_ST_SZ_DW(general_obj_in_cmd_hdr)] = {};
 
 	if (!tracker->exists)
 		return 0;
-	address_object(in, MLX5_CMD_OP_DESTROY_GENERAL_OBJECT, tracker->id);
+	tracker_header(in, MLX5_CMD_OP_DESTROY_GENERAL_OBJECT, tracker->id);
 	return mlx5_snapshot_exec(mlx5, in, sizeof(in), out, sizeof(out));
 }
 
-static int order_report(struct mlx5_snapshot_device *mlx5,
-			struct mlx5_snapshot_tracker *tracker, u64 first, u64 last)
+static int tracker_modify_object(struct mlx5_snapshot_device *mlx5,
+				 struct mlx5_snapshot_tracker *tracker, u64 first, u64 last)
 {
 	u32 out[MLX5_ST_SZ_DW(general_obj_out_cmd_hdr)] = {};
 	u32 in[MLX5_ST_SZ_DW(modify_page_track_obj_in)] = {};
 	void *object;
 
-	object = address_object(in, MLX5_CMD_OP_MODIFY_GENERAL_OBJECT, tracker->id);
+	object = tracker_header(in, MLX5_CMD_OP_MODIFY_GENERAL_OBJECT, tracker->id);
 	MLX5_SET64(page_track, object, modify_field_select, SELECT_REPORT);
 	MLX5_SET64(page_track, object, range_start_address, first);
 	MLX5_SET64(page_track, object, length, last - first + 1);
@@ -129,15 +139,15 @@ static int order_report(struct mlx5_snapshot_device *mlx5,
 	return mlx5_snapshot_exec(mlx5, in, sizeof(in), out, sizeof(out));
 }
 
-/* Return: 0 while it works. */
-static int look_after(struct mlx5_snapshot_device *mlx5,
-		      struct mlx5_snapshot_tracker *tracker)
+/* Return: 0 while the tracker works. */
+static int tracker_query_object(struct mlx5_snapshot_device *mlx5,
+				struct mlx5_snapshot_tracker *tracker)
 {
 	u32 out[MLX5_ST_SZ_DW(query_page_track_obj_out)] = {};
 	u32 in[MLX5_ST_SZ_DW(general_obj_in_cmd_hdr)] = {};
 	int err;
 
-	address_object(in, MLX5_CMD_OP_QUERY_GENERAL_OBJECT, tracker->id);
+	tracker_header(in, MLX5_CMD_OP_QUERY_GENERAL_OBJECT, tracker->id);
 	err = mlx5_snapshot_exec(mlx5, in, sizeof(in), out, sizeof(out));
 	if (!err && MLX5_GET(query_page_track_obj_out, out, obj_context.state) ==
 	    MLX5_PAGE_TRACK_STATE_ERROR)
@@ -147,7 +157,7 @@ static int look_after(struct mlx5_snapshot_device *mlx5,
 
 /* ---- events ---- */
 
-static bool is_queue(const struct mlx5_snapshot_inbox *inbox, const struct mlx5_eqe *eqe)
+static bool tracker_is_queue(const struct mlx5_snapshot_inbox *inbox, const struct mlx5_eqe *eqe)
 {
 	u32 number = be32_to_cpu(eqe->data.qp_srq.qp_srq_n) & 0xffffff;
 
@@ -155,7 +165,7 @@ static bool is_queue(const struct mlx5_snapshot_inbox *inbox, const struct mlx5_
 	       (number == inbox->qpn || number == inbox->sender);
 }
 
-static int on_event(struct notifier_block *block, unsigned long event, void *data)
+static int tracker_on_event(struct notifier_block *block, unsigned long event, void *data)
 {
 	struct mlx5_snapshot_tracker *tracker =
 		mlx5_nb_cof(block, struct mlx5_snapshot_tracker, events);
@@ -165,11 +175,11 @@ static int on_event(struct notifier_block *block, unsigned long event, void *dat
 	case MLX5_EVENT_TYPE_WQ_CATAS_ERROR:
 	case MLX5_EVENT_TYPE_WQ_ACCESS_ERROR:
 	case MLX5_EVENT_TYPE_WQ_INVAL_REQ_ERROR:
-		if (is_queue(&tracker->inbox, eqe))
+		if (tracker_is_queue(&tracker->inbox, eqe))
 			mlx5_snapshot_inbox_break(&tracker->inbox);
 		break;
 	case MLX5_EVENT_TYPE_OBJECT_CHANGE:
-		/* Who waits asks what has changed. */
+		/* The reader then queries the object. */
 		if (be32_to_cpu(eqe->data.obj_change.obj_id) == tracker->id)
 			complete(&tracker->inbox.news);
 		break;
@@ -189,25 +199,25 @@ static void mlx5_dirty_limits(struct vfio_snapshot_device *sdev,
 	limits->max_shift = MLX5_CAP_ADV_VIRTUALIZATION(mdev, pg_track_log_max_page_size);
 }
 
-static void publish(struct mlx5_snapshot_device *mlx5,
-		    struct mlx5_snapshot_tracker *tracker)
+static void tracker_publish(struct mlx5_snapshot_device *mlx5,
+			    struct mlx5_snapshot_tracker *tracker)
 {
 	spin_lock(&mlx5->tracking.lock);
 	mlx5->tracking.tracker = tracker;
 	spin_unlock(&mlx5->tracking.lock);
 }
 
-/* Sent to no more, it can be given back. */
-static void dispose(struct mlx5_snapshot_device *mlx5,
-		    struct mlx5_snapshot_tracker *tracker)
+/* Without its object nothing is sent to the inbox, so its memory can be freed. */
+static void tracker_dispose(struct mlx5_snapshot_device *mlx5,
+			    struct mlx5_snapshot_tracker *tracker)
 {
-	if (destroy_object(mlx5, tracker))
+	if (tracker_destroy_object(mlx5, tracker))
 		tracker->inbox.lost = true;
 	if (mlx5_snapshot_inbox_close(&tracker->inbox))
 		kfree(tracker);
 	else
 		dev_warn_ratelimited(&mlx5->sdev.core.pdev->dev,
-				     "the firmware did not give up a page tracker: its memory is lost\n");
+				     "page tracker not destroyed by the firmware, its memory is lost\n");
 }
 
 static int mlx5_dirty_start(struct vfio_snapshot_device *sdev,
@@ -232,14 +242,14 @@ static int mlx5_dirty_start(struct vfio_snapshot_device *sdev,
 		mlx5_snapshot_end(mlx5);
 	}
 	if (!err)
-		err = create_object(mlx5, tracker, ranges, n, shift);
+		err = tracker_create_object(mlx5, tracker, ranges, n, shift);
 	if (err) {
-		dispose(mlx5, tracker);
+		tracker_dispose(mlx5, tracker);
 		return err == -EREMOTEIO ? -EIO : err;
 	}
-	MLX5_NB_INIT(&tracker->events, on_event, NOTIFY_ANY);
+	MLX5_NB_INIT(&tracker->events, tracker_on_event, NOTIFY_ANY);
 	mlx5_eq_notifier_register(mdev, &tracker->events);
-	publish(mlx5, tracker);
+	tracker_publish(mlx5, tracker);
 	return 0;
 }
 
@@ -248,13 +258,13 @@ static void mlx5_dirty_stop(struct vfio_snapshot_device *sdev)
 	struct mlx5_snapshot_device *mlx5 = to_mlx5(sdev);
 	struct mlx5_snapshot_tracker *tracker = mlx5->tracking.tracker;
 
-	publish(mlx5, NULL);
+	tracker_publish(mlx5, NULL);
 	mlx5_eq_notifier_unregister(mlx5->mdev, &tracker->events);
-	dispose(mlx5, tracker);
+	tracker_dispose(mlx5, tracker);
 }
 
-static void hand_over(const struct mlx5_snapshot_inbox *inbox,
-		      const struct mlx5_snapshot_message *msg,
+static void tracker_hand_over(const struct mlx5_snapshot_inbox *inbox,
+			      const struct mlx5_snapshot_message *msg,
 		      struct vfio_snapshot_dirty_sink *sink)
 {
 	u32 i, n = msg->bytes / MLX5_ST_SZ_BYTES(page_track_report_entry);
@@ -273,19 +283,19 @@ static int mlx5_dirty_read(struct vfio_snapshot_device *sdev, u64 first, u64 las
 	unsigned int state;
 	int err;
 
-	err = order_report(mlx5, tracker, first, last);
+	err = tracker_modify_object(mlx5, tracker, first, last);
 	if (err)
 		return err;
 	do {
 		state = MLX5_PAGE_TRACK_STATE_REPORTING;
 		err = mlx5_snapshot_inbox_next(&tracker->inbox, LOOK_EVERY, &msg);
 		if (err == -EAGAIN) {
-			err = look_after(mlx5, tracker);
+			err = tracker_query_object(mlx5, tracker);
 			if (!err && time_after(jiffies, deadline))
 				err = -ETIMEDOUT;
 		} else if (!err) {
 			state = msg.immediate >> STATE_SHIFT;
-			hand_over(&tracker->inbox, &msg, sink);
+			tracker_hand_over(&tracker->inbox, &msg, sink);
 			mlx5_snapshot_inbox_reuse(&tracker->inbox, &msg);
 			deadline = jiffies + PATIENCE;
 		}

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The back-end contract in terms of VIRTIO 1.4 group administration commands
- * for device parts, which the driver of the physical function issues for us.
+ * The back-end contract in terms of the VIRTIO 1.4 group administration commands
+ * for device parts, which virtio_pci sends through the physical function. Each
+ * virtio_cmd_*() sends the one command that it is named after.
+ *
+ * The core calls the operations of a device one at a time, so what they remember
+ * needs no lock. Only virtio_reset_done() may run beside them, and sets one bit.
  */
 #include <linux/pci.h>
 #include <linux/sizes.h>
@@ -11,49 +15,34 @@
 #include "cmds.h"
 
 /*
- * What virtio_pci_admin_*() returns: the status of the device as a negative
- * number, unchecked, or an errno of its own. Refused: the device is as it was,
- * VIRTIO 1.4 "Group administration commands" and "Device parts".
+ * virtio_pci_admin_*() returns the device's status as a negative number,
+ * unchecked, or an errno of its own. These statuses say that the device refused
+ * the command and is as it was: VIRTIO 1.4, "Group administration commands" and
+ * "Device parts".
  */
-static const struct {
-	int err;
-	bool refused;
-} answers[] = {
-	{ -EINVAL, true },
-	{ -EAGAIN, true },
-	{ -ENOMEM, true },
-	{ -EBUSY, true },
-	{ -ENXIO, true },
-	{ -ENOSPC, true },
-	{ -EOPNOTSUPP, true },
-	{ -ENODEV, false },
+static const int virtio_refusals[] = {
+	-EINVAL, -EAGAIN, -ENOMEM, -EBUSY, -ENXIO, -ENOSPC, -EOPNOTSUPP,
 };
 
-/* An errno that can be shown to userspace, and whether nothing happened. */
-static int check_answer(struct vfio_snapshot_device *sdev, int err, bool *refused)
+static bool virtio_cmd_refused(int err)
 {
 	unsigned int i;
 
-	*refused = false;
-	if (!err)
-		return 0;
-	/* What comes after the first failure tries to make good for it. */
-	if (!sdev->status)
-		sdev->status = -err;
-	for (i = 0; i < ARRAY_SIZE(answers); i++) {
-		if (answers[i].err == err) {
-			*refused = answers[i].refused;
-			return err;
-		}
-	}
-	return -EIO;
+	for (i = 0; i < ARRAY_SIZE(virtio_refusals); i++)
+		if (virtio_refusals[i] == err)
+			return true;
+	return false;
 }
 
-static int answer(struct vfio_snapshot_device *sdev, int err)
+/* Return: an errno for userspace. */
+static int virtio_cmd_check(struct vfio_snapshot_device *sdev, int err)
 {
-	bool refused;
-
-	return check_answer(sdev, err, &refused);
+	if (!err)
+		return 0;
+	/* Later commands of an operation only make up for the first failure. */
+	if (!sdev->status)
+		sdev->status = -err;
+	return err == -ENODEV || virtio_cmd_refused(err) ? err : -EIO;
 }
 
 static struct virtio_snapshot_device *to_virtio(struct vfio_snapshot_device *sdev)
@@ -61,97 +50,100 @@ static struct virtio_snapshot_device *to_virtio(struct vfio_snapshot_device *sde
 	return container_of(sdev, struct virtio_snapshot_device, sdev);
 }
 
-static int set_mode(struct vfio_snapshot_device *sdev, bool stopped, bool *refused)
+static int virtio_cmd_dev_mode_set(struct vfio_snapshot_device *sdev, bool stopped)
 {
 	u8 mode = stopped ? BIT(VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) : 0;
 
-	return check_answer(sdev, virtio_pci_admin_mode_set(sdev->core.pdev, mode),
-			    refused);
+	return virtio_cmd_check(sdev, virtio_pci_admin_mode_set(sdev->core.pdev, mode));
 }
 
 /*
- * Is the device still in the mode it was in, after it refused another? It is
- * told to be; one that refuses that too has done neither, or both.
- */
-static bool stayed(struct virtio_snapshot_device *virtio, bool stopped)
-{
-	bool refused;
-
-	if (!set_mode(&virtio->sdev, stopped, &refused)) {
-		virtio->sure = true;
-		return true;
-	}
-	return refused;
-}
-
-/*
- * A stopped device initiates nothing at all, so NDMA and STOP are one mode, and
- * going from one to the other costs no command.
+ * A stopped device starts no DMA, so NDMA and STOP are one mode, and going from
+ * one to the other costs no command.
+ *
+ * A device that refused to leave its mode may have left it all the same. Setting
+ * the old mode settles that: the device takes it, or it refuses that as well,
+ * and then it carried out neither command or both.
  */
 static int virtio_quiesce(struct vfio_snapshot_device *sdev,
 			  enum vfio_snapshot_level want, enum vfio_snapshot_level *now)
 {
 	struct virtio_snapshot_device *virtio = to_virtio(sdev);
-	bool stopped = virtio->level != VFIO_SNAPSHOT_RUN;
-	bool stop = want != VFIO_SNAPSHOT_RUN;
-	bool refused;
+	bool stop = want != VFIO_SNAPSHOT_RUN, stopped;
 	int err = 0;
 
-	if (!virtio->sure || stop != stopped)
-		err = set_mode(sdev, stop, &refused);
-	if (!err) {
-		virtio->sure = true;
-		virtio->level = want;
-	} else if (!refused || stop == stopped || !stayed(virtio, stopped)) {
-		/* A refusal does not make certain what was not. */
+	if (test_and_clear_bit(VIRTIO_SNAPSHOT_WAS_RESET, &virtio->flags)) {
+		virtio->level = VFIO_SNAPSHOT_RUN;
 		virtio->sure = false;
-		*now = VFIO_SNAPSHOT_UNKNOWN;
-		return err;
+		virtio->refused = false;
 	}
-	*now = virtio->level;
+	stopped = virtio->level != VFIO_SNAPSHOT_RUN;
+	if (!virtio->sure || stop != stopped) {
+		err = virtio_cmd_dev_mode_set(sdev, stop);
+		if (stop == stopped && virtio->refused && virtio_cmd_refused(err))
+			err = 0;
+		virtio->refused = stop != stopped && virtio_cmd_refused(err);
+		virtio->sure = !err;
+	}
+	if (!err)
+		virtio->level = want;
+	*now = err ? VFIO_SNAPSHOT_UNKNOWN : want;
 	return err;
 }
 
+static void virtio_reset_done(struct vfio_snapshot_device *sdev)
+{
+	set_bit(VIRTIO_SNAPSHOT_WAS_RESET, &to_virtio(sdev)->flags);
+}
+
+static int virtio_cmd_resource_obj_create(struct vfio_snapshot_device *sdev,
+					  enum vfio_snapshot_dir dir, u32 *object)
+{
+	u8 type = dir == VFIO_SNAPSHOT_SAVE ? VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_GET :
+					      VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_SET;
+
+	return virtio_cmd_check(sdev,
+				virtio_pci_admin_obj_create(sdev->core.pdev,
+							    VIRTIO_RESOURCE_OBJ_DEV_PARTS,
+							    type, object));
+}
+
+static int virtio_cmd_resource_obj_destroy(struct vfio_snapshot_device *sdev, u32 object)
+{
+	return virtio_pci_admin_obj_destroy(sdev->core.pdev,
+					    VIRTIO_RESOURCE_OBJ_DEV_PARTS, object);
+}
+
 /*
- * There are few objects for all functions of a device. One that the device did
- * not take back is offered again before the next is asked for; -ENXIO: it has
- * none of that id.
+ * The functions of a device share few objects. An object that the device failed
+ * to destroy is offered again before the next is created. -ENXIO: the device has
+ * no object of that id.
  */
-static void give_back(struct virtio_snapshot_device *virtio)
+static void virtio_object_retry(struct virtio_snapshot_device *virtio)
 {
 	unsigned int object;
+	int err;
 
 	for_each_set_bit(object, virtio->unwanted, VIRTIO_SNAPSHOT_OBJECTS) {
-		int err = virtio_pci_admin_obj_destroy(virtio->sdev.core.pdev,
-						       VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-						       object);
-
+		err = virtio_cmd_resource_obj_destroy(&virtio->sdev, object);
 		if (err && err != -ENXIO)
 			return;
 		__clear_bit(object, virtio->unwanted);
 	}
 }
 
-static int create_object(struct virtio_snapshot_device *virtio,
-			 enum vfio_snapshot_dir dir, u32 *object)
+static int virtio_object_create(struct virtio_snapshot_device *virtio,
+				enum vfio_snapshot_dir dir, u32 *object)
 {
-	static const u8 types[] = {
-		[VFIO_SNAPSHOT_SAVE] = VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_GET,
-		[VFIO_SNAPSHOT_LOAD] = VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_SET,
-	};
-
-	give_back(virtio);
-	return answer(&virtio->sdev,
-		      virtio_pci_admin_obj_create(virtio->sdev.core.pdev,
-						  VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-						  types[dir], object));
+	virtio_object_retry(virtio);
+	return virtio_cmd_resource_obj_create(&virtio->sdev, dir, object);
 }
 
-static void destroy_object(struct virtio_snapshot_device *virtio, u32 object)
+static void virtio_object_destroy(struct virtio_snapshot_device *virtio, u32 object)
 {
 	if (!WARN_ON_ONCE(object >= VIRTIO_SNAPSHOT_OBJECTS))
 		__set_bit(object, virtio->unwanted);
-	give_back(virtio);
+	virtio_object_retry(virtio);
 }
 
 static int virtio_session_begin(struct vfio_snapshot_device *sdev,
@@ -164,7 +156,7 @@ static int virtio_session_begin(struct vfio_snapshot_device *sdev,
 	if (!virtio->set_header)
 		return -ENOMEM;
 
-	err = create_object(virtio, dir, &virtio->object);
+	err = virtio_object_create(virtio, dir, &virtio->object);
 	if (err) {
 		kfree(virtio->set_header);
 		virtio->set_header = NULL;
@@ -182,20 +174,40 @@ static void virtio_session_end(struct vfio_snapshot_device *sdev,
 {
 	struct virtio_snapshot_device *virtio = to_virtio(sdev);
 
-	destroy_object(virtio, virtio->object);
+	virtio_object_destroy(virtio, virtio->object);
 	virtio->has_object = false;
 	kfree(virtio->set_header);
 	virtio->set_header = NULL;
 }
 
-static int get_size(struct vfio_snapshot_device *sdev, u32 object, u32 *size)
+static int virtio_cmd_metadata_get(struct vfio_snapshot_device *sdev, u32 object,
+				   u32 *size)
 {
 	const u8 what = VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_TYPE_SIZE;
+	int err;
 
-	return answer(sdev,
-		      virtio_pci_admin_dev_parts_metadata_get(sdev->core.pdev,
-							      VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-							      object, what, size));
+	err = virtio_pci_admin_dev_parts_metadata_get(sdev->core.pdev,
+						      VIRTIO_RESOURCE_OBJ_DEV_PARTS,
+						      object, what, size);
+	return virtio_cmd_check(sdev, err);
+}
+
+static int virtio_cmd_dev_parts_get(struct vfio_snapshot_device *sdev, u32 object,
+				    struct scatterlist *sgl, u32 *size)
+{
+	const u8 what = VIRTIO_ADMIN_CMD_DEV_PARTS_GET_TYPE_ALL;
+	int err;
+
+	err = virtio_pci_admin_dev_parts_get(sdev->core.pdev,
+					     VIRTIO_RESOURCE_OBJ_DEV_PARTS, object, what,
+					     sgl, size);
+	return virtio_cmd_check(sdev, err);
+}
+
+static int virtio_cmd_dev_parts_set(struct vfio_snapshot_device *sdev,
+				    struct scatterlist *sgl)
+{
+	return virtio_cmd_check(sdev, virtio_pci_admin_dev_parts_set(sdev->core.pdev, sgl));
 }
 
 static int virtio_estimate(struct vfio_snapshot_device *sdev,
@@ -209,13 +221,13 @@ static int virtio_estimate(struct vfio_snapshot_device *sdev,
 	int err;
 
 	if (!borrow) {
-		err = create_object(virtio, VFIO_SNAPSHOT_SAVE, &object);
+		err = virtio_object_create(virtio, VFIO_SNAPSHOT_SAVE, &object);
 		if (err)
 			return err;
 	}
-	err = get_size(sdev, object, &size);
+	err = virtio_cmd_metadata_get(sdev, object, &size);
 	if (!borrow)
-		destroy_object(virtio, object);
+		virtio_object_destroy(virtio, object);
 	if (!err)
 		est->bytes = size;
 	return err;
@@ -228,15 +240,10 @@ static int virtio_save(struct vfio_snapshot_device *sdev,
 	u32 size = 0, all;
 	int err;
 
-	err = answer(sdev,
-		     virtio_pci_admin_dev_parts_get(sdev->core.pdev,
-						    VIRTIO_RESOURCE_OBJ_DEV_PARTS,
-						    virtio->object,
-						    VIRTIO_ADMIN_CMD_DEV_PARTS_GET_TYPE_ALL,
-						    io->sgl, &size));
-	/* A result that does not fit is cut off, and called a success. */
+	err = virtio_cmd_dev_parts_get(sdev, virtio->object, io->sgl, &size);
+	/* The device cuts off what does not fit, and calls that a success. */
 	if (!err && size == io->size) {
-		err = get_size(sdev, virtio->object, &all);
+		err = virtio_cmd_metadata_get(sdev, virtio->object, &all);
 		if (!err && all > size)
 			err = -ENOSPC;
 	}
@@ -253,25 +260,15 @@ static int virtio_load(struct vfio_snapshot_device *sdev, struct vfio_snapshot_i
 	sg_set_buf(&virtio->set_sgl[0], virtio->set_header,
 		   sizeof(*virtio->set_header));
 	sg_chain(virtio->set_sgl, ARRAY_SIZE(virtio->set_sgl), io->sgl);
-	return answer(sdev, virtio_pci_admin_dev_parts_set(sdev->core.pdev,
-							   virtio->set_sgl));
+	return virtio_cmd_dev_parts_set(sdev, virtio->set_sgl);
 }
 
-static void virtio_reset_done(struct vfio_snapshot_device *sdev)
-{
-	struct virtio_snapshot_device *virtio = to_virtio(sdev);
-
-	virtio->level = VFIO_SNAPSHOT_RUN;
-	virtio->sure = false;
-}
-
-/* VIRTIO 1.4, "Device parts" of "Group administration commands". */
 const struct vfio_snapshot_ops virtio_snapshot_ops = {
 	.name = "virtio",
 	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_NDMA_STOPS |
 		VFIO_SNAPSHOT_CAP_PRECOPY,
 	.max_image = SZ_1G,
-	/* 1,024 descriptors, less the header, the status and set_header. */
+	/* Of 1024 descriptors, the command itself takes a few. */
 	.max_segs = 1020,
 	.quiesce = virtio_quiesce,
 	.session_begin = virtio_session_begin,

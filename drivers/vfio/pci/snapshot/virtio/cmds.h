@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the back-end for VIRTIO virtual functions share. */
 #ifndef VIRTIO_SNAPSHOT_CMDS_H
 #define VIRTIO_SNAPSHOT_CMDS_H
 
@@ -6,25 +7,32 @@
 #include <linux/virtio_pci.h>
 #include <linux/vfio_snapshot.h>
 
-/* Most objects that a device has, by the width of its capability's field */
+/* A device has at most so many objects: its capability's field has 8 bits. */
 #define VIRTIO_SNAPSHOT_OBJECTS	256
+
+/* Bits of @flags: reset_done() was called, and no operation has seen it yet. */
+#define VIRTIO_SNAPSHOT_WAS_RESET	0
 
 /**
  * struct virtio_snapshot_device - a VIRTIO virtual function
  * @sdev: of the core; first
- * @level: last level granted; the device itself knows two modes only
- * @sure: no reset came since, so the device is at @level for certain
+ * @flags: VIRTIO_SNAPSHOT_WAS_RESET
+ * @level: the last level that was certain; the device itself has two modes
+ * @sure: the device is at @level; false after a reset and after a failed MODE_SET
+ * @refused: the last command was a MODE_SET away from @level, and refused
  * @dir: of the session
  * @object: id of the session's device parts object
  * @has_object: there is a session
- * @unwanted: ids of objects that the device has yet to take back
- * @set_header: what goes in front of the parts in a DEV_PARTS_SET
+ * @unwanted: ids of objects that the device has yet to destroy
+ * @set_header: the header of a DEV_PARTS_SET
  * @set_sgl: @set_header, chained to an image
  */
 struct virtio_snapshot_device {
 	struct vfio_snapshot_device sdev;
+	unsigned long flags;
 	enum vfio_snapshot_level level;
 	bool sure;
+	bool refused;
 	enum vfio_snapshot_dir dir;
 	u32 object;
 	bool has_object;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Variant driver for the virtual functions of VIRTIO SR-IOV network and block
- * devices.
+ * devices: probe and remove.
+ *
+ * A device that cannot be migrated is registered without operations, and then
+ * works as with vfio-pci. The log says why, as a fact; what to do is in
+ * Documentation/admin-guide/troubleshooting.rst.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -20,9 +24,9 @@ static int virtio_snapshot_probe(struct pci_dev *pdev, const struct pci_device_i
 		return PTR_ERR(virtio);
 
 	if (!migratable)
-		pci_info(pdev, "no device parts, cannot be migrated: %s\n",
+		pci_info(pdev, "cannot be migrated: %s\n",
 			 !pdev->is_virtfn ? "not a virtual function" :
-			 "the physical function offers none, or is not driven by virtio_pci");
+			 "no device parts from the physical function, or virtio_pci does not drive it");
 
 	err = vfio_snapshot_register(&virtio->sdev,
 				     migratable ? &virtio_snapshot_ops : NULL);
