@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# See "make help". The kernel modules themselves are described by the Makefiles in drivers/.
+# See "make help". The Makefiles in drivers/ build the kernel modules.
 
 TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 BUILD := $(abspath $(or $(VFIO_SNAPSHOT_BUILD),$(TOP)/build))
 export VFIO_SNAPSHOT_BUILD := $(BUILD)
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
-# Older ones were not tried. Kbuild leaves out back-ends that the kernel lacks something for.
+# Older kernels were not tried. Kbuild leaves out back-ends that the kernel does not support.
 KERNEL_MIN := 6.12
 MODULES := $(TOP)/drivers/vfio/pci/snapshot
 KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m
@@ -14,23 +14,23 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SN
 .PHONY: help demo bench bench-doc htmldocs check check-debug modules modules_install unit kselftest deb check-kernels vm clean kdir
 
 help:
-	@echo 'As root, on Debian 12 or 13 (the first run fetches and builds what it needs, in build/):'
-	@echo '  make demo             a running guest is live-migrated from one VF to another'
-	@echo '  make check            all tests; ends with the line "N passed, N failed"'
-	@echo '  make check-debug      the long kselftests, on a kernel with KASAN, lockdep, kmemleak, fault injection'
-	@echo '  make bench [DRIVER=]  our driver beside the upstream one, measured: a table, build/bench.json and .svg'
-	@echo '  make bench-doc        put the last result into Documentation/'
-	@echo '  make kselftest        only the kselftests, in the test machine'
-	@echo '  make htmldocs         Documentation/ as HTML, in build/htmldocs'
-	@echo '  make deb              Debian packages, in build/deb: the modules by DKMS, and the command vfio-snapshot'
+	@echo 'As root on Debian 12 or 13; the first run fetches and builds what it needs in build/:'
+	@echo '  make demo             live-migrate a running guest from one VF to another'
+	@echo '  make check            run all tests; the last line counts passed, failed and skipped'
+	@echo '  make check-debug      run the long kselftests, on a kernel with KASAN, lockdep, kmemleak, fault injection'
+	@echo '  make bench [DRIVER=]  compare our driver with the upstream one: a table, build/bench.json and .svg'
+	@echo '  make bench-doc        copy the last result to Documentation/'
+	@echo '  make kselftest        run only the kselftests, in the test machine'
+	@echo '  make htmldocs         build Documentation/ as HTML in build/htmldocs'
+	@echo '  make deb              build Debian packages in build/deb: the modules for DKMS, the command vfio-snapshot'
 	@echo '  make check-kernels    compile the modules for every kernel that Debian serves'
-	@echo '  make vm               a shell in the test machine, with the driver bound'
+	@echo '  make vm               open a shell in the test machine, with the driver bound'
 	@echo 'For this machine:'
 	@echo '  make modules [KDIR=]  build the kernel modules (KDIR: kernel headers or build tree)'
 	@echo '  make modules_install  install them'
-	@echo '  make unit             the unit tests'
-	@echo '  make clean            delete what was built'
-	@echo 'VFIO_SNAPSHOT_BUILD=FOLDER keeps the build elsewhere.'
+	@echo '  make unit             run the unit tests'
+	@echo '  make clean            delete the build'
+	@echo 'VFIO_SNAPSHOT_BUILD=FOLDER puts the build elsewhere.'
 
 demo:
 	$(TOP)/tools/testvm/setup.sh root initramfs source qemu modules migration
@@ -45,7 +45,7 @@ check-debug:
 htmldocs:
 	@$(TOP)/tools/docs/html.sh
 
-# SCENARIOS="small delay": only these, shown and not kept.
+# SCENARIOS="small delay": run only these, show the result and do not keep it.
 bench:
 	@$(TOP)/tools/testing/bench/run.sh $(if $(DRIVER),-d $(DRIVER)) $(SCENARIOS)
 
@@ -55,7 +55,7 @@ bench-doc:
 kselftest:
 	@$(TOP)/tools/testing/check.sh kselftest
 
-# With this machine's compiler; in the test root where there is none.
+# Use this machine's compiler, or else that of the test root.
 unit:
 	@if command -v $(CC) >/dev/null; then $(MAKE) -s -C $(TOP)/tools/testing/unit check; \
 	else $(TOP)/tools/testing/check.sh unit; fi
@@ -84,14 +84,14 @@ kdir:
 modules: kdir
 	$(KBUILD) $@
 
-# A kernel's headers, unlike its build tree, have no System.map, and Kbuild then leaves depmod out.
+# Kbuild runs depmod only with a System.map, which kernel headers do not have.
 modules_install: kdir
 	$(KBUILD) $@
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
 		$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
 
-# No rm follows a mount out of here: the test bed mounts in namespaces of its own. The folder is
-# asked for its mark, because VFIO_SNAPSHOT_BUILD may be anything.
+# Mounts cannot lead rm out of the build folder, because the test bed mounts in its own namespaces.
+# VFIO_SNAPSHOT_BUILD may be any folder, so delete only one that has our stamps.
 clean:
 	@if [ -d "$(BUILD)/stamps" ]; then rm -rf --one-file-system -- "$(BUILD)"; \
 	elif [ -e "$(BUILD)" ]; then echo "$(BUILD) does not look like our build folder: left alone"; fi

@@ -41,10 +41,11 @@ kernel_doc()
 	done
 }
 
-tap_begin 4
+tap_begin 5
 t "what is drawn from the source is not stale" quiet not_stale
 t "Sphinx builds all pages without a warning" quiet "$here/html.sh" "$work/html"
 t "kernel-doc comments" quiet kernel_doc
 t "the files, tests, events and operations that the pages name are there" \
 	quiet python3 -B "$here/names.py" "$TOP"
+t "troubleshooting.rst has every message of the drivers" quiet python3 -B "$here/messages.py" "$TOP"
 tap_end

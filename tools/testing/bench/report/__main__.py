@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From what the machines printed to bench.json, bench.rst, bench.svg and the table."""
+"""Makes bench.json, bench.rst, bench.svg and the table from the output of the machines."""
 
 import argparse
 import json
@@ -18,11 +18,11 @@ def _about(path: Path) -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="report")
     parser.add_argument("--partial", action="store_true", help="only show what was measured")
-    parser.add_argument("--some", action="store_true", help="rows that nobody measured are no error")
-    parser.add_argument("--again", action="store_true", help="only list what must be run again")
-    parser.add_argument("--nic", default="", choices=list(ROWS), help="whose goals, and name of the files")
-    parser.add_argument("raw", type=Path, help="folder with a file for each machine")
-    parser.add_argument("out", type=Path, help="folder for what is made")
+    parser.add_argument("--some", action="store_true", help="rows that were not measured are no error")
+    parser.add_argument("--again", action="store_true", help="only list the runs to repeat")
+    parser.add_argument("--nic", default="", choices=list(ROWS), help="whose goals, and the files' suffix")
+    parser.add_argument("raw", type=Path, help="folder with the output of each machine")
+    parser.add_argument("out", type=Path, help="folder for the results")
     args = parser.parse_args()
 
     runs = results.read(args.raw)
@@ -45,7 +45,7 @@ def main() -> int:
         problems = found.broken
     if not args.partial:
         problems += [f"missing: {name}" for name in lacking]
-    # First of all: nothing that goes wrong later may hide them.
+    # Print them first, so that a later failure cannot hide them.
     for problem in problems:
         print(f"error: {problem}", flush=True)
     if not args.partial:
@@ -60,7 +60,7 @@ def main() -> int:
         for kind, content in made.items():
             path = args.out / f"{name}{kind}"
             path.unlink(missing_ok=True)
-            # What is shown to others is a run that can be relied on.
+            # A page or chart is made only of complete runs that agree.
             if not problems or kind == ".json":
                 path.write_text(content, encoding="utf-8")
     missed = [entry.row.name for entry in entries if not entry.met]

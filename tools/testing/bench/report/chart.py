@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The chart: our figure of each row as a part of the other driver's."""
+"""The chart: our figure of each row relative to the other driver's."""
 
 from html import escape
 
@@ -9,10 +9,10 @@ from .verdict import Entry
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 200, 200, 50, 34
 STEP, BAR = 34, 16
-AS_FAST = 1.02  # the runs differ by as much
-FULL = 1.25  # the axis ends there; what is longer is cut, and says so
+AS_FAST = 1.02  # runs differ by this much
+FULL = 1.25  # end of the axis; longer bars are cut, the figures beside them are not
 
-# The page keeps its own colours: a viewer may show it on a page of the other scheme.
+# The chart has its own background, because the page around it may be light or dark.
 STYLE = """
   .page { fill: #ffffff }
   text { font: 13px sans-serif; fill: #24292f }
@@ -71,10 +71,10 @@ def draw(entries: list[Entry], peer: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + BOTTOM}" '
         f'width="{WIDTH}" height="{bottom + BOTTOM}" role="img">',
         "<!-- SPDX-License-Identifier: GPL-2.0-only; made by make bench -->",
-        f"<title>Our figures as parts of those of {escape(peer)}</title>",
+        f"<title>Our figures relative to {escape(peer)}</title>",
         f"<style>{STYLE}</style>",
         '<rect class="page" width="100%" height="100%" rx="6"/>',
-        f'<text x="{LEFT}" y="22">ours as a part of {escape(peer)}\'s: shorter is better</text>',
+        f'<text x="{LEFT}" y="22">ours relative to {escape(peer)}: shorter is better</text>',
         f'<text class="quiet" x="{WIDTH - RIGHT + 12}" y="22">ours / {escape(peer)}</text>',
     ]
     for tick in (0, 0.25, 0.5, 0.75, 1, FULL):

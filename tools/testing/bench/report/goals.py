@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the bench must show: its rows, in the order of the table, and their goals."""
+"""The rows of the bench, in the order of the table, and their goals."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Goal:
-    """Our figure is at most (or at least) `limit`, or `limit` times what it is held against."""
+    """Our figure is at most (or at least) `limit`, or `limit` times the figure `against`."""
 
     figure: str  # NAME, NAME/SUB, or NAME/* for each of the sub-rows
     limit: float
@@ -29,7 +29,7 @@ def _row(name: str, scenario: str, what: str, *goals: Goal) -> Row:
     return Row(name, what, scenario, goals)
 
 
-# Of the time, and of what does not depend on how firmware takes a state
+# Times, and figures that do not depend on how firmware takes a state
 _SPEED = (
     _row(
         "to_stop_copy_64m", "precopy", "PRE_COPY_P2P to STOP_COPY, 64 MiB",
@@ -101,13 +101,13 @@ _VIRTIO = (
     *_REST,
 )  # fmt: skip
 
-# Firmware of a ConnectX halts a device in two steps, and takes its state in pieces of 8 MiB: of N
-# pieces, the driver's own commands are at most 4, beside N SAVE and N LOAD.
-_PIECE = 8 * MIB
+# A ConnectX stops in two steps and takes its state in chunks of 8 MiB. A state of N chunks needs N SAVE
+# and N LOAD; the goal is at most 4 other commands.
+_CHUNK = 8 * MIB
 
 _MLX5 = (
     _row(
-        "blackout_commands", "small", "firmware commands in the blackout, one piece",
+        "blackout_commands", "small", "firmware commands in the blackout, one chunk",
         Goal("blackout_commands", 6),
         Goal("blackout_commands/beside_state", 4),
     ),
@@ -130,22 +130,22 @@ _MLX5 = (
     *_SPEED,
     _row(
         "memory_save/peak", "memory", "most memory, saving 64 MiB",
-        Goal("memory_save/peak", 4 * _PIECE),
+        Goal("memory_save/peak", 4 * _CHUNK),
     ),
     _row(
         "memory_resume/peak", "memory", "most memory, loading 64 MiB",
-        Goal("memory_resume/peak", 4 * _PIECE),
+        Goal("memory_resume/peak", 4 * _CHUNK),
     ),
     _row(
         "memory_save_1g", "memory_1g", "most memory, saving 1 GiB with the guest stopped",
-        Goal("memory_save_1g", 4 * _PIECE),
+        Goal("memory_save_1g", 4 * _CHUNK),
     ),
     _row(
         "memory_resume_1g", "memory_1g", "most memory, loading 1 GiB",
-        Goal("memory_resume_1g", 4 * _PIECE),
+        Goal("memory_resume_1g", 4 * _CHUNK),
     ),
     *_REST,
 )  # fmt: skip
 
-# By NIC, as it is in the names of the files
+# By NIC, as in the names of the files
 ROWS = {"": _VIRTIO, "mlx5": _MLX5}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The migrations of a whole guest: what they tell is spread out, and not judged."""
+"""The migrations of a whole guest: their figures vary, so they have no goals."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from statistics import median
 from .results import SIDES
 
 FIELDS = {
-    "downtime_ms": "downtime, as QEMU accounts it",
+    "downtime_ms": "downtime, as QEMU reports it",
     "stopped_ms": "guest stopped",
     "silence_to_l1_ms": "longest silence of the guest",
     "silence_to_guest_ms": "longest silence towards the guest",
@@ -19,7 +19,7 @@ FIELDS = {
 
 @dataclass
 class Spread:
-    """One figure of all migrations, by side."""
+    """One figure of all migrations, for each side."""
 
     name: str
     what: str
@@ -33,7 +33,7 @@ class Spread:
 
 
 def load(raw: Path) -> list[Spread]:
-    """Of the time lines that the migration test left."""
+    """Reads the time lines that the migration test left."""
     spreads = [Spread(name, what) for name, what in FIELDS.items()]
     for side in SIDES:
         path = raw / f"noisy.{side}.json"

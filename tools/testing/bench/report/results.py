@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the runs printed, and whether they agree."""
+"""Reads what the runs printed, and finds runs that agree."""
 
 import re
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from pathlib import Path
 
 SIDES = ("ours", "upstream")
 RUNS = 2  # that must agree
-MOST_RUNS = 4  # after which it is over
-# Figures of these units may differ between two runs by that much; all others must be equal.
+MOST_RUNS = 4  # before the bench gives up
+# By how much two runs may differ in these units; all other figures must be equal.
 MAY_DIFFER = {"ns": 0.01, "instructions": 0.01}
 HUNG = "hung"
 
@@ -47,7 +47,7 @@ def parse(text: str) -> Run:
     for line in text.splitlines():
         if match := _LINE.match(line):
             name, value, unit = match.groups()
-            # The last one counts: a figure may grow, as long as the driver keeps up.
+            # The last one counts: a scenario may print a figure again and again as it grows.
             run.figures[name] = Figure(_number(value), unit)
         elif match := _END.match(line):
             run.end = match[1]
@@ -55,7 +55,7 @@ def parse(text: str) -> Run:
 
 
 def difference(one: Figure, other: Figure) -> float:
-    """Of the two, in parts of the smaller one."""
+    """The difference relative to the smaller one."""
     if one == other:
         return 0
     if one.unit != other.unit or not one.value or not other.value:
@@ -79,7 +79,7 @@ def differences(first: Run, second: Run) -> Iterator[tuple[str, str]]:
 
 
 def agreeing(runs: list[Run]) -> list[Run]:
-    """The first two that agree; without such, all."""
+    """The first two that agree, or all if no two do."""
     for pair in combinations(runs, RUNS):
         if not any(differences(*pair)):
             return list(pair)
@@ -88,7 +88,7 @@ def agreeing(runs: list[Run]) -> list[Run]:
 
 @dataclass
 class Results:
-    """By side, all scenarios taken together: the figures of the first run."""
+    """The figures of all scenarios, for each side, from the first run that agrees with another."""
 
     figures: dict[str, Figures] = field(default_factory=lambda: {side: {} for side in SIDES})
     scenario_of: dict[str, str] = field(default_factory=dict)  # of a figure
@@ -114,7 +114,7 @@ class Results:
         return self.ends.get((scenario, side)) == HUNG
 
     def below(self, name: str) -> list[str]:
-        """Its sub-rows, as either side has them."""
+        """The sub-rows that either side has."""
         names = [n for side in SIDES for n in self.figures[side] if n.startswith(f"{name}/")]
         return list(dict.fromkeys(names))
 
@@ -140,7 +140,7 @@ Runs = dict[tuple[str, str], list[Run]]  # by scenario and side
 
 
 def read(raw: Path) -> Runs:
-    """Files named SCENARIO.SIDE.RUN."""
+    """Reads files named SCENARIO.SIDE.RUN."""
     runs: Runs = {}
     for path in sorted(raw.glob("*.*.[0-9]")):
         scenario, side, _ = path.name.split(".")
@@ -150,7 +150,7 @@ def read(raw: Path) -> Runs:
 
 
 def again(runs: Runs) -> list[str]:
-    """What has to be run once more: SCENARIO SIDE RUN."""
+    """The runs to repeat: SCENARIO SIDE RUN."""
     return [
         f"{scenario} {side} {len(all_of) + 1}"
         for (scenario, side), all_of in runs.items()
@@ -160,7 +160,7 @@ def again(runs: Runs) -> list[str]:
 
 
 def load(runs: Runs) -> Results:
-    """The two of each that agree."""
+    """Takes the two runs that agree, for each scenario and side."""
     results = Results()
     for scenario in sorted({scenario for scenario, _ in runs}):
         for side in SIDES:

@@ -12,7 +12,7 @@ VERDICT = {True: "met", False: "missed", None: "not judged"}
 
 
 def _line(results: Results, label: str, figure: str, judged: Judged | None) -> list[str]:
-    """A figure of both drivers, and how it stands to a goal."""
+    """A figure of both drivers, and whether it meets a goal."""
     unit = results.unit(figure)
     ours, peer = (results.value(side, figure) for side in (OURS, UPSTREAM))
     own = judged and judged.goal.against not in (None, PEER)
@@ -24,7 +24,7 @@ def _line(results: Results, label: str, figure: str, judged: Judged | None) -> l
 
 
 def lines(results: Results, entries: list[Entry]) -> list[list[str]]:
-    """One for each row, and one more for each goal beyond the one that the row's figure has."""
+    """A line for each row, and for each further goal of a row."""
     table = []
     for entry in entries:
         more = list(entry.judged)
@@ -52,7 +52,7 @@ def terminal(results: Results, entries: list[Entry]) -> str:
 
 
 def _rst_table(table: list[list[str]]) -> list[str]:
-    # An empty first cell would make a row go on where the one above it ended.
+    # In RST, a row with an empty first cell continues the row above.
     table = [[line[0].strip() or "\\ ", *line[1:]] for line in table]
     widths = _widths(table)
     rule = "  ".join("=" * max(width, 2) for width in widths)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rows of the table: the figures of both drivers held against the goals."""
+"""The rows of the table: the figures of both drivers, and whether they meet the goals."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +13,11 @@ OURS, UPSTREAM = "ours", "upstream"
 
 @dataclass(frozen=True)
 class Judged:
-    """A goal, and the figure that decided it."""
+    """A goal, and the figure that decides it."""
 
     goal: Goal
     figure: str
-    value: float | None  # of the figure, or its ratio to what it is held against
+    value: float | None  # the figure, or its ratio to `goal.against`
     met: bool | None  # None: there is nothing to judge
     unit: str
 
@@ -33,7 +33,7 @@ class Judged:
 @dataclass
 class Entry:
     row: Row
-    figure: str = ""  # the one that stands for the row
+    figure: str = ""  # the one shown in the row
     unit: str = ""
     ours: float | None = None
     upstream: float | None = None
@@ -72,7 +72,7 @@ def _figures(results: Results, goal: Goal) -> list[str]:
 
 
 def _worst(judged: list[Judged]) -> Judged | None:
-    """The one that is furthest from its goal; one without a figure is further than any."""
+    """The one furthest from its goal; a missing figure is the worst."""
 
     def distance(one: Judged) -> float:
         if one.value is None:
@@ -87,7 +87,7 @@ def _entry(results: Results, row: Row) -> Entry:
     for goal in row.goals:
         if worst := _worst([_judge(results, goal, name) for name in _figures(results, goal)]):
             entry.judged.append(worst)
-    # A row that has no figure of its own shows the sub-row that decides it.
+    # A row without a figure of its own shows the sub-row that decides it.
     entry.figure = row.name
     if not any(results.has(side, row.name) for side in (OURS, UPSTREAM)) and entry.judged:
         entry.figure = entry.judged[0].figure
@@ -97,7 +97,7 @@ def _entry(results: Results, row: Row) -> Entry:
     entry.ours = results.value(OURS, entry.figure)
     entry.upstream = results.value(UPSTREAM, entry.figure)
     if results.hung(results.scenario_of.get(entry.figure, row.scenario), UPSTREAM):
-        entry.notes.append("the peer never came back from the step behind this figure")
+        entry.notes.append("the peer never came back from the next step")
     return entry
 
 
@@ -106,7 +106,7 @@ def judge(results: Results, rows: tuple[Row, ...]) -> list[Entry]:
 
 
 def missing(results: Results, rows: tuple[Row, ...]) -> list[str]:
-    """What the table needs and nobody measured."""
+    """The figures that the table needs and that were not measured."""
     lost = []
     for row in rows:
         for goal in row.goals:
@@ -124,7 +124,7 @@ def missing(results: Results, rows: tuple[Row, ...]) -> list[str]:
 
 
 def whole(results: Results, entries: list[Entry]) -> list[Entry]:
-    """Those of which nothing is missing."""
+    """The entries that are complete."""
     return [entry for entry in entries if not missing(results, (entry.row,))]
 
 

@@ -16,17 +16,16 @@ HEAD = """.. SPDX-License-Identifier: GPL-2.0-only
 Downtime with and without dirty tracking
 =========================================
 
-A guest has a VF of the emulated ConnectX (``mlx5_snapshot_vfio_pci``), the engine of which writes to
-memory all the time. The distribution's QEMU migrates it to another VF. Without dirty tracking by
-the device QEMU takes every page for written to, and sends all memory again while the guest is
-stopped. With it, only those pages that were written to. Pages of zeros, most of a guest with 1 GiB,
-take a few bytes each.
+A guest has a VF of the emulated ConnectX (``mlx5_snapshot_vfio_pci``), whose engine writes to memory all the
+time. The distribution's QEMU migrates the guest to another VF. Without dirty tracking by the device, QEMU
+treats all guest memory as dirty and sends it again while the guest is stopped. With it, QEMU sends only dirty
+pages. A zero page takes a few bytes; most pages of the guest with 1 GiB are zero.
 
-All of it is emulated, on a kernel for debugging: take the ratio from here, not the times.
+Everything is emulated, on a debug kernel: compare the rows, do not rely on the times.
 
 """
 COLUMNS = (
-    "Memory, MiB", "Pages tracked by", "Downtime by QEMU, ms", "Guest stopped, ms",
+    "Memory, MiB", "Dirty tracking", "Downtime by QEMU, ms", "Guest stopped, ms",
     "Memory sent while stopped, KiB", "Whole migration, ms",
 )  # fmt: skip
 
@@ -35,7 +34,7 @@ def _row(timeline: dict[str, Any]) -> tuple[str, ...]:
     migration = timeline["migrations"][0]
     return (
         str(timeline["memory_mib"]),
-        "the device" if migration["tracked"] else "nobody",
+        "by the device" if migration["tracked"] else "none",
         f"{migration['downtime_ms']:.0f}",
         f"{migration['stopped_ms']:.0f}",
         f"{migration['memory_bytes_stopped'] / 1024:.0f}",
