@@ -83,7 +83,7 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 }
 
 static int device_mig_arc(struct vfio_snapshot_device *sdev, u32 flags,
-			   void __user *arg, size_t argsz)
+			  void __user *arg, size_t argsz)
 {
 	struct vfio_device_feature_mig_arc query;
 	int ret;
@@ -155,8 +155,8 @@ EXPORT_SYMBOL_GPL(vfio_snapshot_err_handlers);
  *
  * Its session is over. The state becomes ERROR unless it is RUNNING, and stays so
  * until a reset. The back-end fails operations with -ENODEV from here on. Waits for
- * nothing but the operation of a struct vfio_snapshot_dirty_ops that is under way:
- * after this none is left running.
+ * the operation of a struct vfio_snapshot_dirty_ops that is under way, and for a
+ * report that sets the user's bitmap: after this none is left running.
  */
 void vfio_snapshot_detached(struct vfio_snapshot_device *sdev)
 {

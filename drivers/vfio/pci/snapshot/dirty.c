@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty tracking: VFIO's DMA logging, in front of a device that keeps account of
- * the pages it writes to.
+ * Dirty tracking: VFIO's DMA logging for a device that logs its own writes.
  *
- * A page that was written to is told, now or later. What the device told and a
- * report had no place for, and all that it may have lost, is owed: it goes into
- * the next report that asks for it, whatever the device then says.
+ * Every dirty page is reported, now or later. What the device reported but the
+ * user's report had no room for, and all that the device may have lost, is owed: it
+ * goes into the next report that covers it.
+ *
+ * log->lock is held across the operations of the back-end and while a report sets
+ * the user's bitmap; it is never taken together with another lock of the core.
  */
 #include <linux/atomic.h>
 #include <linux/err.h>
@@ -23,18 +25,21 @@
 #include "dirty.h"
 #include "ranges.h"
 
+/* Ranges that are remembered apart; more than these are joined. */
+#define OWED_MAX	4096U
+
 /**
  * struct snapshot_dirty - the log of a device
  * @sdev: the device
  * @ops: of the back-end
  * @lock: protects what follows, held across the operations of @ops
  * @started: by userspace, not stopped yet
- * @runs: the device has a log
+ * @runs: the device logs
  * @detached: the firmware cannot be reached
- * @anew: the device may have forgotten its log
+ * @lost: the device may have forgotten its log
  * @shift: log2 of the size of its pages
  * @ranges: what it logs
- * @owed: what userspace has to be told, in addition to what the device says
+ * @owed: to be reported, in addition to what the device says
  */
 struct snapshot_dirty {
 	struct vfio_snapshot_device *sdev;
@@ -43,21 +48,21 @@ struct snapshot_dirty {
 	bool started;
 	bool runs;
 	bool detached;
-	atomic_t anew;
+	atomic_t lost;
 	unsigned int shift;
 	struct snapshot_ranges ranges;
 	struct snapshot_ranges owed;
 };
 
 /**
- * struct vfio_snapshot_dirty_sink - a report that is being made
+ * struct vfio_snapshot_dirty_sink - a report under way
  * @bitmap: of userspace
  * @shift: log2 of the size of the device's pages
- * @first: lowest address that is asked for
+ * @first: lowest address of the report
  * @last: highest address
  * @low: the first of the device's pages begins before @first, and is dirty
- * @high: the last of them ends behind @last, and is dirty
- * @stray: the device told of a page that it was not asked for
+ * @high: the last of them ends after @last, and is dirty
+ * @stray: the device reported a page outside of the report
  */
 struct vfio_snapshot_dirty_sink {
 	struct iova_bitmap *bitmap;
@@ -74,7 +79,7 @@ static struct snapshot_dirty *to_dirty(struct vfio_device *vdev)
 	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->log;
 }
 
-static int reserve(struct snapshot_ranges *set, unsigned int room)
+static int dirty_reserve(struct snapshot_ranges *set, unsigned int room)
 {
 	struct vfio_snapshot_range *at;
 
@@ -92,7 +97,7 @@ static int reserve(struct snapshot_ranges *set, unsigned int room)
 	return 0;
 }
 
-static void forget(struct snapshot_ranges *set)
+static void dirty_forget(struct snapshot_ranges *set)
 {
 	kvfree(set->at);
 	memset(set, 0, sizeof(*set));
@@ -100,7 +105,7 @@ static void forget(struct snapshot_ranges *set)
 
 /* ---- the device's log ---- */
 
-static int run(struct snapshot_dirty *log)
+static int dirty_run(struct snapshot_dirty *log)
 {
 	int err;
 
@@ -111,22 +116,22 @@ static int run(struct snapshot_dirty *log)
 	return err;
 }
 
-static void cease(struct snapshot_dirty *log)
+static void dirty_cease(struct snapshot_dirty *log)
 {
 	if (log->runs)
 		log->ops->stop(log->sdev);
 	log->runs = false;
 }
 
-/* What it had logged is lost: from now on everything counts as written to. */
-static int run_anew(struct snapshot_dirty *log, int why)
+/* The device lost its log: report all pages. */
+static int dirty_restart(struct snapshot_dirty *log, int why)
 {
 	int err;
 
-	cease(log);
-	err = run(log);
+	dirty_cease(log);
+	err = dirty_run(log);
 	if (err) {
-		atomic_set(&log->anew, 1);
+		atomic_set(&log->lost, 1);
 		return err;
 	}
 	memcpy(log->owed.at, log->ranges.at, log->ranges.n * sizeof(*log->owed.at));
@@ -137,21 +142,21 @@ static int run_anew(struct snapshot_dirty *log, int why)
 	return 0;
 }
 
-static void end(struct snapshot_dirty *log)
+static void dirty_end(struct snapshot_dirty *log)
 {
-	cease(log);
+	dirty_cease(log);
 	log->started = false;
-	forget(&log->ranges);
-	forget(&log->owed);
+	dirty_forget(&log->ranges);
+	dirty_forget(&log->owed);
 }
 
 /* ---- start ---- */
 
 /*
- * The core of VFIO lets ranges without a length through: they end before they
- * begin, or span everything.
+ * VFIO's core accepts ranges without a length: they end before they begin, or span
+ * all addresses.
  */
-static int check(struct rb_root_cached *root, u32 n, u64 page_size)
+static int dirty_check(struct rb_root_cached *root, u32 n, u64 page_size)
 {
 	struct interval_tree_node *range;
 	struct rb_node *node;
@@ -166,8 +171,8 @@ static int check(struct rb_root_cached *root, u32 n, u64 page_size)
 	return 0;
 }
 
-static int take_ranges(struct snapshot_dirty *log, struct rb_root_cached *root, u32 n,
-		       u64 *page_size)
+static int dirty_take_ranges(struct snapshot_dirty *log, struct rb_root_cached *root,
+			     u32 n, u64 *page_size)
 {
 	struct vfio_snapshot_dirty_limits limits = {};
 	struct rb_node *node;
@@ -179,7 +184,7 @@ static int take_ranges(struct snapshot_dirty *log, struct rb_root_cached *root, 
 			     limits.max_shift);
 	*page_size = BIT_ULL(log->shift);
 	rest = *page_size - 1;
-	err = reserve(&log->ranges, n + 1);
+	err = dirty_reserve(&log->ranges, n + 1);
 	if (err)
 		return err;
 	for (node = rb_first_cached(root); node; node = rb_next(node)) {
@@ -190,15 +195,15 @@ static int take_ranges(struct snapshot_dirty *log, struct rb_root_cached *root, 
 				    range->last | rest);
 	}
 	snapshot_ranges_fuse(&log->ranges, limits.max_ranges);
-	/* So that lengths can be told in 64 bits. */
+	/* A length must fit into 64 bits. */
 	return log->ranges.at[log->ranges.n - 1].last == U64_MAX ? -EINVAL : 0;
 }
 
-static int snapshot_log_start(struct vfio_device *vdev, struct rb_root_cached *root,
-			      u32 n, u64 *page_size)
+static int dirty_log_start(struct vfio_device *vdev, struct rb_root_cached *root,
+			   u32 n, u64 *page_size)
 {
 	struct snapshot_dirty *log = to_dirty(vdev);
-	int err = check(root, n, *page_size);
+	int err = dirty_check(root, n, *page_size);
 
 	if (err)
 		return err;
@@ -208,14 +213,14 @@ static int snapshot_log_start(struct vfio_device *vdev, struct rb_root_cached *r
 	} else if (log->started) {
 		err = -EINVAL;
 	} else {
-		err = take_ranges(log, root, n, page_size);
+		err = dirty_take_ranges(log, root, n, page_size);
 		if (!err) {
-			/* A reset from here on is one that the new log sees. */
-			atomic_set(&log->anew, 0);
-			err = run(log);
+			/* The new log notices a reset from here on. */
+			atomic_set(&log->lost, 0);
+			err = dirty_run(log);
 		}
 		if (err)
-			end(log);
+			dirty_end(log);
 		else
 			log->started = true;
 	}
@@ -223,12 +228,12 @@ static int snapshot_log_start(struct vfio_device *vdev, struct rb_root_cached *r
 	return err;
 }
 
-static int snapshot_log_stop(struct vfio_device *vdev)
+static int dirty_log_stop(struct vfio_device *vdev)
 {
 	struct snapshot_dirty *log = to_dirty(vdev);
 
 	mutex_lock(&log->lock);
-	end(log);
+	dirty_end(log);
 	mutex_unlock(&log->lock);
 	return 0;
 }
@@ -236,8 +241,8 @@ static int snapshot_log_stop(struct vfio_device *vdev)
 /* ---- report ---- */
 
 /**
- * vfio_snapshot_dirty_page - tell that a page was written to
- * @sink: of the operation that asks for it
+ * vfio_snapshot_dirty_page - report a dirty page
+ * @sink: of the read() under way
  * @addr: an address in the page
  */
 void vfio_snapshot_dirty_page(struct vfio_snapshot_dirty_sink *sink, u64 addr)
@@ -261,7 +266,7 @@ void vfio_snapshot_dirty_page(struct vfio_snapshot_dirty_sink *sink, u64 addr)
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_dirty_page);
 
-static void pay(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
+static void dirty_pay(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
 {
 	struct vfio_snapshot_range part = { .first = sink->first };
 	u64 rest = BIT_ULL(log->shift) - 1;
@@ -273,15 +278,15 @@ static void pay(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sin
 		part.first = part.last + 1;
 	}
 	snapshot_ranges_cut(&log->owed, sink->first, sink->last);
-	/* The device has forgotten these pages, userspace knows a part of them. */
+	/* The device forgot these pages, and the user knows only a part of them. */
 	if (sink->low)
 		snapshot_ranges_add(&log->owed, sink->first & ~rest, sink->first - 1);
 	if (sink->high)
 		snapshot_ranges_add(&log->owed, sink->last + 1, sink->last | rest);
 }
 
-/* What is asked for, of what it logs. */
-static int ask(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
+/* The part of the report that the device logs. */
+static int dirty_ask(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
 {
 	u64 rest = BIT_ULL(log->shift) - 1;
 	u64 first = max(sink->first & ~rest, log->ranges.at[0].first);
@@ -293,7 +298,7 @@ static int ask(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink
 	return err ?: sink->stray ? -EIO : 0;
 }
 
-static int report(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
+static int dirty_report(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
 {
 	int err;
 
@@ -301,24 +306,27 @@ static int report(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *s
 		return -ENOTCONN;
 	if (!log->started)
 		return -EINVAL;
-	/* Without the memory to remember what is told nothing is asked. */
-	err = reserve(&log->owed, max(log->owed.n, log->ranges.n) + 3);
+	/* Reading clears the device's log, so have the memory to remember it first. */
+	err = dirty_reserve(&log->owed, max(log->owed.n, log->ranges.n) + 3);
 	if (err)
 		return err;
 	sink->shift = log->shift;
-	if (atomic_xchg(&log->anew, 0))
+	if (atomic_xchg(&log->lost, 0))
 		err = -ENODATA;
 	else
-		err = ask(log, sink);
+		err = dirty_ask(log, sink);
 	if (err)
-		err = run_anew(log, err);
-	if (!err)
-		pay(log, sink);
-	return err;
+		err = dirty_restart(log, err);
+	if (err)
+		return err;
+	dirty_pay(log, sink);
+	/* More pages than needed are harmless, memory without bound is not. */
+	snapshot_ranges_fuse(&log->owed, max(OWED_MAX, log->ranges.n));
+	return 0;
 }
 
-static int snapshot_log_read(struct vfio_device *vdev, unsigned long iova,
-			     unsigned long length, struct iova_bitmap *bitmap)
+static int dirty_log_read(struct vfio_device *vdev, unsigned long iova,
+			  unsigned long length, struct iova_bitmap *bitmap)
 {
 	struct snapshot_dirty *log = to_dirty(vdev);
 	struct vfio_snapshot_dirty_sink sink = { .bitmap = bitmap, .first = iova };
@@ -329,15 +337,15 @@ static int snapshot_log_read(struct vfio_device *vdev, unsigned long iova,
 	if (check_add_overflow(sink.first, length - 1, &sink.last))
 		return -EOVERFLOW;
 	mutex_lock(&log->lock);
-	err = report(log, &sink);
+	err = dirty_report(log, &sink);
 	mutex_unlock(&log->lock);
 	return err;
 }
 
-static const struct vfio_log_ops snapshot_log_ops = {
-	.log_start = snapshot_log_start,
-	.log_stop = snapshot_log_stop,
-	.log_read_and_clear = snapshot_log_read,
+static const struct vfio_log_ops dirty_log_ops = {
+	.log_start = dirty_log_start,
+	.log_stop = dirty_log_stop,
+	.log_read_and_clear = dirty_log_read,
 };
 
 /* ---- the life of the device ---- */
@@ -346,8 +354,8 @@ static const struct vfio_log_ops snapshot_log_ops = {
  * snapshot_dirty_alloc - offer DMA logging, if the back-end has it
  * @sdev: the device, not registered yet
  *
- * A kernel without iova_bitmap cannot take a report: there, a device that offered
- * to log would let a migration fail that does without.
+ * A kernel without iova_bitmap cannot take a report. There a device must not offer
+ * to log: a migration that works without would fail.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -364,7 +372,7 @@ int snapshot_dirty_alloc(struct vfio_snapshot_device *sdev)
 	log->sdev = sdev;
 	log->ops = sdev->dirty;
 	sdev->log = log;
-	sdev->core.vdev.log_ops = &snapshot_log_ops;
+	sdev->core.vdev.log_ops = &dirty_log_ops;
 	return 0;
 }
 
@@ -388,7 +396,7 @@ void snapshot_dirty_close(struct snapshot_dirty *log)
 	if (!log)
 		return;
 	mutex_lock(&log->lock);
-	end(log);
+	dirty_end(log);
 	mutex_unlock(&log->lock);
 }
 
@@ -396,20 +404,20 @@ void snapshot_dirty_close(struct snapshot_dirty *log)
  * snapshot_dirty_reset_done - the device was reset
  * @log: its log or NULL
  *
- * Whether a device goes on with its log after that is left open. Must not sleep.
+ * The device may or may not keep its log. Must not sleep.
  */
 void snapshot_dirty_reset_done(struct snapshot_dirty *log)
 {
 	if (log)
-		atomic_set(&log->anew, 1);
+		atomic_set(&log->lost, 1);
 }
 
 /**
  * snapshot_dirty_detached - the firmware is about to be out of reach
  * @log: the device's log or NULL
  *
- * Its log has ended when this returns. Waits for no more than the command that
- * is under way.
+ * Its log has ended when this returns. Waits for the operation that is under way,
+ * and for a report that sets the user's bitmap.
  */
 void snapshot_dirty_detached(struct snapshot_dirty *log)
 {
@@ -418,8 +426,8 @@ void snapshot_dirty_detached(struct snapshot_dirty *log)
 	WRITE_ONCE(log->detached, true);
 	log->ops->wake(log->sdev);
 	mutex_lock(&log->lock);
-	cease(log);
-	atomic_set(&log->anew, 1);
+	dirty_cease(log);
+	atomic_set(&log->lost, 1);
 	mutex_unlock(&log->lock);
 }
 
@@ -427,8 +435,8 @@ void snapshot_dirty_detached(struct snapshot_dirty *log)
  * snapshot_dirty_attached - the firmware is back, and knows of no log
  * @log: the device's log or NULL
  *
- * A log that was on when the firmware went goes on with the next report, in which
- * everything counts as written to.
+ * A log that was on when the firmware was lost continues with the next report,
+ * which has all pages.
  */
 void snapshot_dirty_attached(struct snapshot_dirty *log)
 {
