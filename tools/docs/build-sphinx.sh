@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Put Sphinx, which reads Documentation/, into $BUILD/sphinx: Debian's packages, unpacked beside
-# the test root and not in it.
+# Unpack Debian's Sphinx packages into $BUILD/sphinx, outside the test root. Sphinx builds Documentation/.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -23,13 +22,13 @@ fetch()
 
 	rm -rf -- "$sphinx.new"
 	mkdir -p "$sphinx.new/download/partial"
-	# A package list from before an update names files that are gone.
+	# An old package list names files that the mirror no longer has.
 	download || { apt-get -q update && download; }
 	for deb in "$sphinx.new"/download/*.deb; do
 		dpkg -x "$deb" "$sphinx.new"
 	done
 	rm -rf -- "$sphinx.new/download"
-	# Debian's Sphinx and docutils look for their data there.
+	# Debian's Sphinx and docutils look for their data in /usr/share.
 	grep -rlE '/usr/share/(docutils|sphinx|javascript)' "$sphinx.new/usr/lib/python3/dist-packages" \
 		--include='*.py' | xargs sed -i -E "s#/usr/share/(docutils|sphinx|javascript)#$sphinx/usr/share/\\1#"
 	PYTHONPATH=$sphinx.new/usr/lib/python3/dist-packages python3 -m sphinx --version

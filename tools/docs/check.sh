@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The documentation, as TAP: it is built without a warning, what is drawn from the source is as the
-# source is, and what it names is there. Runs in the test root.
+# Checks the documentation, as TAP: Sphinx builds it without a warning, its generated parts match the source,
+# and what it names exists. Runs in the test root.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -33,7 +33,7 @@ kernel_doc()
 {
 	local file
 
-	# Those of the core are read by its own authors only, but have to be right.
+	# Only the core's authors read the comments of the core, but they must be right, too.
 	for file in "$TOP"/include/linux/vfio_snapshot*.h "$TOP"/include/uapi/linux/vfio_snapshot.h \
 		"$TOP"/drivers/vfio/pci/snapshot/*.[ch]; do
 		grep -q '^/\*\*$' "$file" || continue

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""commands.py TOP FOLDER: write which operation of the contract leads to which firmware commands.
+"""commands.py TOP FOLDER: write which firmware commands each operation of the contract may send.
 
-Read from the source of the back-ends: the functions in a table of operations, and all functions and
-tables of the same folder that these name.
+It reads the source of the back-ends: the functions in a table of operations, and all functions and
+tables of the same folder that these name. It depends on C's braces only, not on the layout.
 """
 import pathlib
 import re
@@ -12,12 +12,14 @@ import sys
 NOTE = "Made by tools/docs/generate.sh from the drivers' source: do not edit."
 CONTRACT = {"vfio_snapshot_ops": "vfio_snapshot.h", "vfio_snapshot_dirty_ops": "vfio_snapshot_dirty.h"}
 BACKENDS = ("virtio", "mlx5")
-# A function "static int name(...)", or a table "... name[] = {", up to its closing brace
-DEFINED = re.compile(r"^(?:[a-z][^\n;{}]*?(\w+)\([^;{}]*\)\n|(?:\}|[a-z][^\n;{}]*?) (\w+)\[\] = )\{\n(.*?)^\}",
-                     re.M | re.S)
-# A table of functions; what of it is used is told by the name of its column
-COLUMNS = re.compile(r"^static const struct \{\n((?:.*\(\*\w+\).*\n)+)\} (\w+)\[\]", re.M)
-# What the kernel calls a command, where it is not the command's name
+# Comments, strings and preprocessor lines: they name no function that is called. An operations table may
+# be a macro, so this is not taken out of the text that is searched for operations.
+IGNORED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', re.M | re.S)
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+# The end of what comes before a body: "name(arguments)" or "name[] ="
+FUNCTION = re.compile(r"(\w+)\s*\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*$")
+TABLE = re.compile(r"(\w+)\s*(?:\[[^\]]*\])*\s*=\s*$")
+# The kernel's functions whose names are not the names of the commands that they send
 KERNEL = {
     "virtio_pci_admin_mode_set": "DEV_MODE_SET",
     "virtio_pci_admin_obj_create": "RESOURCE_OBJ_CREATE",
@@ -32,49 +34,79 @@ KERNEL = {
     "mlx5_core_create_cq": "CREATE_CQ",
     "mlx5_core_destroy_cq": "DESTROY_CQ",
 }
-# An opcode; the macro that makes one of a name; a function of the kernel that sends a command
+# An opcode; the macro that makes an opcode from a name; a function of the kernel that sends a command
 SENDS = re.compile(r"\bMLX5_CMD_OP_(\w+)|\bmlx5_cmd_exec_in\([^,]+,\s*(\w+),|"
                    r"\b(virtio_pci_admin_(?!has)\w+|mlx5_core_(?:create|destroy|alloc|dealloc)_\w+)\(")
 
 
 def operations(top, table):
-    """The operations of the contract, in its order."""
+    """The operations of the contract, in the contract's order."""
     text = (top / "include/linux" / CONTRACT[table]).read_text()
     return re.findall(r"\t(?:int|void|void \*)\s?\(\*(\w+)\)", text)
+
+
+def blocks(text):
+    """Each outermost pair of braces: the text before it, the text in it."""
+    depth = begin = head = 0
+    for brace in re.finditer(r"[{};]", text):
+        if brace[0] == "{":
+            depth += 1
+            if depth == 1:
+                before, begin = text[head:brace.start()], brace.end()
+        elif brace[0] == "}":
+            depth -= 1
+            if depth == 0:
+                yield before, text[begin:brace.start()]
+                head = brace.end()
+        elif depth == 0:
+            head = brace.end()
+
+
+def columns(struct, table):
+    """The columns of a table whose type has pointers to functions: name, cells."""
+    names = [(re.findall(r"\(\*(\w+)\)", field) or re.findall(r"\w+", field) or [""])[-1]
+             for field in struct.split(";")]
+    for _, row in blocks(table):
+        for i, cell in enumerate(row.split(",")):
+            named = re.match(r"\s*\.(\w+)\s*=", cell)
+            yield named[1] if named else names[min(i, len(names) - 1)], cell
 
 
 class Backend:
     """The source of one back-end."""
 
     def __init__(self, folder):
-        self.files = {path.name: re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        self.files = {path.name: COMMENT.sub("", path.read_text())
                       for path in sorted(folder.glob("*.c"))}
-        self.bodies = {(file, name or table): body for file, text in self.files.items()
-                       for name, table, body in DEFINED.findall(text)}
-        for file, text in self.files.items():
-            for struct, table in COLUMNS.findall(text):
-                self.split(file, table, re.findall(r"\(\*(\w+)\)", struct))
-
-    def split(self, file, table, columns):
-        """Each column of a table of functions as a table of its own, named as it is used."""
-        rows = re.findall(r"^\t\{ (.*) \},$", self.bodies.pop((file, table)), re.M)
-        for cells in zip(columns, *(row.split(", ") for row in rows), strict=True):
-            self.bodies[(file, f".{cells[0]}")] = "\n".join(cells[1:])
+        self.bodies = {}
+        for file in self.files:
+            struct = ""
+            for before, body in blocks(IGNORED.sub("", (folder / file).read_text())):
+                table = TABLE.search(before)
+                if table and "(*" in struct and "struct" not in before:
+                    for name, cell in columns(struct, body):
+                        at = (file, f".{name}")
+                        self.bodies[at] = self.bodies.get(at, "") + cell + "\n"
+                elif match := table or FUNCTION.search(before):
+                    self.bodies[(file, match[1])] = body.replace("->", ".")
+                struct = body if re.search(r"\bstruct\s*$", before) else ""
 
     def function(self, operation):
-        """What the back-end has for an operation."""
-        for file, text in self.files.items():
-            if match := re.search(rf"^\t\.{operation} = (\w+)", text, re.M):
-                return self.find(file, match[1])
-        return None
+        """The back-end's function for an operation."""
+        named = [(file, match[1]) for file, text in self.files.items() for match in
+                 re.finditer(rf"(?<!\w)\.{operation}\s*=\s*([a-z]\w*)\s*(?:,|\\?\n)", text)]
+        found = [self.find(file, name) for file, name in named]
+        if named and not any(found):
+            sys.exit(f"{named[0][0]}: there is no {named[0][1]}()")
+        return next(filter(None, found), None)
 
     def find(self, file, name):
-        """A function or a table: that of the file, or else of another one."""
+        """A function or a table: the one of this file, or else of another file."""
         return next((at for at in [(file, name), *((other, name) for other in self.files)]
                      if at in self.bodies), None)
 
     def reached(self, function):
-        """The functions and tables that may be used by one, itself among them."""
+        """The functions and tables that a function may use, itself included."""
         seen, todo = [], [function]
         while todo:
             at = todo.pop(0)
@@ -85,7 +117,7 @@ class Backend:
         return seen
 
     def commands(self, function):
-        """The commands that it may send, in the order of the source."""
+        """The commands that a function may send, in the order of the source."""
         found = []
         for at in self.reached(function):
             for match in SENDS.finditer(self.bodies[at]):
@@ -95,7 +127,7 @@ class Backend:
 
 
 def cell(backend, operation):
-    """What stands in the table."""
+    """One cell of the table."""
     function = backend.function(operation)
     if not function:
         return ""

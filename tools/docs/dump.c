@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What generate.py makes pages from, printed by the driver's own code: the arc
- * table, the first steps of all walks, and an example of a stream.
+ * Prints the data of the generated pages from the driver's own code: the arc
+ * table, the first step of every walk, and an example stream.
  *   dump arcs | dump walks | dump stream
  */
 #include <stdio.h>

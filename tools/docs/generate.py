@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """generate.py DUMP FOLDER: write the pages that are drawn from the source into FOLDER.
 
-DUMP is the program made from dump.c.
+DUMP is the program compiled from dump.c.
 """
 import math
 import pathlib
@@ -11,7 +11,9 @@ import sys
 
 NOTE = "Made by tools/docs/generate.sh from the driver's source: do not edit."
 
-# Where each state is in the picture: those that run on top, those that stand at the bottom.
+# The pages use the names of the uAPI, whichever arcs.c uses.
+UAPI = {"PRECOPY": "PRE_COPY", "PRECOPY_NDMA": "PRE_COPY_P2P", "RESUMING_NDMA": "RUNNING_P2P"}
+# Where each state is drawn: running states at the top, stopped ones at the bottom.
 PLACES = {
     "PRE_COPY": (120, 60), "RUNNING": (430, 60), "ERROR": (740, 60),
     "PRE_COPY_P2P": (250, 190), "RUNNING_P2P": (570, 190),
@@ -22,9 +24,9 @@ COLOURS = {"-": "#1b5e20", "P2P": "#0d47a1", "PRE_COPY": "#b71c1c", "P2P+PRE_COP
 
 
 def lines(dump, what):
-    """What the program prints, as lists of words."""
+    """The lines that the program prints, each as a list of words."""
     out = subprocess.run([dump, what], check=True, capture_output=True, text=True).stdout
-    return [line.split() for line in out.splitlines()]
+    return [[UAPI.get(word, word) for word in line.split()] for line in out.splitlines()]
 
 
 def table(header, rows):
@@ -37,7 +39,7 @@ def table(header, rows):
 
 
 def arcs_page(arcs, walks):
-    """The table of arcs, and that of first steps."""
+    """The table of arcs and the table of first steps."""
     rows = [["" if cell == "-" else cell for cell in arc] for arc in arcs]
     states = list(dict.fromkeys(walk[0] for walk in walks))
     first = {(a, b): step for a, b, step in walks}
@@ -46,19 +48,19 @@ def arcs_page(arcs, walks):
     return "\n".join([
         ".. SPDX-License-Identifier: GPL-2.0-only", f".. {NOTE}", "",
         table(["From", "To", "Needs", "Unless", "Level", "Stream", "Failed"], rows),
-        "The first step from each state (rows) to each other (columns), for a device with all",
-        "features. ``=``: none is needed; empty: there is no way.", "",
+        "The first step from each state (rows) to each other state (columns), for a device with all",
+        "features. ``=``: no step is needed; empty: the state cannot be reached.", "",
         table([""] + states, steps)])
 
 
 def leave(shift, way):
-    """How far a line that starts beside a box's middle, by shift, goes until it is out of the box."""
+    """Distance along way from the shifted middle of a box to its edge."""
     return min((side / 2 - s * math.copysign(1, w)) / abs(w)
                for side, s, w in zip(BOX, shift, way) if abs(w) > 1e-6)
 
 
 def edge(start, end):
-    """The line between two boxes, a little to the right of their middles: there is one back."""
+    """A line between two boxes, right of their middles, so that the reverse line fits beside it."""
     (x1, y1), (x2, y2) = PLACES[start], PLACES[end]
     length = math.hypot(x2 - x1, y2 - y1)
     way = ((x2 - x1) / length, (y2 - y1) / length)
@@ -92,12 +94,12 @@ def arcs_picture(arcs):
         text.append(f'<line x1="{x}" y1="{y}" x2="{x + 26}" y2="{y}" stroke="{colour}" '
                     f'stroke-width="2"/><text x="{x + 32}" y="{y + 5}">{label}</text>')
     text.append('<line x1="40" y1="418" x2="66" y2="418" stroke="black" stroke-dasharray="6 4"/>'
-                '<text x="72" y="423">only of a device without P2P</text>')
+                '<text x="72" y="423">devices without P2P only</text>')
     return "\n".join(text + ["</svg>"]) + "\n"
 
 
 def stream_page(records):
-    """An example of a stream, 16 bytes a line."""
+    """The example stream, 16 bytes on a line."""
     text = [".. SPDX-License-Identifier: GPL-2.0-only", f".. {NOTE}", "", "::", ""]
     for tag, part, at, *octets in records:
         for i in range(0, len(octets), 16):
@@ -109,7 +111,7 @@ def stream_page(records):
 
 
 def main():
-    """Write them all."""
+    """Write all pages."""
     dump, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     arcs = lines(dump, "arcs")
     (folder / "arcs-table.inc").write_text(arcs_page(arcs, lines(dump, "walks")))

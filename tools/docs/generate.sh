@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# generate.sh [FOLDER]: write what Documentation/driver-api draws from the source, there or into
-# FOLDER. Needs a C compiler and python3.
+# generate.sh [FOLDER]: write the generated parts of Documentation/driver-api, in place or into FOLDER.
+# Needs a C compiler and python3.
 set -eu
 
 top=$(cd "$(dirname -- "$0")/../.." && pwd)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# html.sh [OUTPUT]: Documentation/ as HTML, into $BUILD/htmldocs. Any warning is an error.
+# html.sh [OUTPUT]: build Documentation/ as HTML into $BUILD/htmldocs or OUTPUT. A warning is an error.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -13,7 +13,7 @@ if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
 fi
 
 out=${1:-$BUILD/htmldocs}
-# What kernel-doc is made of; the comments themselves are in the checkout.
+# The kernel-doc tool is in the kernel source, the comments that it reads are in the checkout.
 export srctree=$BUILD/linux-source
 export PYTHONDONTWRITEBYTECODE=1
 export PYTHONPATH=$BUILD/sphinx/usr/lib/python3/dist-packages:$srctree/Documentation/sphinx

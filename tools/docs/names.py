@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""names.py TOP: print what the pages of Documentation/ name and the tree does not have.
+"""names.py TOP: print what the pages of Documentation/ name but the tree does not have.
 
-Files and folders of the tree, tests ("program: test*"), and what a page has to list in full: the
-tracepoints with their fields, the operations of a back-end.
+It checks paths, tests ("program: test*", "kunit file_test: test*") and the lists that must be complete:
+tracepoints with their fields, and the operations of a back-end.
 """
 import fnmatch
 import pathlib
@@ -14,48 +14,57 @@ TOP = pathlib.Path(sys.argv[1])
 SELFTESTS = TOP / "tools/testing/selftests/vfio_snapshot"
 CORE = TOP / "drivers/vfio/pci/snapshot"
 OURS = re.compile(r"``((?:tools|drivers|include|Documentation|debian)/[\w./+-]+)``")
-# Files of the kernel that are not here.
+# Files of the kernel, which are not in this tree
 KERNEL = {
     "drivers/virtio/virtio_pci_modern.c", "include/linux/virtio_pci_admin.h",
     "include/linux/mlx5/",
     "Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst",
 }
-TESTS = re.compile(r"(mig_\w+_test): ((?:\\\*)?[\w*\\]+(?:, (?:\\\*)?[\w*\\]+)*)")
+PROGRAM = r"(?:mig_\w+_test|kunit \w+_test)"
+NAME = r"(?:\\\*)?[\w*\\]+"
+TESTS = re.compile(rf"({PROGRAM}):\s+({NAME}(?:,\s+(?!{PROGRAM}){NAME})*)")
 
 
 def missing_files(page, text):
-    """Paths that are not there."""
+    """Paths that do not exist."""
     for path in OURS.findall(text):
         if path not in KERNEL and not (TOP / path).exists():
             yield f"{page}: there is no {path}"
 
 
+def test_source(program):
+    """The source of a kselftest ("mig_x_test") or of KUnit tests ("kunit x_test")."""
+    kind, _, name = program.rpartition(" ")
+    return (CORE / "kunit" if kind else SELFTESTS) / f"{name}.c"
+
+
 def test_names(program):
-    """The names of a program's tests, with the text of those that are made of tables."""
-    source = (SELFTESTS / f"{program}.c").read_text()
-    names = re.findall(r"^TEST(?:_F)?(?:_TIMEOUT|_SIGNAL)?\((?:\w+, )?(\w+)", source, re.M)
+    """The names of a program's tests, and its source: some names come from tables in it."""
+    source = test_source(program).read_text()
+    names = re.findall(r"^\tKUNIT_CASE(?:_PARAM|_SLOW)?\((\w+)", source, re.M)
+    names += re.findall(r"^TEST(?:_F)?(?:_TIMEOUT|_SIGNAL)?\((?:\w+, )?(\w+)", source, re.M)
     names += re.findall(r"^FIXTURE_VARIANT_ADD\(\w+, (\w+)\)", source, re.M)
     return names, source
 
 
 def missing_tests(page, text):
-    """Programs and tests that are not there."""
-    for program in set(re.findall(r"\bmig_\w+_test\b", text)):
-        if not (SELFTESTS / f"{program}.c").exists():
+    """Programs and tests that do not exist."""
+    for program in set(re.findall(rf"\b{PROGRAM}\b", text)):
+        if not test_source(program).exists():
             yield f"{page}: there is no {program}"
     for program, patterns in TESTS.findall(text):
-        if not (SELFTESTS / f"{program}.c").exists():
+        if not test_source(program).exists():
             continue
         names, source = test_names(program)
-        for pattern in patterns.replace("\\", "").split(", "):
-            if pattern.startswith("mig_") or pattern in source:
+        for pattern in re.split(r",\s+", patterns.replace("\\", "")):
+            if pattern in source:
                 continue
             if not fnmatch.filter(names, f"*{pattern}*"):
                 yield f"{page}: {program} has no test {pattern}"
 
 
 def missing_from(page, what, names):
-    """Names that a page has to have, as ``name``."""
+    """Names that a page must have, as ``name``."""
     path = TOP / "Documentation" / page
     text = path.read_text() if path.exists() else ""
     for name in names:
@@ -64,7 +73,7 @@ def missing_from(page, what, names):
 
 
 def main():
-    """Print it all; the exit status says whether there was something."""
+    """Print everything that is missing; the exit status is 1 if there is any."""
     wrong = []
     for path in sorted((TOP / "Documentation").rglob("*.rst")):
         page, text = path.relative_to(TOP / "Documentation"), path.read_text()

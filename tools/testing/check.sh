@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# check.sh [-j JOBS] [SUITE...]: set up what is needed, run the suites, sum up their TAP. Without a SUITE, all
-# those that "make check" is made of; "@NAME" stands for those of "make NAME". The last line is
-# "N passed, N failed", with ", N skipped" where some were. JOBS suites run at a time (one), each as
-# soon as what it needs is there; set-up goes on beside them, which for so long are two fewer, but at
-# least one. What a suite prints comes in one piece.
+# check.sh [-j JOBS] [SUITE...]: set up what the suites need, run them, sum up their TAP. "@NAME" stands
+# for the suites of "make NAME"; the default is @check. The last line is "N passed, N failed", plus
+# ", N skipped" if any were. JOBS suites (default 1) run at a time, each as soon as its needs are set
+# up. While set-up runs, there are two fewer, but at least one. The output of suites does not mix.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -13,23 +12,23 @@ src=/vfio-snapshot/src
 vm_needs=root,initramfs,source,qemu,modules
 debug_needs=root,initramfs,source,qemu,debug-kernel,debug-modules,kselftest
 selftests=$src/tools/testing/selftests/vfio_snapshot
-# The same noise every time: what turns red here was turned red by a change.
+# A fixed seed, so that only a change can turn a test red.
 lab="env VFIO_SNAPSHOT_LAB=1 VFIO_SNAPSHOT_SEED=1"
 group="$lab VFIO_SNAPSHOT_MODE=group $selftests/run.sh"
 cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
-# suite | part of make ... | what of setup.sh it needs | seconds it may take | where (root: the test
+# suite | part of make ... | steps of setup.sh it needs | time limit in seconds | where (root: the test
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
-# Those that take long come first, so that none of them is left over when all others are through.
+# Long suites come first, so that none runs alone at the end.
 suites="
 debug-core		check		$debug_needs		2700	vm,-l,-k,debug	$cdev core
 debug-dirty		check		$debug_needs		2700	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh
 kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
 migration-tracked	check		$debug_needs,migration	2700	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
 migration-versions	check		$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
-migration		check		$vm_needs,migration	1800	vm	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
+migration		check		$vm_needs,migration	1800	vm,-l	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 install-vm		check		$vm_needs,packaging,installed	1800	vm	$src/tools/testing/install/l1.sh
 migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
-migration-mlx5		check		$vm_needs,migration	1800	vm,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+migration-mlx5		check		$vm_needs,migration	1800	vm,-l,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	1200	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		900	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
@@ -52,12 +51,12 @@ debug-mlx5-faults	check-debug	$debug_needs		7200	vm,-l,-x,-k,debug	env NIC=conne
 debug-faults		check-debug	$debug_needs		6000	vm,-l,-k,debug	$cdev faults
 debug-group		check-debug	$debug_needs		3000	vm,-l,-k,debug	$group mig_fd_test mig_reset_test mig_dead_test
 debug-mlx5		check-debug	$debug_needs		4800	vm,-l,-x,-k,debug	env NIC=connectx $cdev core
-migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
+migration-lost	check-debug	$debug_needs,migration	1800	vm,-m,2560,-l,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes --tracking device
 debug-failnth		check-debug	$debug_needs		1200	vm,-l,-k,debug,-a,dma_debug=off	env VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 debug-mlx5-failnth	check-debug	$debug_needs		1200	vm,-l,-x,-k,debug,-a,dma_debug=off	env NIC=connectx VFIO_SNAPSHOT_FAILNTH=1 $group mig_failnth_test
 migration-all-versions check-debug	$vm_needs,stock-qemu,migration 900	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan all-versions
-migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh
-migration-ours		check-debug	$vm_needs,migration	800	vm	$src/tools/testing/migration/run.sh
+migration-upstream	check-debug	$vm_needs,migration	800	vm	env DRIVER=virtio_vfio_pci $src/tools/testing/migration/run.sh --plan peer
+migration-ours		check-debug	$vm_needs,migration	800	vm,-l	$src/tools/testing/migration/run.sh
 debug-dirty-group	check-debug	$debug_needs		900	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=group $selftests/dirty.sh mlx5_snapshot_vfio_pci
 mlx5-whole		check-debug	$vm_needs,kselftest	3600	vm,-l,-w	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group
 debug-reports		check-debug	$debug_needs		600	vm,--no-nic,-k,debug	$selftests/kernel_reports_test.sh
@@ -75,8 +74,7 @@ lookup()
 	read -r _ _ needs limit where command <<<"$row"
 }
 
-# In the place of the calling subshell: the suite's parent is then this script, and its end the
-# suite's.
+# Replaces the calling subshell with the suite, so that this script is its parent.
 exec_suite()
 {
 	local name=$1 needs limit where command
@@ -100,8 +98,9 @@ exec_suite()
 	esac
 }
 
-# tap_sum STATUS: passed, failed, skipped of the TAP on stdin. A document must have a plan and
-# keep to it; a suite must have a document, and must not fail without a failed test.
+# tap_sum STATUS: print how many tests of the TAP on stdin passed, failed and were skipped. Also counted
+# as failed: a document without a plan or not according to it, a suite without a document, and a suite
+# that fails without a failed test.
 tap_sum()
 {
 	awk -v status="$1" '
@@ -189,7 +188,7 @@ start()
 	pid_of[$1]=$!
 }
 
-# can_start SUITE: set-up is done as far as it needs it.
+# can_start SUITE: all its needs are set up.
 can_start()
 {
 	local step
@@ -218,13 +217,12 @@ set_up_runs()
 	return 1
 }
 
-# start_more [READER]: suites, as long as fewer run than may; READER and set-up are children that
-# are none.
+# start_more [READER]: start suites up to the limit. READER and set-up are children that do not count.
 start_more()
 {
 	local i most=$jobs
 
-	# A compiler on every core, and a guest of a guest that gets half of one, would be too slow.
+	# A nested guest would be too slow on half a core, as set-up runs a compiler on each core.
 	! set_up_runs || most=$((jobs > 2 ? jobs - 2 : 1))
 	for i in "${!waiting[@]}"; do
 		[ "$(jobs -pr | grep -cvx -e "${1:-none}" -e "${set_up:-none}")" -lt "$most" ] || break
@@ -235,8 +233,8 @@ start_more()
 	done
 }
 
-# What it has printed and goes on to print, and its results. It ended with its last line, which may
-# have been a while ago.
+# finish SUITE: show its output until it ends, and account its results. The time of its last line is its
+# end, which may be a while ago.
 finish()
 {
 	local log=$BUILD/logs/check-$1.log status=0 reader
@@ -269,7 +267,7 @@ while true; do
 		break
 	fi
 done
-# Set-up did not get as far as these need it.
+# Set-up failed before the needs of these were met.
 for name in "${waiting[@]}"; do
 	account "$name" 0 0 1 0
 done

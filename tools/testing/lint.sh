@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The static checks, as TAP: checkpatch --strict, a build with W=1, sparse, kernel-doc, shellcheck,
-# SPDX lines. They run in the test root, with its kernel's own tools.
+# The static checks, as TAP: checkpatch --strict, a build with W=1, the layers of the core, sparse,
+# kernel-doc, shellcheck, SPDX lines. They run in the test root, with its kernel's own tools.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -26,10 +26,10 @@ checkpatch()
 {
 	local allow=
 
-	# The one file that may know kernel versions.
+	# The only file that may depend on kernel versions.
 	case $1 in
 	*/snapshot/compat.h) allow=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
-	# Trace events are written in a style of their own.
+	# Trace events have their own style.
 	*/snapshot/trace.h)
 		allow=--ignore=COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON
 		allow+=,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
@@ -44,7 +44,7 @@ has_spdx()
 	head -n 3 "$1" | grep -q 'SPDX-License-Identifier: GPL-2.0' || echo "$1: no SPDX line at its top"
 }
 
-# kbuild VAR=VALUE...: from a fresh copy, so that every warning is seen.
+# kbuild VAR=VALUE...: build a fresh copy, so that every warning shows.
 kbuild()
 {
 	rm -rf "$work/tree"
@@ -56,9 +56,37 @@ kbuild()
 		CONFIG_VFIO_SNAPSHOT_SAMPLE=m "$@" modules
 }
 
-# Debian's sparse knows neither __typeof_unqual__ (__typeof__ differs only in the qualifiers) nor
-# that the length of a string literal is a constant (MODULE_INFO asserts it). The headers package
-# lacks the script that asks sparse for the former.
+core=drivers/vfio/pci/snapshot
+
+# After a kbuild.
+layers()
+{
+	python3 tools/testing/layers.py "$core" "$work/tree/$core"
+}
+
+# Upward calls and includes in a copy of the core: layers.py must report each of them.
+planted()
+{
+	local copy=$work/planted report symbol want
+
+	rm -rf "$copy"
+	mkdir "$copy"
+	cp "$core"/*.[ch] "$work/tree/$core"/*.o "$copy/"
+	symbol=$(nm -g --defined-only "$copy/stream.o" | awk '$2 == "T" { print $3; exit }')
+	printf 'void %s(void);\nvoid up(void);\nvoid up(void) { %s(); }\n' "$symbol" "$symbol" |
+		gcc -x c -c -o "$copy/buffer.o" -
+	echo '#include "device.h"' >>"$copy/ranges.h"
+	touch "$copy/device.h" "$copy/new.c"
+	report=$(python3 tools/testing/layers.py "$copy" "$copy") || true
+	for want in "buffer.c (layer 2) -> stream.c ($symbol) (layer 4)" \
+		"ranges.h (pure) -> device.h (layer 6)" "new.c: say in which layer it is"; do
+		grep -qF "$want" <<<"$report" || printf 'not reported: %s\n%s\n' "$want" "$report"
+	done
+}
+
+# Debian's sparse does not know __typeof_unqual__ (__typeof__ differs only in the qualifiers), nor that
+# the length of a string literal is constant, which MODULE_INFO asserts. The headers package lacks the
+# script that tests sparse for the former.
 sparse()
 {
 	local script
@@ -88,11 +116,13 @@ mapfile -t scripts < <(sources . | while read -r file; do
 done)
 mapfile -t licensed < <(sources . | grep -E '(\.(c|h|sh|py|mak|config)|/(Makefile|Kconfig|Kbuild|config|meson\.build))$')
 
-tap_begin $((${#kernel_files[@]} + ${#scripts[@]} + 4))
+tap_begin $((${#kernel_files[@]} + ${#scripts[@]} + 6))
 for file in "${kernel_files[@]}"; do
 	t "checkpatch ${file#./}" quiet checkpatch "$file"
 done
 t "build with W=1" quiet kbuild W=1
+t "no file of the core uses a layer above its own" quiet layers
+t "the check of the layers reports what is planted" quiet planted
 t "sparse" quiet sparse
 t "kernel-doc" quiet kernel_doc include/linux/vfio_snapshot.h
 for file in "${scripts[@]}"; do

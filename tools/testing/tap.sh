@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced: a TAP document of tests that are commands. tap_begin; t NAME CMD...; tap_end.
+# To be sourced: runs commands as tests and prints TAP. tap_begin; t NAME CMD...; tap_end.
 
-# tap_begin [TESTS]: how many there will be, if that is known.
+# tap_begin [TESTS]: TESTS is how many there will be, if known.
 tap_begin()
 {
 	tap_number=0
@@ -12,7 +12,7 @@ tap_begin()
 	[ -z "$tap_plan" ] || echo "1..$tap_plan"
 }
 
-# tap_result STATUS NAME OUTPUT: one test; the end of what it printed is shown if it failed.
+# tap_result STATUS NAME OUTPUT: print one result, and the end of OUTPUT if it failed.
 tap_result()
 {
 	tap_number=$((tap_number + 1))
@@ -25,7 +25,7 @@ tap_result()
 	tap_failed=$((tap_failed + 1))
 }
 
-# t NAME CMD...: passes when CMD succeeds.
+# t NAME CMD...: passes if CMD succeeds.
 t()
 {
 	local name=$1 output status=0
@@ -35,7 +35,7 @@ t()
 	tap_result "$status" "$name" "$output"
 }
 
-# quiet CMD...: succeeds when CMD does and prints nothing.
+# quiet CMD...: succeeds if CMD succeeds and prints nothing.
 quiet()
 {
 	local output status=0

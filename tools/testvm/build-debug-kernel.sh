@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Build the debug kernel, the root's linux-source with KASAN, lockdep, kmemleak and fault injection,
-# into $BUILD/debug-kernel: vmlinuz, config, release, and modules (what modprobe asks for; nothing in
-# it is a module). $BUILD/debug-kernel.build stays: modules are built against it.
+# into $BUILD/debug-kernel: vmlinuz, config, release, and modules (the lists that modprobe reads; all is
+# built in). Modules are built against $BUILD/debug-kernel.build, which is kept.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -13,12 +13,12 @@ parts=("$here/debug-kernel.config" "$TOP/tools/testing/selftests/vfio_snapshot/c
 out=$BUILD/debug-kernel
 tree=$BUILD/debug-kernel.build
 log=$BUILD/logs/build-debug-kernel.log
-# Objects in the build, to show how far it is.
+# Number of objects in the build, for the progress display.
 objects=1400
 
 # ---- in the root ----
 
-# All Kconfig files and Makefiles, but no sources of what is never switched on: a third of the files.
+# All Kconfig files and Makefiles, but only sources that may be enabled: a third of the files.
 unpack()
 {
 	local archive name
@@ -45,9 +45,8 @@ unpack()
 	EOF
 }
 
-# An option that is not known, or whose dependencies are not met, is dropped without a word by
-# kconfig: each one that was asked for is looked up in the result. Those of our own Kconfig files
-# are modules that are built later.
+# kconfig silently drops options that are unknown or lack a dependency, so each requested option is
+# looked up in the result. Options of our own Kconfig files are for modules that are built later.
 configure()
 {
 	local lost
@@ -88,7 +87,7 @@ install()
 	rm -rf -- "$out.tmp/root" "$out.tmp"/modules/{build,source}
 	cp .config "$out.tmp/config"
 	cp arch/x86/boot/bzImage "$out.tmp/vmlinuz"
-	# Modules are built without these.
+	# Building modules does not need these.
 	find . \( -name '*.[oa]' -o -name '.*.cmd' -o -name '.tmp_vmlinux*' -o -name 'vmlinux*' \) \
 		-not -path './scripts/*' -type f -delete
 }
@@ -109,10 +108,10 @@ step()
 {
 	in_root "/vfio-snapshot/src/tools/testvm/build-debug-kernel.sh" "$1" >>"$log" 2>&1 && return
 	grep -E -B 2 -A 8 'error:|Error ' "$log" >&2 || tail -n 15 "$log" >&2
-	die "building the debug kernel failed in the step '$1' (all of it: $log)" "see the messages above"
+	die "building the debug kernel failed in the step '$1' (log: $log)" "see the messages above"
 }
 
-# How far the compiler is, every minute, for as long as the step runs.
+# Shows the progress of the compiler every minute while the step runs.
 watched()
 {
 	local worker progress=0

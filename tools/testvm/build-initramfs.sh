@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Build $BUILD/l1/initramfs (busybox, the modules needed to mount the 9p root, l1/early.sh) and put
-# the root's kernel beside it. In the root, --pack FOLDER RELEASE OUT: only an initramfs, in OUT, with the
-# modules of the kernel RELEASE that is unpacked in FOLDER.
+# the root's kernel beside it. In the root, --pack FOLDER RELEASE OUT only builds an initramfs OUT with
+# the modules of the kernel RELEASE unpacked in FOLDER.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -40,19 +40,19 @@ fi
 if [ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ]; then
 	here=$TOP/tools/testvm
 	locked initramfs
-	# The root's stamp stands for its kernel and busybox.
+	# The root's stamp covers its kernel and busybox.
 	if fresh initramfs "$here/build-initramfs.sh" "$here/l1/early.sh" "$BUILD/stamps/root" &&
 	   [ -f "$BUILD/l1/initramfs" ] && [ -f "$BUILD/l1/vmlinuz" ]; then
 		exit 0
 	fi
 	in_root /vfio-snapshot/src/tools/testvm/build-initramfs.sh ||
-		die "the initramfs could not be built" "see the messages above"
+		die "cannot build the initramfs" "see the messages above"
 	stamp initramfs
 	exit 0
 fi
 
 set -- /boot/vmlinuz-*
-{ [ $# -eq 1 ] && [ -f "$1" ]; } || die "the root must hold exactly one kernel, not: $*" \
+{ [ $# -eq 1 ] && [ -f "$1" ]; } || die "the test root must have exactly one kernel, but has: $*" \
 	"delete build/root and build it again"
 release=${1#/boot/vmlinuz-}
 out=$BUILD/l1

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# build-modules.sh [-k KERNEL] [ours] [upstream] [upstream-mlx5] [tests]: build the kernel modules: ours
-# into $BUILD/modules, the upstream virtio driver, our peer, into $BUILD/upstream, the upstream mlx5
-# driver into $BUILD/upstream-mlx5, those that the kselftests load into $BUILD/test-modules. For
-# KERNEL debug or trixie, the folders are modules-debug etc.
+# build-modules.sh [-k KERNEL] [ours] [upstream] [upstream-mlx5] [tests]: build kernel modules: ours in
+# $BUILD/modules, the upstream virtio driver in $BUILD/upstream, the upstream mlx5 driver in
+# $BUILD/upstream-mlx5, those that the kselftests load in $BUILD/test-modules. For KERNEL debug or
+# trixie, the folders are modules-debug etc.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -13,7 +13,7 @@ if [ "${1:-}" = -k ]; then
 	kernel=$2
 	shift 2
 fi
-# What the modules depend on besides their sources, and the end of their folder's name.
+# The stamp of the kernel, which the modules depend on, and the suffix of their folder.
 case $kernel in
 stock)
 	base=$BUILD/stamps/root
@@ -40,8 +40,8 @@ esac
 
 tests=$TOP/tools/testing/selftests/vfio_snapshot
 
-# --kbuild FOLDER VAR=VALUE...: make the modules in FOLDER; --tests FOLDER: those of the kselftests,
-# into FOLDER. Both run in the root.
+# In the root: --kbuild FOLDER VAR=VALUE... makes the modules in FOLDER; --tests FOLDER makes those of
+# the kselftests and puts them into FOLDER.
 if [ "${1:-}" = --kbuild ]; then
 	folder=$2
 	shift 2
@@ -56,7 +56,7 @@ if [ "${1:-}" = --tests ]; then
 fi
 
 # build NAME SUBFOLDER SOURCE_TREE PARTS VAR=VALUE...: copy PARTS of SOURCE_TREE, build in SUBFOLDER of
-# the copy, leave the modules in $BUILD/NAME.
+# the copy, put the modules into $BUILD/NAME.
 build()
 {
 	local name=$1$suffix sub=$2 from=$3 parts=$4 part
@@ -77,7 +77,7 @@ build()
 		mkdir -p "$tree/$(dirname "$part")"
 		cp -r "$from/$part" "$tree/$part"
 	done
-	# Objects of a build in the checkout are of another kernel, perhaps.
+	# Objects in the checkout may be for another kernel.
 	find "$tree" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \
 		-o -name modules.order -o -name Module.symvers \) -delete
 	in_root /vfio-snapshot/src/tools/testvm/build-modules.sh -k "$kernel" --kbuild \
@@ -87,14 +87,14 @@ build()
 	}
 	[ ! -s "$log" ] || cat "$log" >&2
 	mkdir -p "$BUILD/$name"
-	# Named as the kernel names them once loaded.
+	# With the names that loaded modules have.
 	find "$tree" -name '*.ko' | while read -r part; do
 		cp "$part" "$BUILD/$name/$(basename "$part" | tr - _)"
 	done
 	stamp "$name"
 }
 
-# They come with a Makefile of their own that builds in a copy.
+# Their Makefile builds in a copy.
 build_tests()
 {
 	local name=test-modules$suffix arcs=$TOP/drivers/vfio/pci/snapshot

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Build trixie's QEMU with our devices (tools/qemu) added, into $BUILD/qemu. No existing source is
-# patched: each device, and what they share, is a folder of its own, with a line each in two build files. A change of the
-# devices alone rebuilds in seconds.
+# Build trixie's QEMU with our devices (tools/qemu) in $BUILD/qemu. No existing source is patched: the
+# devices, and what they share, are folders, each with a line in two build files. If only a device
+# changes, a rebuild takes seconds.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -19,7 +19,7 @@ fetch()
 {
 	mkdir -p "$tree/download"
 	cd "$tree/download"
-	# A package list from before an update names files that are gone.
+	# An old package list names files that the mirror no longer has.
 	apt-get -q source --download-only qemu/trixie ||
 		{ apt-get -q update && apt-get -q source --download-only qemu/trixie; }
 }
@@ -36,9 +36,9 @@ unpack()
 	dpkg-source --no-check -x "${dsc[0]}" "$tree/source"
 }
 
-# Only what the test bed uses, and no debug information: that is a seventh of the compiler's time.
-# Debian's tarball has no firmware blobs; configure looks for them when it finds bzip2. Hiding it is
-# seen here only: the mounts end with the step.
+# Without debug information and unused parts, compiling takes a seventh of the time. Debian's tarball has
+# no firmware blobs, but configure looks for them if it finds bzip2, so bzip2 is hidden by a mount that
+# ends with the step.
 configure()
 {
 	local net=$tree/source/hw/net device
@@ -75,7 +75,7 @@ esac
 
 # ---- on the host ----
 
-# step NAME NEXT_STEP: one of the above; its progress shown when somebody watches.
+# step NAME NEXT_STEP: run a step of the above; shows progress on a terminal.
 step()
 {
 	local status=0
@@ -90,10 +90,10 @@ step()
 	fi
 	[ "$status" = 0 ] && return
 	grep -E -B 2 -A 8 'error:|ERROR' "$log" >&2 || tail -n 15 "$log" >&2
-	die "building QEMU failed in the step '$1' (all of it: $log)" "$2"
+	die "building QEMU failed in the step '$1' (log: $log)" "$2"
 }
 
-# Same content, same time stamp: ninja compiles what changed, no more.
+# Unchanged files keep their time stamps, so that ninja compiles only what changed.
 sync_devices()
 {
 	local folder to file
@@ -123,7 +123,7 @@ if ! fresh qemu-tree "$TOP/tools/testvm/build-qemu.sh" "$BUILD/stamps/root" ||
    [ ! -e "$tree/build/build.ninja" ]; then
 	need_space 3000
 	rm -rf -- "$tree" "$BUILD/stamps/qemu-tree"
-	say "QEMU's source package from the mirror (log: $log)"
+	say "fetching QEMU's source package (log: $log)"
 	step fetch "check the network; trixie's qemu has to be $UPSTREAM.x"
 	step unpack "the device is written for QEMU $UPSTREAM: see tools/qemu/README.md"
 	sync_devices

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Build the test root, a Debian trixie with what the tests need, in $BUILD/root. The host needs
-# nothing but apt-get: debootstrap is installed when it is missing.
+# Build the test root, a Debian trixie with all that the tests need, in $BUILD/root. The host needs only
+# apt-get; debootstrap is installed if it is missing.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -11,8 +11,8 @@ BACKPORTS=trixie-backports
 here=$TOP/tools/testvm
 new=$BUILD/root.tmp
 
-# The mirror this machine uses itself; nothing when apt has no plain Debian archive configured
-# (debootstrap then takes its own default).
+# The mirror of this machine, or nothing if apt has no plain Debian archive; debootstrap then uses its
+# default.
 host_mirror()
 {
 	local uri list
@@ -31,7 +31,7 @@ host_mirror()
 	esac
 }
 
-# The proxy that apt was told about is needed by debootstrap (as a variable) as well.
+# debootstrap needs apt's proxy, too, as a variable.
 apt_proxy()
 {
 	local value
@@ -50,19 +50,19 @@ need_debootstrap()
 	command -v debootstrap >/dev/null && return
 	say "installing debootstrap on this machine"
 	command -v apt-get >/dev/null ||
-		die "debootstrap is missing, and there is no apt-get" "install debootstrap by hand"
+		die "debootstrap and apt-get are missing" "install debootstrap by hand"
 	{
 		apt-get update
 		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
 			debootstrap ca-certificates
 	} >"$BUILD/logs/debootstrap-install.log" 2>&1 || {
 		tail -n 5 "$BUILD/logs/debootstrap-install.log" >&2
-		die "debootstrap could not be installed" \
+		die "cannot install debootstrap" \
 		    "check this machine's network and apt sources, then run the same command again"
 	}
 }
 
-# run WHAT NEXT_STEP CMD...: CMD with its output in the log; its last lines when it fails.
+# run WHAT NEXT_STEP CMD...: run CMD with its output in the log; show the last lines if it fails.
 run()
 {
 	local what=$1 next=$2
@@ -70,10 +70,10 @@ run()
 	shift 2
 	"$@" >>"$log" 2>&1 && return
 	tail -n 15 "$log" >&2
-	die "$what (all of it: $log)" "$next"
+	die "$what (log: $log)" "$next"
 }
 
-# Lean: no manuals, no translations, no fsync, no daemon started, no initial RAM disk made.
+# To save time and space: no manuals, translations, fsync, daemons or initial RAM disk.
 configure()
 {
 	local mirror=$1
@@ -100,7 +100,7 @@ configure()
 	printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
 	chmod +x "$new/usr/sbin/policy-rc.d"
 	echo vfio-snapshot >"$new/etc/hostname"
-	# The kernel package wants an initial RAM disk made (twice); build-initramfs.sh makes ours.
+	# The kernel package would build an initial RAM disk (twice); build-initramfs.sh builds ours.
 	run "dpkg-divert failed" "see the log" enter dpkg-divert --local --no-rename \
 		--divert /usr/bin/dracut.unused --add /usr/bin/dracut
 	ln -s true "$new/usr/bin/dracut"
@@ -114,9 +114,9 @@ install_packages()
 	mapfile -t pkgs < <(grep -v -e '^#' -e '^$' "$here/packages")
 	gone=$(comm -13 <(enter apt-cache pkgnames | sort) <(printf '%s\n' "${pkgs[@]}" | sort))
 	[ -z "$gone" ] || die "the mirror no longer has: ${gone//$'\n'/ }" \
-		"put its successor into tools/testvm/packages"
+		"replace it in tools/testvm/packages"
 	run "the packages could not be installed" \
-	    "see which one apt complains about; tools/testvm/packages lists them all" \
+	    "find the package in apt's message; tools/testvm/packages lists all" \
 	    enter apt-get install -y -t "$BACKPORTS" "${pkgs[@]}"
 }
 
@@ -142,17 +142,17 @@ mirror=$(host_mirror)
 include=
 case $mirror in https:*) include=--include=ca-certificates ;; esac
 
-say "debootstrap $SUITE from ${mirror:-its default mirror} (log: $log)"
+say "running debootstrap $SUITE from ${mirror:-its default mirror} (log: $log)"
 run "debootstrap failed" \
     "check the network and the mirror in this machine's apt sources, then run the same command again" \
     unshared debootstrap --variant=minbase ${include:+"$include"} "$SUITE" "$new" ${mirror:+"$mirror"}
 [ -n "$mirror" ] || mirror=$(awk '$1 == "deb" { print $2; exit }' "$new/etc/apt/sources.list")
 configure "$mirror"
 
-say "package lists"
+say "fetching package lists"
 run "the mirror does not answer, or has no $BACKPORTS" \
     "check the network and the mirror in this machine's apt sources" enter apt-get update
-say "kernel, QEMU and build tools (about 500 MB to fetch)"
+say "installing kernel, QEMU and build tools (fetches about 500 MB)"
 install_packages
 enter apt-get clean
 

@@ -28,7 +28,7 @@ if fresh source "$TOP/tools/testvm/build-source.sh" "$BUILD/stamps/root" &&
 fi
 
 set -- "$ROOT"/usr/src/linux-source-*.tar.xz
-[ -f "$1" ] || die "the test root holds no kernel source" \
+[ -f "$1" ] || die "the test root has no kernel source" \
 	"delete $ROOT and run tools/testvm/build-root.sh again"
 name=${1##*/}
 name=${name%.tar.xz}
@@ -37,7 +37,7 @@ rm -rf -- "$BUILD/linux-source.tmp"
 mkdir "$BUILD/linux-source.tmp"
 in_root tar -xJf "/usr/src/$name.tar.xz" -C /vfio-snapshot/build/linux-source.tmp \
 	--strip-components=1 "${PARTS[@]/#/$name/}" ||
-	die "$name.tar.xz could not be unpacked" "see tar's message: perhaps a part moved in this kernel"
+	die "cannot unpack $name.tar.xz" "see tar's message: a part may have moved in this kernel"
 rm -rf -- "$BUILD/linux-source"
 mv "$BUILD/linux-source.tmp" "$BUILD/linux-source"
 stamp source

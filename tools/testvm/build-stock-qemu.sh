@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Put trixie's own QEMU, the binary packages, into $BUILD/qemu-stock, next to the newer one that
-# the test root has: guests are migrated between the two.
+# Put trixie's own QEMU, from its binary packages, into $BUILD/qemu-stock. Tests migrate guests between
+# it and the newer one in the test root.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 SUITE=trixie
-# Its firmware is the root's: seabios comes from the same package for both.
+# It uses the root's firmware, as both QEMUs take seabios from the same package.
 packages=(qemu-system-x86 qemu-system-data)
 stock=$BUILD/qemu-stock
 log=$BUILD/logs/build-stock-qemu.log
@@ -26,7 +26,7 @@ fetch()
 	rm -rf -- "$stock.new"
 	mkdir -p "$stock.new/download"
 	cd "$stock.new/download"
-	# A package list from before an update names files that are gone.
+	# An old package list names files that the mirror no longer has.
 	download || { apt-get -q update && download; }
 	for deb in *.deb; do
 		dpkg -x "$deb" "$stock.new"
@@ -58,10 +58,10 @@ if fresh stock-qemu "$TOP/tools/testvm/build-stock-qemu.sh" "$BUILD/stamps/root"
    [ -x "$stock/usr/bin/qemu-system-x86_64" ]; then
 	exit 0
 fi
-say "$SUITE's own QEMU from the mirror (13 MB; log: $log)"
+say "fetching $SUITE's own QEMU (13 MB; log: $log)"
 in_root /vfio-snapshot/src/tools/testvm/build-stock-qemu.sh fetch >"$log" 2>&1 || {
 	tail -n 15 "$log" >&2
-	die "$SUITE's QEMU could not be unpacked (all of it: $log)" "check the network and the mirror"
+	die "cannot fetch or unpack $SUITE's QEMU (log: $log)" "check the network and the mirror"
 }
 rm -rf -- "$stock"
 mv -- "$stock.new" "$stock"

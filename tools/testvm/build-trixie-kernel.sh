@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Put trixie's own kernel (the test root has that of trixie-backports) into $BUILD/trixie-kernel: vmlinuz,
-# its initramfs, modules/ for L1, headers/ to build against.
+# its initramfs, modules/ for L1, headers/ for builds.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -13,7 +13,7 @@ log=$BUILD/logs/build-trixie-kernel.log
 
 # ---- in the root ----
 
-# depends PACKAGE PATTERN: what it wants that is named so.
+# depends PACKAGE PATTERN: the dependencies of PACKAGE that match.
 depends()
 {
 	apt-cache depends "$1" | awk -v name="^($2)-" '$1 == "Depends:" && $2 ~ name { print $2 }'
@@ -37,7 +37,7 @@ fetch()
 	rm -rf -- "$new"
 	mkdir -p "$new/download"
 	cd "$new/download"
-	# A package list from before an update names files that are gone.
+	# An old package list names files that the mirror no longer has.
 	download || { rm -f -- *.deb && apt-get -q update && download; }
 	for deb in *.deb; do
 		dpkg -x "$deb" "$new/tree"
@@ -45,7 +45,7 @@ fetch()
 	rm -rf -- "$new/download"
 
 	cd "$new/tree"
-	# The same place whether the packages know of merged /usr or not.
+	# The same place with and without merged /usr.
 	if [ -d lib ]; then
 		mkdir -p usr/lib
 		cp -al lib/. usr/lib/
@@ -56,7 +56,7 @@ fetch()
 	release=${release#vmlinuz-}
 	mv boot/vmlinuz-* "$new/vmlinuz"
 	rm -rf boot usr/share
-	# It names the other half of the headers by its place on an installed system. The links are relative.
+	# It refers to the other half of the headers by the path on an installed system. The links are relative.
 	sed -i "s,/usr/src,$kernel/tree/usr/src," "usr/src/linux-headers-$release/Makefile"
 	rm -f "usr/lib/modules/$release"/{build,source}
 	depmod -b "$new/tree" "$release"
@@ -86,10 +86,10 @@ if fresh trixie-kernel "$here/build-trixie-kernel.sh" "$here/build-initramfs.sh"
 	exit 0
 fi
 need_space 1500
-say "$SUITE's own kernel and its headers from the mirror (log: $log)"
+say "fetching $SUITE's own kernel and its headers (log: $log)"
 in_root /vfio-snapshot/src/tools/testvm/build-trixie-kernel.sh fetch >"$log" 2>&1 || {
 	tail -n 15 "$log" >&2
-	die "$SUITE's kernel could not be unpacked (all of it: $log)" "check the network and the mirror"
+	die "cannot fetch or unpack $SUITE's kernel (log: $log)" "check the network and the mirror"
 }
 rm -rf -- "$kernel" "$BUILD/stamps/trixie-kernel"
 mv -- "$kernel.new" "$kernel"

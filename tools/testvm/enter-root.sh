@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# enter-root.sh ROOT TOP BUILD CMD...: run by in_root as the first process of fresh mount and pid
-# namespaces: sets the test root up and runs CMD in it. The devices are picked one by one, sysfs
-# is read-only: nothing done in the root can touch the host's own.
+# enter-root.sh ROOT TOP BUILD CMD...: in_root runs this as the first process of new mount and pid
+# namespaces. It sets the test root up and runs CMD there. The root has only a few devices and a
+# read-only sysfs, so nothing in it can affect the host.
 set -eu
 
 root=$1 top=$2 build=$3
@@ -32,8 +32,8 @@ for dev in null zero full random urandom tty kvm; do
 	mount --bind "/dev/$dev" "$root/dev/$dev"
 done
 
-# Name resolution as the host does it now, not as it did when the root was built. A file that is there
-# stays: to remove it would take the mount on it away from all who are in the root already.
+# Name resolution follows the host's current settings. An existing file is not removed, as that would
+# remove the mount on it for all processes in the root.
 for conf in resolv.conf hosts; do
 	[ -e "/etc/$conf" ] || continue
 	[ ! -L "$root/etc/$conf" ] || rm -f "$root/etc/$conf"
@@ -41,9 +41,9 @@ for conf in resolv.conf hosts; do
 	mount --bind "$(readlink -f "/etc/$conf")" "$root/etc/$conf"
 done
 
-# The first process of a pid namespace ignores the signals it does not handle. This one waits in
-# the shell's wait, so that Ctrl-C ends it, and with it whatever runs in the namespace (a command
-# in a process group of its own, as under timeout, sees no Ctrl-C).
+# The first process of a pid namespace ignores signals that it does not handle. This one waits in the
+# shell's wait, so Ctrl-C ends it and the whole namespace. A command in its own process group, as
+# under timeout, would not get the Ctrl-C.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 exec 3<&0

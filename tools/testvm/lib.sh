@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# What every script of the test bed shares. Sourced by bash scripts.
+# Shared by the scripts of the test bed; bash scripts source it.
 
 TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${VFIO_SNAPSHOT_BUILD:-$TOP/build}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 ROOT=$BUILD/root
 
-# Ctrl-C ends the script, not only the step that runs: no error message is due then.
+# Ctrl-C ends the whole script, without an error message.
 trap 'echo >&2; exit 130' INT
 
-# Progress, on stderr: stdout belongs to the command's own output.
+# Progress goes to stderr; stdout is for the output of commands.
 say()
 {
 	printf '[%s] %s\n' "${0##*/}" "$*" >&2
@@ -27,7 +27,7 @@ die()
 need_root()
 {
 	[ "$(id -u)" = 0 ] ||
-		die "this needs root (chroot and mounts in a namespace of its own)" \
+		die "this needs root, for chroot and for mounts in its own namespace" \
 		    "run the same command as root, for example with sudo"
 }
 
@@ -38,23 +38,23 @@ need_space()
 
 	free=$(df -Pm -- "$BUILD" | awk 'NR == 2 { print $4 }')
 	[ "$free" -ge "$1" ] ||
-		die "$BUILD has $free MB free, $1 MB are needed" \
-		    "make room, or point VFIO_SNAPSHOT_BUILD at a folder on a larger disk"
+		die "$BUILD has $free MB free, but needs $1 MB" \
+		    "free some space, or set VFIO_SNAPSHOT_BUILD to a folder on a larger disk"
 }
 
-# One builder of a kind at a time; the lock goes with the process.
+# locked NAME: one process at a time runs the step; the lock ends with the process.
 locked()
 {
 	mkdir -p "$BUILD" || die "cannot create $BUILD" \
-		"point VFIO_SNAPSHOT_BUILD at a folder that can be written"
+		"set VFIO_SNAPSHOT_BUILD to a folder that you can write to"
 	exec 9>"$BUILD/.$1.lock"
 	flock -n 9 && return
 	say "waiting for another run of the same step"
 	flock 9
 }
 
-# unshared CMD...: run CMD with mounts and processes of its own. They end with it, and with the
-# calling shell however that dies (a signal included).
+# unshared CMD...: run CMD in its own mount and pid namespace. All of it ends with CMD and with the
+# calling shell, even if a signal kills that.
 unshared()
 {
 	(exec_unshared "$@")
@@ -66,14 +66,14 @@ exec_unshared()
 		unshare --mount --propagation private --pid --fork --kill-child -- "$@"
 }
 
-# in_root CMD...: run CMD in the test root (see enter-root.sh). Nothing it mounts is seen outside.
+# in_root CMD...: run CMD in the test root (see enter-root.sh). Its mounts are not visible outside.
 in_root()
 {
 	(exec_in_root "$@")
 }
 
-# The same in place of the calling (sub)shell, for a CMD in the background: killing that process
-# kills everything in it.
+# The same, but replaces the calling (sub)shell: for a CMD in the background, as killing that process
+# then kills all of it.
 exec_in_root()
 {
 	[ -z "${VFIO_SNAPSHOT_IN_ROOT:-}" ] || exec "$@"
@@ -82,8 +82,8 @@ exec_in_root()
 	exec_unshared sh "$TOP/tools/testvm/enter-root.sh" "$ROOT" "$TOP" "$BUILD" "$@"
 }
 
-# Content hash of the inputs: files, folders (recursively, without what a build leaves in them), or
-# =STRING taken literally.
+# Content hash of the inputs: files, folders (recursively, without build products), or =STRING, which
+# is hashed itself.
 _hash()
 {
 	local input file
@@ -99,7 +99,7 @@ _hash()
 		esac
 		[ -e "$input" ] || { printf 'missing %s\n' "${input##*/}"; continue; }
 		find -L "$input" -type f "${not_built[@]}" -print0 | LC_ALL=C sort -z | while IFS= read -r -d '' file; do
-			# The same name for the same file, in the root and outside of it.
+			# A file has the same name inside and outside of the root.
 			case $file in
 			"$BUILD"/*) printf 'build/%s ' "${file#"$BUILD"/}" ;;
 			*) printf '%s ' "${file#"$TOP"/}" ;;
@@ -111,8 +111,8 @@ _hash()
 
 declare -A _hash_of
 
-# fresh NAME INPUT...: true when NAME was stamped with these very inputs. The hash is kept for
-# stamp: an input that changes while the step runs leaves the stamp stale, not wrong.
+# fresh NAME INPUT...: true if NAME was stamped with the same inputs. Keeps the hash for stamp, so
+# an input that changes while the step runs makes the stamp stale, not wrong.
 fresh()
 {
 	local name=$1
@@ -122,7 +122,7 @@ fresh()
 	[ "$(cat "$BUILD/stamps/$name" 2>/dev/null)" = "${_hash_of[$name]}" ]
 }
 
-# stamp NAME [INPUT...]: record that NAME was built (from INPUT, if fresh was not asked before).
+# stamp NAME [INPUT...]: record that NAME was built, from the inputs of fresh or else from INPUT.
 stamp()
 {
 	local name=$1

@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# probe-accel.sh QEMU: print the accelerator and CPU options for L1. KVM only if our kernel really
-# reaches userspace with it: a /dev/kvm that opens, makes virtual CPUs and then hangs exists.
-# The answer is kept, for this kernel of the host and this QEMU.
+# probe-accel.sh QEMU: print the accelerator and CPU options for L1. It chooses KVM only if our kernel
+# reaches userspace with it, as some hosts have a /dev/kvm that creates virtual CPUs and then hangs. The
+# answer is kept for this host kernel and this QEMU.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 qemu=$1
 limit=20
-# avx and bmi cost time to emulate and bring nothing here.
+# avx and bmi are slow to emulate and not needed.
 tcg="-accel tcg,thread=multi -cpu max,-avx,-avx2,-bmi1,-bmi2"
 kvm="-accel kvm -cpu host"
 
 name=accel-${qemu//\//-}
 locked "$name"
-# A change of our device alone does not change how QEMU runs a CPU.
+# Our devices do not affect how QEMU runs a CPU, so they are no input.
 if fresh "$name" "$TOP/tools/testvm/probe-accel.sh" "$BUILD/stamps/root" "$BUILD/stamps/qemu-tree" \
 	"=$(uname -r)" "=$([ -c /dev/kvm ] && echo kvm)" && [ -s "$BUILD/l1/$name" ]; then
 	cat "$BUILD/l1/$name"

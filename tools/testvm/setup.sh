@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [-d FILE] [STEP...]: build what the demonstration and the tests need, or just the steps
-# named. What is there already is kept. FILE gets the name of each step that is done.
+# setup.sh [-d FILE] [STEP...]: build all that the demonstration and the tests need, or only the given
+# steps. Up-to-date results are kept. FILE gets the name of each finished step.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# In this order, whatever the order of the arguments: first what many suites wait for, as those run
-# beside the rest (see check.sh), then what takes long.
+# They run in this order: first those that many suites wait for, as suites start as soon as they can
+# (see check.sh), then the long ones.
 steps="
 root		testvm/build-root.sh
 initramfs	testvm/build-initramfs.sh

@@ -18,7 +18,7 @@ usage()
 		-l turns the NIC's lab block on (tools/qemu/LAB.md), and that of the ConnectX.
 		-x adds the emulated ConnectX (tools/qemu/MLX5.md); -w one whose firmware saves an image as a
 		whole, not in chunks.
-		-I boots with an instruction count for a clock: times are repeatable, and virtual.
+		-I boots with an instruction counter as the clock: times are repeatable, and virtual.
 		VFS is how many VFs each NIC may have (16).
 		KERNEL is stock (that of backports, the default), trixie (Debian 13's own, see
 		build-trixie-kernel.sh) or debug (see build-debug-kernel.sh).
@@ -87,14 +87,14 @@ trixie)
 debug)
 	"$here/build-debug-kernel.sh"
 	vmlinuz=debug-kernel/vmlinuz
-	# kmemleak looks at all of it.
+	# kmemleak scans all of the memory, so there is little.
 	memory=${memory:-1536}
-	# kasan_multi_shot: one report must not hide the next. log_buf_len: nor push it out. no5lvl: KASAN
-	# reports any interrupt that comes while the boot CPU's features are read, as 5-level paging is
-	# one of them. slab_debug=F: without it SLUB keeps stale pointers, and kmemleak believes them.
+	# kasan_multi_shot: show all reports. log_buf_len: keep all reports in the log. no5lvl: with 5-level
+	# paging, KASAN reports any interrupt that arrives while the boot CPU's features are read.
+	# slab_debug=F: without it SLUB keeps stale pointers, which hide leaks from kmemleak.
 	kernel_args="kasan_multi_shot log_buf_len=4M no5lvl slab_debug=F dma_debug_entries=16384 $kernel_args"
-	# Linux's virtio allocates indirect descriptors as GFP_KERNEL under the admin queue's spinlock:
-	# lockdep would report that at the PF's probe and be off from then on.
+	# Linux's virtio allocates indirect descriptors with GFP_KERNEL under the admin queue's spinlock.
+	# lockdep would report that at the PF's probe and then turn itself off.
 	pf_args=,indirect_desc=off
 	;;
 *)
@@ -105,10 +105,10 @@ if [ -n "$nic" ]; then
 	"$here/build-qemu.sh"
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
 	nic_args="-device pcie-root-port,id=nicport -device virtio-net-parts-pf,id=nic,bus=nicport,sriov-vfs=$vfs,queue-pairs=4,mac=52:54:00:77:00:01$pf_args$lab"
-	# A NIC of the same kind without device parts, for what the driver makes of that.
+	# A NIC of the same kind without device parts, to test how the driver treats it.
 	nic_args+=" -netdev user,id=plain,restrict=on -device virtio-net-pci,netdev=plain,disable-legacy=on,romfile="
 	if [ -n "$connectx" ]; then
-		# mlx5_core claims all BARs of the PF, and Debian's kernel lets nobody else map them.
+		# mlx5_core claims all BARs of the PF; without iomem=relaxed the tests could not map the lab's.
 		[ -z "$lab" ] || kernel_args="iomem=relaxed $kernel_args"
 		nic_args+=" -device pcie-root-port,id=cxport,chassis=1,slot=1 -device mlx5-vhca-pf,id=connectx,bus=cxport,sriov-vfs=$vfs$connectx$lab"
 	fi
@@ -117,27 +117,27 @@ else
 	nic_args=
 fi
 if [ -n "$icount" ]; then
-	# One instruction takes 2 ns. Without the fast string instructions, as each byte of theirs would count
-	# as an instruction.
+	# One instruction takes 2 ns. The fast string instructions are off, as each byte they move would
+	# count as an instruction.
 	accel="-accel tcg,thread=single -icount shift=1,sleep=off -cpu max,-fsrm,-erms"
 	cpus=1
-	# Nothing is left to chance, nor to the time of day.
+	# A fixed seed and date make runs repeatable.
 	accel+=" -seed 1 -rtc base=2026-01-01,clock=vm"
 	rng=
 	kernel_args="nokaslr norandmaps $kernel_args"
 else
 	accel=$("$here/probe-accel.sh" "$qemu")
 fi
-# With several vCPU threads under TCG, an MMIO write of one vCPU can go to a wrong place while another
-# changes the memory map, which a reset of a VF does: QEMU 10.0's iotlb_to_section() takes the new
-# map's tables for the old map's index. A lost end-of-interrupt freezes the machine.
+# TCG runs one vCPU. With several, a reset of a VF, which changes the memory map, can misdirect an MMIO
+# write of another vCPU: QEMU 10.0's iotlb_to_section() looks up the old map's index in the new map's
+# tables. A lost end-of-interrupt then freezes the machine.
 case $accel in
 *tcg*) cpus=${cpus:-1} ;;
 *) cpus=${cpus:-2} ;;
 esac
 
 mkdir -p "$BUILD/run" "$BUILD/logs"
-# Those of runs that were killed are swept up here.
+# Delete what killed runs left.
 for run in "$BUILD"/run/*.*; do
 	kill -0 "${run##*.}" 2>/dev/null || rm -rf -- "$run"
 done
@@ -147,7 +147,7 @@ log=$BUILD/logs/vm-$name.log
 console=$run/console
 trap 'rm -rf -- "$run"' EXIT
 
-# The command as a script: no quoting to survive on the kernel's command line.
+# The command goes into a file, as the kernel's command line could not hold its quoting.
 port=virtserialport,name=output
 if [ -n "$interactive" ]; then
 	port=virtconsole
@@ -181,7 +181,7 @@ set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 	-device "$port,chardev=output" \
 	$rng $nic_args $qemu_args
 
-# fail WHAT: the end of the kernel's log, and the reason.
+# fail WHAT STATUS: show the end of the kernel's log and the reason, exit with STATUS.
 fail()
 {
 	cp -f "$console" "$log" 2>/dev/null || true
@@ -200,12 +200,12 @@ start=$SECONDS
 reader=
 : >"$console"
 if [ -n "$interactive" ]; then
-	# Asked for by number: the shell gives background jobs /dev/null.
+	# On a descriptor of its own, as a background job's standard input is /dev/null.
 	exec 3<&0
 	exec_in_root "$@" <&3 &
 else
-	# Through cat: QEMU makes its standard output non-blocking, and the caller shares it. From a
-	# fifo that never ends: at the end of its input QEMU would take the port for disconnected.
+	# QEMU makes its standard output non-blocking; cat keeps that from the caller's. The input is a
+	# fifo that never ends, as QEMU disconnects the port at the end of its input.
 	mkfifo "$run/input" "$run/output"
 	cat <"$run/output" &
 	reader=$!

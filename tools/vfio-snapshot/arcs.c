@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot arcs: the state changes that a device supports, as it says
- * itself; for a driver that cannot be asked, as its migration flags imply.
+ * vfio-snapshot arcs: the state changes that a device supports. The driver
+ * answers; for drivers without the arc query the migration flags imply them.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot bind, unbind: by driver_override, which nothing but a reboot or
- * unbind outlives. Nothing is saved.
+ * vfio-snapshot bind, unbind: set and clear driver_override, which lasts until
+ * unbind or a reboot. No configuration file is written.
  */
 #include <errno.h>
 #include <spawn.h>
@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-/* modprobe knows what else a module needs. */
+/* By modprobe, which loads the modules that it depends on. */
 static int load(const char *module)
 {
 	char *argv[] = { "modprobe", (char *)module, NULL };
@@ -55,14 +55,14 @@ static int set_override(const struct function *f, const char *driver)
 	return sys_write(line, DEVICES "/%s/driver_override", f->bdf);
 }
 
-/* Lets the kernel choose a driver, within what driver_override says */
+/* The kernel chooses the driver, as driver_override allows. */
 static void probe(const char *bdf, char *driver, size_t size)
 {
 	sys_write(bdf, "/sys/bus/pci/drivers_probe");
 	sys_link(driver, size, DEVICES "/%s/driver", bdf);
 }
 
-/* Exactly the driver it had, even one that drivers_probe would not choose */
+/* Bind the driver it had, which drivers_probe might not choose. */
 static void put_back(const struct function *f, const char *override)
 {
 	set_override(f, *override ? override : f->driver);
@@ -72,7 +72,7 @@ static void put_back(const struct function *f, const char *override)
 		set_override(f, "");
 }
 
-/* Unbinding what is in use waits, for ever if need be; and takes a PF's VFs away. */
+/* Unbinding a device in use waits until it is closed; unbinding a PF removes its VFs. */
 static int may_move(const struct function *f, const char *to)
 {
 	if (f->user)
@@ -147,7 +147,7 @@ static void show(struct json *j, const struct options *o, const struct function 
 	json_close(j, '}');
 }
 
-/* Each device by itself: one that fails does not hold up the next. */
+/* If one device fails, go on with the next. */
 static int each(const struct options *o, bool binds)
 {
 	struct json j = { .out = stdout };

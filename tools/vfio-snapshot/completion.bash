@@ -7,7 +7,7 @@ _vfio_snapshot_functions()
 	local path
 
 	for path in /sys/bus/pci/devices/*; do
-		# Bridges and the like are nothing to migrate.
+		# Skip bridges.
 		[[ -e $path/physfn || -e $path/sriov_numvfs || -e $path/vfio-dev ]] || continue
 		printf '%s\n' "${path##*/}"
 	done
@@ -19,7 +19,7 @@ _vfio_snapshot_drivers()
 		sort -u
 }
 
-# complete WORD LIST: COMPREPLY, also of words with colons, which readline breaks at them.
+# complete WORD LIST: set COMPREPLY; handle colons, at which readline breaks words.
 _vfio_snapshot_reply()
 {
 	local cur=$1 words=$2 colon_prefix
@@ -42,7 +42,7 @@ _vfio_snapshot()
 	local line=${COMP_LINE:0:COMP_POINT} cur prev command
 	local -a words
 
-	# The line as the shell splits it, not at colons.
+	# Split the line at spaces, not at colons.
 	read -ra words <<<"$line"
 	[[ $line == *[[:space:]] ]] && words+=("")
 	cur=${words[-1]}

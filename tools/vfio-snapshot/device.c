@@ -8,7 +8,7 @@
 #include "vfio-snapshot.h"
 #include "why.h"
 
-/* Each with the errno that says that this host has no such way. */
+/* Ways to open a device, each with the errno if the host lacks it. */
 static const struct {
 	const char *mode;
 	int absent;
@@ -22,7 +22,7 @@ int device_open(struct vfio_dev *dev, const char *bdf)
 	int ret = -ENOENT;
 	size_t i;
 
-	/* The tests choose. */
+	/* The tests set it. */
 	if (getenv("VFIO_SNAPSHOT_MODE"))
 		return vfio_dev_open(dev, bdf);
 	for (i = 0; i < NR(ways) && ret == ways[i].absent; i++) {

@@ -16,19 +16,19 @@
 /* Bit of a virtio device's features: it has an administration virtqueue */
 #define VIRTIO_F_ADMIN_VQ 41
 /*
- * Of firmware of ConnectX the first number is of the model, the others are of the
- * release: 28.36.1010 is ConnectX-7's first that can pre-copy.
+ * In a ConnectX firmware version the first number names the model, the others the
+ * release: 28.36.1010 is the first one of ConnectX-7 with pre-copy.
  */
 #define FIRMWARE_RELEASE 36
 #define FIRMWARE_BUILD 1010
 
-/* The devices of our back-ends, for hosts where their modules are not installed. */
+/* Devices of our back-ends, in case their modules are not installed. */
 static const struct {
 	long vendor;
 	long device;
 	const char *driver;
-	const char *pf_driver;		/* through which it talks to the firmware */
-	unsigned int major, minor;	/* the kernel that it needs */
+	const char *pf_driver;		/* it sends the firmware commands */
+	unsigned int major, minor;	/* oldest kernel */
 } ours[] = {
 	{ 0x1af4, 0x1041, "virtio_snapshot_vfio_pci", "virtio-pci", 6, 13 },
 	{ 0x1af4, 0x1042, "virtio_snapshot_vfio_pci", "virtio-pci", 6, 13 },
@@ -50,8 +50,8 @@ static unsigned int wildcards(const char *pattern)
 }
 
 /*
- * The driver with the closest vfio_pci: alias, as libvirt looks for it; one
- * that takes any device, as vfio-pci itself does, cannot migrate it.
+ * The driver with the most specific vfio_pci: alias, as libvirt chooses it. A
+ * driver for any device, such as vfio-pci, cannot migrate it.
  */
 static void best_alias(struct function *f)
 {
@@ -81,7 +81,7 @@ static void best_alias(struct function *f)
 	fclose(aliases);
 }
 
-/* The device id of its virtual functions: a physical function may have another. */
+/* The device id of the VFs, which may differ from that of the PF. */
 static long read_vf_device(const struct function *f)
 {
 	char text[16];
@@ -121,7 +121,7 @@ static bool is_vfio(const char *bdf)
 	return sys_exists(DEVICES "/%s/vfio-dev", bdf);
 }
 
-/* A group is given to one user as a whole; bridges in it do not count. */
+/* One user gets the whole group, except bridges. */
 static void read_group(struct function *f)
 {
 	char **names, driver[64], class[16];
@@ -147,7 +147,7 @@ static void read_group(struct function *f)
 	sys_names_free(names, nr);
 }
 
-/* mlx5_ib tells it; without that module it stays unknown, and the driver judges alone. */
+/* mlx5_ib exports the version. Without that module only the driver checks it. */
 static void read_firmware(struct function *f)
 {
 	unsigned int release, build;
@@ -204,7 +204,7 @@ static bool process_holds(const struct function *f, const char *pid)
 		char path[300];
 		ssize_t got;
 
-		/* The whole target, not its last part. */
+		/* The whole link target. */
 		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, fds[i]);
 		got = sys_target(target, sizeof(target), path);
 		found = got > 0 && holds(f, target);
@@ -247,7 +247,7 @@ int function_read(struct function *f, const char *bdf)
 	return 0;
 }
 
-/* In the tests' tree a file says what the driver would: errno, flags, and whether it tracks pages. */
+/* The tests put the driver's answer in a file: errno, flags, dirty tracking. */
 static int fake_probe(struct function *f)
 {
 	unsigned int flags = 0, tracking = 0;
@@ -262,9 +262,8 @@ static int fake_probe(struct function *f)
 }
 
 /*
- * A driver may have the feature and the kernel not what it takes to hand out the
- * pages, which only the question for some shows. None are tracked: any other
- * answer is an error as well.
+ * The driver may have the feature while the kernel cannot report pages. Only a
+ * REPORT shows that: it fails here in any case, as nothing is tracked.
  */
 static bool tracks_pages(struct vfio_dev *dev)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is known of one PCI function, all of it from sysfs and procfs; and by
- * opening it, where nobody else has it open.
+ * Facts about one PCI function, from sysfs and procfs, and from the driver if the
+ * device is not in use.
  */
 #ifndef FUNCTION_H
 #define FUNCTION_H
@@ -16,25 +16,25 @@ struct function {
 	char driver[64];	/* "": none */
 	char wanted[64];	/* the driver that can migrate it, "": none known */
 	bool ours;		/* @wanted is a driver of this project */
-	const char *pf_wanted;	/* the driver that the PF must have for it, if @ours */
+	const char *pf_wanted;	/* the driver that the PF needs, if @ours */
 	bool installed;		/* @wanted can be loaded */
 	bool loaded;
 	char kernel[64];
 	bool kernel_too_old;
-	char kernel_wanted[16];	/* the oldest that will do */
+	char kernel_wanted[16];	/* oldest kernel that works */
 	bool iommu;		/* the host has one */
 	char group[16];		/* "": none */
-	char sharer[16];	/* function in the same group that another driver has */
+	char sharer[16];	/* function of the same group with another driver */
 	char sharer_driver[64];
 	bool vf;
 	char pf[16];
 	char pf_driver[64];
 	char pf_virtio[64];	/* driver of the PF's virtio device */
 	int pf_admin;		/* the PF has an administration queue, -1: unknown */
-	char firmware[32];	/* version of the PF's, "": unknown */
+	char firmware[32];	/* version of the PF's firmware, "": unknown */
 	bool firmware_too_old;
-	bool autoprobe;		/* VFs of the PF are bound by the kernel */
-	long vfs;		/* VFs that it has, -1: cannot have any */
+	bool autoprobe;		/* the kernel binds VFs of the PF */
+	long vfs;		/* number of VFs, -1: cannot have any */
 	bool vfio;		/* its driver is a VFIO driver */
 	char dev[32];		/* vfioN, "": no character device */
 	int user;		/* process that has it open, 0: none */
@@ -42,15 +42,15 @@ struct function {
 	bool probed;
 	int probe;		/* 0, or errno of the probe */
 	uint64_t flags;		/* VFIO_MIGRATION_* */
-	bool dirty_tracking;	/* the device tells which pages it writes to */
-	bool migratable;	/* told by the driver itself */
+	bool dirty_tracking;	/* the device reports dirty pages and the kernel can deliver them */
+	bool migratable;	/* the driver says so */
 };
 
-/* Does not open the device: -ENODEV when there is no such function */
+/* Does not open the device; -ENODEV if there is no such function */
 int function_read(struct function *f, const char *bdf);
-/* Opens it, if its driver is a VFIO driver and nobody uses it */
+/* Opens the device, if its driver is a VFIO driver and nobody uses it */
 void function_probe(struct function *f);
-/* The driver is one that VFIO can use */
+/* The driver is a VFIO driver */
 bool driver_loaded(const char *driver);
 
 #endif /* FUNCTION_H */

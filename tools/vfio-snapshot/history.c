@@ -57,7 +57,7 @@ static void enter(struct lane *lane, const char *state, int64_t now)
 	add(&lane->states, state, now);
 }
 
-/* Before its first event a device was in the state that the event starts from. */
+/* The first event tells the state before it. */
 static void know(struct history *h, struct lane *lane, const char *state)
 {
 	if (!lane->states.nr && *state)
@@ -95,7 +95,7 @@ static void command_begin(struct history *h, struct lane *lane, const struct eve
 	snprintf(command->arg, sizeof(command->arg), "%s", e->arg);
 }
 
-/* The event's own duration is finer than the clock of the text. */
+/* The duration in the event has ns, the time of a line has us. */
 static void command_end(struct history *h, struct lane *lane, const struct event *e)
 {
 	struct span *command = last(&lane->commands);
@@ -147,7 +147,7 @@ void history_add(struct history *h, const struct event *e)
 	}
 	if (!h->events++)
 		h->begin = e->time;
-	/* CPUs' buffers are merged by time; what is not, is not drawn backwards. */
+	/* Lines are sorted by time; drop a line that is not. */
 	if (h->events > 1 && e->time < h->end)
 		return;
 	h->end = e->time;
@@ -167,18 +167,18 @@ static bool is(const char *name, const char *const *set, size_t nr)
 
 static bool runs(const char *state)
 {
-	static const char *const set[] = { "RUNNING", "PRECOPY" };
+	static const char *const set[] = { "RUNNING", "PRE_COPY" };
 
 	return is(state, set, NR(set));
 }
 
-/* The state that an arc began in: that of the device at that time */
+/* An arc's name is the state before it, its arg the state after it. */
 static bool leaves_running(const struct span *arc)
 {
 	return runs(arc->name) && !runs(arc->arg);
 }
 
-/* The first time from @after on that the lane enters a state that runs, or -1 */
+/* When the device first runs again after @after, or -1 */
 static int64_t runs_again(const struct lane *lane, int64_t after)
 {
 	unsigned int i;
@@ -210,7 +210,7 @@ int64_t history_overlap(const struct span *s, const struct blackout *b)
 	return end > begin ? end - begin : 0;
 }
 
-/* The guest goes on with the first device that runs after having been loaded. */
+/* The guest continues on the first device that runs after a load. */
 static void find_target(const struct history *h, struct blackout *b, int64_t back)
 {
 	unsigned int i;
@@ -235,7 +235,7 @@ static int order(const void *a, const void *b)
 	return one->begin < two->begin ? -1 : one->begin > two->begin;
 }
 
-/* Time of the blackout that the spans cover, counting none of it twice */
+/* Time of the blackout that the spans cover; overlaps count once. */
 static int64_t covered(struct span *s, unsigned int nr, const struct blackout *b)
 {
 	int64_t sum = 0, at = b->begin;
@@ -290,7 +290,7 @@ static void find_blackout(struct history *h, int source, const struct span *arc)
 	struct blackout b = { .begin = arc->begin, .source = source, .target = -1, .end = h->end };
 	struct blackout *more;
 
-	/* A guest that is only paused, or a device on its way to being loaded */
+	/* No STOP_COPY: the guest is only paused, or the device is about to load. */
 	if (!was_in(&h->lane[source], "STOP_COPY", arc->begin, back < 0 ? h->end : back))
 		return;
 	find_target(h, &b, back);
@@ -310,7 +310,7 @@ static void end_spans(struct spans *s, int64_t end)
 {
 	unsigned int i;
 
-	/* A command without its end in the middle was never told of: it counts for nothing. */
+	/* The last span may still be open. Others without an end lost an event: ignore them. */
 	for (i = 0; i < s->nr; i++)
 		if (s->span[i].open && i + 1 == s->nr)
 			s->span[i].end = end;
@@ -323,10 +323,10 @@ static int by_begin(const void *a, const void *b)
 	return one->begin < two->begin ? -1 : one->begin > two->begin;
 }
 
-/* When the device began to be saved */
+/* When saving of the device began */
 static int64_t saved_from(const struct lane *lane)
 {
-	static const char *const set[] = { "PRECOPY", "STOP_COPY" };
+	static const char *const set[] = { "PRE_COPY", "STOP_COPY" };
 	unsigned int i;
 
 	for (i = 0; i < lane->states.nr; i++)
@@ -335,7 +335,7 @@ static int64_t saved_from(const struct lane *lane)
 	return INT64_MAX;
 }
 
-/* A source above its destination */
+/* Sort sources before destinations. */
 static int by_saving(const void *a, const void *b)
 {
 	int64_t one = saved_from(a), two = saved_from(b);

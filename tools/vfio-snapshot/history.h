@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a trace says happened: the states of every device over time, the
- * firmware commands, and the blackouts, in which a guest stood still.
+ * The history in a trace: states of each device over time, firmware commands, and
+ * blackouts, in which a guest was stopped.
  */
 #ifndef HISTORY_H
 #define HISTORY_H
@@ -11,11 +11,11 @@
 struct span {
 	int64_t begin;
 	int64_t end;
-	char name[WORD];	/* of a state, or command */
-	char arg[WORD];		/* of a command; of an arc: where it leads */
+	char name[WORD];	/* state, command, or state before an arc */
+	char arg[WORD];		/* argument of a command, or state after an arc */
 	int64_t result;
 	int64_t bytes;
-	bool open;		/* the trace ends before it does */
+	bool open;		/* it has no end in the trace */
 };
 
 struct spans {
@@ -36,10 +36,10 @@ struct blackout {
 	int64_t begin;
 	int64_t end;
 	int source;		/* lanes */
-	int target;		/* -1: the guest went on at the source */
+	int target;		/* -1: the guest continued at the source */
 	bool open;		/* the trace ends before the guest runs again */
-	int64_t firmware;	/* ns, of begin..end, in commands of either device */
-	int64_t driver;		/* in state changes, besides commands */
+	int64_t firmware;	/* ns of begin..end in firmware commands of either device */
+	int64_t driver;		/* ns of begin..end in arcs, without commands */
 };
 
 #define MAX_LANES 64
@@ -53,14 +53,14 @@ struct history {
 	int64_t begin;
 	int64_t end;
 	unsigned int events;
-	bool lost;		/* more devices or events than are kept */
+	bool lost;		/* more devices or events than fit */
 };
 
 void history_add(struct history *h, const struct event *e);
-/* No more events come: closes what is open and finds the blackouts */
+/* After the last event: closes open spans and finds the blackouts */
 void history_finish(struct history *h);
 void history_free(struct history *h);
-/* Whether a command was at work in a blackout, and for how long of it */
+/* ns that a span overlaps with a blackout */
 int64_t history_overlap(const struct span *s, const struct blackout *b);
 
 /* terminal.c, svg.c */

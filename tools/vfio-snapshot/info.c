@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot info: a stream explained. The file is read once, so it may be
- * a pipe, and in bounded memory, so it may be anything.
+ * vfio-snapshot info: show what is in a stream. It is read once, so it may be a
+ * pipe, and with bounded memory, so it may be hostile.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +29,7 @@ static const char *tag_name(uint32_t tag)
 	return "unknown";
 }
 
-/* Feature bits of a network device (below 24) and of any (above). */
+/* Feature bits: below 24 those of a network device, above those of any device. */
 static const struct { unsigned int bit; const char *name; } features[] = {
 	{ 0, "CSUM" }, { 1, "GUEST_CSUM" }, { 2, "CTRL_GUEST_OFFLOADS" }, { 3, "MTU" },
 	{ 5, "MAC" }, { 7, "GUEST_TSO4" }, { 8, "GUEST_TSO6" }, { 9, "GUEST_ECN" },
@@ -57,7 +57,7 @@ static uint64_t feature_bits(const struct part *part)
 	return bits;
 }
 
-/* The IDENT says which device it is; without one, what the bits are is open. */
+/* The bits have a meaning only if the IDENT names a network device. */
 static void feature_list(const struct reader *r, uint64_t bits, char *text, size_t size)
 {
 	struct vfio_snapshot_ident ident;
@@ -106,14 +106,14 @@ static void show_parts(const struct reader *r, const struct parts *parts)
 		printf("      and %" PRIu64 " more\n", parts->total - parts->nr);
 }
 
-/* Of another vendor's device nobody but its firmware knows what an image says, whatever it looks like. */
+/* Only the firmware of another vendor's device understands an image. */
 static bool may_be_parts(const struct reader *r)
 {
 	struct vfio_snapshot_ident ident;
 
 	if (reader_ident(r, &ident))
 		return le16_to_cpu(ident.vendor) == VIRTIO_VENDOR;
-	/* As mlx5_vfio_pci writes it, and no driver of VIRTIO. */
+	/* mlx5_vfio_pci writes this record, drivers for VIRTIO do not. */
 	return !(r->nr_records && r->records[0].tag == VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE);
 }
 
@@ -235,14 +235,14 @@ static void show_json(const struct reader *r, const char *reason)
 		json_number(&j, "offset", record->at);
 		json_string(&j, "kind", tag_name(record->tag));
 		json_number(&j, "tag", record->tag);
-		/* Any 64 bits: JSON's numbers end before. */
+		/* A string: numbers in JSON have 53 bits. */
 		snprintf(id, sizeof(id), "0x%x", record->flags);
 		json_string(&j, "flags", id);
 		if (record->size >> 53)
 			json_null(&j, "size");
 		else
 			json_number(&j, "size", record->size);
-		/* Told by the stream, and not to be trusted. */
+		/* From the stream, so any value is possible. */
 		if (record->tag == VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE && !(record->value >> 53))
 			json_number(&j, "stop_copy_size", record->value);
 		if (record->parts && !record->parts->foreign && may_be_parts(r))
@@ -253,7 +253,7 @@ static void show_json(const struct reader *r, const char *reason)
 	json_close(&j, '}');
 }
 
-/* What no driver accepts, though the stream is in order. */
+/* The stream is in order, but no driver accepts it. */
 static void check_ident(struct reader *r)
 {
 	struct vfio_snapshot_ident ident;

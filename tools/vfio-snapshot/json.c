@@ -3,7 +3,7 @@
 
 #include "json.h"
 
-/* Strings may come out of a stream: any byte becomes valid JSON. */
+/* Strings may come from a stream, so any byte must become valid JSON. */
 static void text(struct json *j, const char *value)
 {
 	const unsigned char *c;

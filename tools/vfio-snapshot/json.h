@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A writer of JSON. The command depends on nothing but libc, and writing is
- * the small half of JSON: a library would cost more than these lines.
+ * Writes JSON, so that the command needs no library but libc.
  */
 #ifndef JSON_H
 #define JSON_H
@@ -18,7 +17,7 @@ struct json {
 	bool filled[JSON_DEPTH];
 };
 
-/* A key is NULL in an array and at the top. */
+/* The key is NULL in an array and at the top level. */
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_string(struct json *j, const char *key, const char *value);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot list: which functions can be migrated, and why not the others.
+ * vfio-snapshot list: which functions can be migrated, and why others cannot.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static const char *answer(const struct function *f)
 	return f->user ? "in use" : "yes";
 }
 
-/* Without it, a hypervisor has to send all memory again while the guest stands still. */
+/* Without it, the hypervisor sends all guest memory again in the blackout. */
 #define DIRTY_TRACKING "dirty-tracking"
 
 static void show(const struct function *f)
@@ -107,7 +107,7 @@ static void show_json(struct json *j, const struct function *f)
 	json_close(j, '}');
 }
 
-/* Without --all: what somebody may want to migrate. */
+/* Shown without --all */
 static bool interesting(const struct function *f)
 {
 	return f->vf || f->vfio || (*f->wanted && f->vfs >= 0);
@@ -153,7 +153,7 @@ int cmd_list(const struct options *o)
 		if (!o->nr_args && !o->all && !interesting(&f))
 			continue;
 		function_probe(&f);
-		/* Named devices are a question that the exit code answers. */
+		/* If devices are named, the exit code is the answer. */
 		if (o->nr_args && strcmp(answer(&f), "yes") && status == STATUS_OK)
 			status = STATUS_NOT_MIGRATABLE;
 		if (o->json)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot: look at VFIO migration on this host, and try it.
+ * vfio-snapshot: the command line.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -27,19 +27,19 @@ static const struct command {
 	{ "list", "[--all] [BDF...]", 0, INT16_MAX, JSON | ALL, cmd_list,
 	  "which functions can be migrated, and why the others cannot" },
 	{ "bind", "[--driver NAME] BDF...", 1, INT16_MAX, JSON | DRIVER, cmd_bind,
-	  "give functions to the driver that can migrate them" },
+	  "bind functions to the driver that can migrate them" },
 	{ "unbind", "BDF...", 1, INT16_MAX, JSON, cmd_unbind,
 	  "give functions back to the host" },
 	{ "arcs", "BDF", 1, 1, JSON, cmd_arcs,
 	  "the state changes that a device supports" },
 	{ "save", "BDF FILE", 2, 2, JSON, cmd_save,
-	  "write a device's state to a file" },
+	  "save the state of a device to a file" },
 	{ "restore", "BDF FILE", 2, 2, JSON, cmd_restore,
-	  "give a device the state in a file" },
+	  "load the state in a file into a device" },
 	{ "info", "FILE", 1, 1, JSON, cmd_info,
-	  "what is in such a file, and whether it is whole" },
+	  "what is in such a file, and whether it is complete" },
 	{ "watch", "[--seconds N] [--from TRACE] [BDF...]", 0, INT16_MAX, JSON | FROM | SECONDS,
-	  cmd_watch, "migrations while they happen" },
+	  cmd_watch, "show migrations while they run" },
 	{ "timeline", "[--from TRACE | --record SECONDS] [--trace FILE] [--svg FILE]", 0, 0,
 	  JSON | FROM | SVG | RECORD | TRACE, cmd_timeline,
 	  "where the time of a migration went" },
@@ -112,7 +112,7 @@ static bool seconds(const char *text, double *value)
 	return end != text && !*end && *value >= 0 && *value < 1e6;
 }
 
-/* An option of another subcommand is as wrong as an unknown one. */
+/* An option of another subcommand is an error, too. */
 static bool take(struct options *o, const struct command *c, int letter)
 {
 	size_t i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VIRTIO device parts (VIRTIO 1.4, "Device parts"), taken out of device data
- * as it passes by. Data of another kind of device is recognized as such.
+ * Parses VIRTIO device parts (VIRTIO 1.4, "Device parts") in device data, piece by
+ * piece. Recognizes data of other devices.
  */
 #ifndef PARTS_H
 #define PARTS_H
@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #define PART_HEADER 16
-#define PART_VALUE 32		/* bytes of a value that are remembered */
-#define PARTS_MAX 4096		/* parts remembered; further ones are counted */
+#define PART_VALUE 32		/* bytes kept of a value */
+#define PARTS_MAX 4096		/* parts kept; others are only counted */
 
 struct part {
 	uint16_t type;
@@ -28,19 +28,19 @@ struct parts {
 	unsigned int nr;
 	uint64_t total;
 	uint8_t header[PART_HEADER];
-	unsigned int have;	/* bytes of the header */
-	uint32_t missing;	/* bytes of the value */
+	unsigned int have;	/* bytes of the header so far */
+	uint32_t missing;	/* bytes of the value to come */
 	struct part now;
-	bool foreign;		/* this is no list of parts */
+	bool foreign;		/* not a list of parts */
 };
 
 void parts_feed(struct parts *p, const uint8_t *data, uint64_t len);
-/* It was a list of parts, and the last one is whole */
+/* The data is a list of parts, and the last one is complete */
 bool parts_whole(const struct parts *p);
 void parts_free(struct parts *p);
 
 const char *part_name(const struct part *part);
-/* What the selector picks and what the value says, as far as that is known */
+/* The selector and the value as text, as far as they are known */
 void part_selected(const struct part *part, char *text, size_t size);
 void part_value(const struct part *part, char *text, size_t size);
 

@@ -6,7 +6,7 @@
 
 #include "reader.h"
 
-/* No device bounds a record here, and none is kept: only its length matters. */
+/* Records are not kept here, so they may have any size. */
 #define ANY_SIZE (1ULL << 62)
 
 void reader_init(struct reader *r)
@@ -19,7 +19,7 @@ static bool want_header(const struct reader *r)
 	return r->parser.in_header && r->parser.room == sizeof(r->parser.header);
 }
 
-/* The parser skips it; what it says is worth showing. */
+/* The parser skips this record, but it is shown. */
 static void note_skipped(struct reader *r, const uint8_t *data, uint64_t len)
 {
 	const struct snapshot_parser *p = &r->parser;
@@ -65,7 +65,7 @@ static void feed(struct reader *r, const uint8_t *data, uint64_t len)
 			memcpy(parser->into, data, take);
 		} else if (parser->want == SNAPSHOT_WANT_DATA) {
 			r->data_bytes += take;
-			/* Of a record that was not remembered there is nothing to feed. */
+			/* A record that was not kept has no parts to feed. */
 			if (r->total_records == r->nr_records && r->nr_records &&
 			    r->records[r->nr_records - 1].parts)
 				parts_feed(r->records[r->nr_records - 1].parts, data, take);
@@ -77,7 +77,7 @@ static void feed(struct reader *r, const uint8_t *data, uint64_t len)
 		len -= take;
 		header = header && parser->room == take;
 		r->err_at = r->bytes - (header ? sizeof(parser->header) : 0);
-		/* Before the parser judges it: a bad record is worth showing. */
+		/* Before the parser checks it, so that a bad record is shown, too. */
 		if (header)
 			note_record(r);
 		r->err = snapshot_parser_feed(parser, take);
@@ -87,7 +87,7 @@ static void feed(struct reader *r, const uint8_t *data, uint64_t len)
 	r->bytes += len;
 }
 
-/* The parser is told what the IDENT says, so that it takes any device's. */
+/* Give the parser the stream's own IDENT, so that it accepts any device. */
 static void begin(struct reader *r)
 {
 	struct vfio_snapshot_record header = {};

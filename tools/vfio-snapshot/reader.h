@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Takes a stream apart with the driver's own parser, in bounded memory, and
- * remembers what it was made of. The stream is not trusted.
+ * Reads an untrusted stream with the driver's parser and keeps a list of its
+ * records, in bounded memory.
  */
 #ifndef READER_H
 #define READER_H
@@ -12,8 +12,8 @@
 #include "format.h"
 #include "parts.h"
 
-#define READER_RECORDS 1024	/* remembered; further ones are counted */
-#define READER_IMAGES 16	/* of which the parts are remembered */
+#define READER_RECORDS 1024	/* kept; others are only counted */
+#define READER_IMAGES 16	/* of which the parts are kept */
 
 struct reader_record {
 	uint64_t at;		/* offset of its header */
@@ -27,7 +27,7 @@ struct reader_record {
 struct reader {
 	struct snapshot_parser parser;
 	uint8_t front[sizeof(struct vfio_snapshot_record) + sizeof(struct vfio_snapshot_ident)];
-	unsigned int nr_front;	/* bytes kept back until the device is known */
+	unsigned int nr_front;	/* bytes held until the device is known */
 	bool started;
 	uint64_t bytes;		/* fed so far */
 	uint64_t total_records;
@@ -35,16 +35,16 @@ struct reader {
 	struct reader_record records[READER_RECORDS];
 	unsigned int nr_records;
 	unsigned int nr_images;
-	int err;		/* from the parser; 0: no fault yet */
+	int err;		/* errno of the parser; 0: no error so far */
 	uint64_t err_at;
 };
 
 void reader_init(struct reader *r);
-/* Any cut of the stream; after a fault the rest is only counted */
+/* The next bytes, in pieces of any size. After an error they are only counted */
 void reader_feed(struct reader *r, const uint8_t *data, uint64_t len);
-/* 0, or what is wrong with the stream as a whole, as an errno */
+/* At the end of the stream: 0, or an errno */
 int reader_finish(struct reader *r);
-/* The exact reason, in words */
+/* The exact reason, as text */
 void reader_reason(const struct reader *r, int err, char *text, size_t size);
 bool reader_ident(const struct reader *r, struct vfio_snapshot_ident *ident);
 void reader_free(struct reader *r);

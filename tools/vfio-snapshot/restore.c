@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot restore: a trial of whether this device takes that state. When
- * the command ends the device is closed, and reset by that.
+ * vfio-snapshot restore: try whether a device accepts a state. The device is reset
+ * when the command closes it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,13 +16,13 @@
 #include "reader.h"
 #include "vfio-snapshot.h"
 
-/* What a driver's errno means to whoever has the file. */
+/* What an errno of the driver says about the file. */
 static const struct { int err; const char *text; } refusals[] = {
 	{ EXDEV, "the state is of another kind of device" },
 	{ EFBIG, "a record is larger than this device's state can be" },
 	{ EOPNOTSUPP, "there is a record that this driver does not know and may not skip" },
-	{ EBADMSG, "the records are not in order: vfio-snapshot info tells which" },
-	{ ENODATA, "the stream is incomplete: vfio-snapshot info tells what is missing" },
+	{ EBADMSG, "the records are not in order: vfio-snapshot info shows which" },
+	{ ENODATA, "the stream is incomplete: vfio-snapshot info shows what is missing" },
 	{ EINVAL, "the stream is malformed, or the firmware refuses the state" },
 };
 
@@ -58,7 +58,7 @@ static int restore(const struct options *o, struct vfio_dev *dev, FILE *in)
 
 	err = mig_set(dev, VFIO_DEVICE_STATE_RESUMING, &fd);
 	if (err)
-		return fail("%s: to RESUMING: %s; it is in %s", dev->bdf, strerror(-err),
+		return fail("%s: cannot enter RESUMING: %s; its state is %s", dev->bdf, strerror(-err),
 			    snapshot_state_name(mig_get(dev)));
 	start = now_ns();
 	err = feed(in, fd, &bytes);
@@ -77,7 +77,7 @@ static int restore(const struct options *o, struct vfio_dev *dev, FILE *in)
 		return fail("%s: not accepted at its end, %" PRIu64 " bytes: %s (%s)", dev->bdf,
 			    bytes, refusal(err), strerror(-err));
 	if (!o->json) {
-		printf("%s: %" PRIu64 " bytes accepted, the device ran with them; writing %.3f ms, to RUNNING %.3f ms\n",
+		printf("%s: %" PRIu64 " bytes accepted, the device ran; writing %.3f ms, to RUNNING %.3f ms\n",
 		       dev->bdf, bytes, (loaded - start) / 1e6, (done - loaded) / 1e6);
 		return STATUS_OK;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot save: a device's state to a file. It is a trial: VFIO resets a
- * device that is opened, so the state is that of a device that was just reset.
+ * vfio-snapshot save: save a device's state to a file, as a trial. VFIO resets a
+ * device on open, so this is the state after a reset.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static int copy(int from, int to, struct reader *r)
 	return err ? err : got < 0 ? -errno : 0;
 }
 
-/* Beside the file, to take its name when it is whole: no half of one is left. */
+/* Write a temporary file and rename it at the end, so that no incomplete file is left. */
 static int open_beside(const char *name, char **temporary)
 {
 	int fd;
@@ -76,7 +76,7 @@ static int keep(int fd, const char *temporary, const char *name, bool good)
 static void report(const struct options *o, const struct vfio_dev *dev, const struct reader *r,
 		   int64_t stop_ns, int64_t read_ns)
 {
-	/* The stream itself may be on stdout. */
+	/* stdout may be the stream. */
 	FILE *out = !strcmp(o->args[1], "-") ? stderr : stdout;
 	struct json j = { .out = out };
 
@@ -101,7 +101,7 @@ static int save(const struct options *o, struct vfio_dev *dev, int out, struct r
 
 	err = mig_set(dev, VFIO_DEVICE_STATE_STOP_COPY, &fd);
 	if (err)
-		return fail("%s: to STOP_COPY: %s; it is in %s", dev->bdf, strerror(-err),
+		return fail("%s: cannot enter STOP_COPY: %s; its state is %s", dev->bdf, strerror(-err),
 			    snapshot_state_name(mig_get(dev)));
 	stopped = now_ns();
 	err = copy(fd, out, r);
@@ -109,9 +109,10 @@ static int save(const struct options *o, struct vfio_dev *dev, int out, struct r
 	back = mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL);
 	close(fd);
 	if (err)
-		return fail("%s: saving: %s", dev->bdf, strerror(-err));
+		return fail("%s: saving: %s; look for \"migration:\" in the kernel log", dev->bdf,
+			    strerror(-err));
 	if (back)
-		return fail("%s: back to RUNNING: %s", dev->bdf, strerror(-back));
+		return fail("%s: cannot return to RUNNING: %s", dev->bdf, strerror(-back));
 	err = reader_finish(r);
 	if (err) {
 		reader_reason(r, err, reason, sizeof(reason));

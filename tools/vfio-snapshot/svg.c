@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A history as a picture: all of it, and every blackout enlarged. Colours
- * follow the reader's choice of light or dark; every colour has a text to it.
+ * Draws a history: all of it, then each blackout enlarged. The colours follow the
+ * reader's choice of light or dark; each colour also has a label.
  */
 #include <string.h>
 
@@ -9,24 +9,24 @@
 #include "vfio-snapshot.h"
 
 #define WIDTH 960
-#define LEFT 130		/* of the drawing, behind the names */
+#define LEFT 130		/* of the drawing, after the names */
 #define RIGHT 20
 #define LANE 26
 #define GAP 8
 #define ROW 17			/* of the list of commands */
 #define MAX_PANELS 4
 #define MAX_COMMANDS 64		/* in one panel */
-#define LETTER 6.6		/* width of one, at most */
+#define LETTER 6.6		/* width at most */
 
-/* A class of the style sheet for each state; light and dark colour, in that order. */
+/* For each state: class in the style sheet, light and dark colour. */
 static const struct { const char *state, *class, *light, *dark; } colours[] = {
 	{ "RUNNING", "run", "#bfe3c6", "#2e6b3c" },
-	{ "PRECOPY", "pre", "#cfe2f9", "#28517f" },
-	{ "PRECOPY_NDMA", "prn", "#9cc0ee", "#3a6fb0" },
+	{ "PRE_COPY", "pre", "#cfe2f9", "#28517f" },
+	{ "PRE_COPY_P2P", "prn", "#9cc0ee", "#3a6fb0" },
 	{ "STOP_COPY", "cop", "#f6c9a0", "#8f5519" },
 	{ "STOP", "stp", "#dcdcdc", "#555c66" },
 	{ "RESUMING", "res", "#e4d3f5", "#5f4484" },
-	{ "RESUMING_NDMA", "rsn", "#f7e7a6", "#75640f" },
+	{ "RUNNING_P2P", "rsn", "#f7e7a6", "#75640f" },
 	{ "ERROR", "err", "#f4a6a6", "#8f2a2a" },
 };
 
@@ -77,7 +77,7 @@ static const char *class_of(const char *state)
 	return "stp";
 }
 
-/* 1, 2 or 5 times a power of ten: some eight of them */
+/* 1, 2 or 5 times a power of ten, for about eight steps */
 static double step_of(double whole)
 {
 	double step = 0.001;
@@ -185,13 +185,13 @@ static void list(struct view *v, const struct blackout *b, const struct lane *la
 	}
 }
 
-/* One bar, cut into what the time went to */
+/* One bar: the parts of the time */
 static void shares(struct view *v, const struct blackout *b)
 {
 	int64_t whole = b->end - b->begin;
 	const struct { const char *class, *name; int64_t part; } parts[] = {
 		{ "cmd", "firmware commands", b->firmware },
-		{ "drv", "driver besides", b->driver },
+		{ "drv", "rest of the driver", b->driver },
 		{ "els", "hypervisor, memory, network", whole - b->firmware - b->driver },
 	};
 	double x = LEFT, legend = LEFT;
@@ -208,7 +208,7 @@ static void shares(struct view *v, const struct blackout *b)
 			v->y + 33, parts[i].name, parts[i].part / 1e6,
 			whole ? 100.0 * parts[i].part / whole : 0);
 		x += width;
-		legend += i ? 215 : 260;
+		legend += i ? 235 : 260;
 	}
 	v->y += 52;
 }
@@ -224,7 +224,7 @@ static void panel(struct view *v, const struct blackout *b)
 	v->begin = b->begin;
 	v->end = b->end;
 	v->y += 12;
-	fprintf(v->out, "<text class=\"h\" x=\"8\" y=\"%d\">Blackout: the guest stands still for %.3f ms%s</text>\n",
+	fprintf(v->out, "<text class=\"h\" x=\"8\" y=\"%d\">Blackout: the guest is stopped for %.3f ms%s</text>\n",
 		v->y, (b->end - b->begin) / 1e6, b->open ? " and on" : "");
 	v->y += 14;
 	states(v, source, "source");
@@ -270,7 +270,7 @@ void history_svg(const struct history *h, FILE *out)
 {
 	struct view v = { .h = h, .out = fopen("/dev/null", "we") };
 
-	/* Once for the height. */
+	/* Draw once to learn the height. */
 	if (!v.out)
 		return;
 	draw(&v);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files of /sys, /proc and /lib/modules. A path is given as with printf, and
- * below $VFIO_SNAPSHOT_ROOT, which the tests set to a tree of their own.
+ * Reads files of /sys, /proc and /lib/modules. Paths are formatted as by printf, and
+ * below $VFIO_SNAPSHOT_ROOT, which the tests set.
  */
 #ifndef SYSFS_H
 #define SYSFS_H
@@ -14,16 +14,16 @@
 
 bool sys_is_fake(void);
 bool sys_exists(const char *format, ...) PATH_FORMAT(1);
-/* The first line: 0 or -errno, @value is "" then */
+/* The first line; 0, or -errno with @value "" */
 int sys_read(char *value, size_t size, const char *format, ...) PATH_FORMAT(3);
 long sys_number(const char *format, ...) PATH_FORMAT(1);	/* -1: none */
-/* The last part of where a link leads */
+/* The last part of a link's target */
 int sys_link(char *name, size_t size, const char *format, ...) PATH_FORMAT(3);
 int sys_write(const char *value, const char *format, ...) PATH_FORMAT(2);
 FILE *sys_open(const char *format, ...) PATH_FORMAT(1);
-/* All of where a link leads: its length, or -errno */
+/* A link's whole target; its length, or -errno */
 int sys_target(char *target, size_t size, const char *name);
-/* Names in a folder, sorted; free each and the array. Number, or -errno */
+/* Sorted names in a folder; the caller frees each and the array. Their number, or -errno */
 int sys_names(char ***names, const char *format, ...) PATH_FORMAT(2);
 void sys_names_free(char **names, int nr);
 /* The first name in a folder that begins with @prefix */

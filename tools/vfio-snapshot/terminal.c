@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A history as text, and as JSON.
+ * Prints a history as text and as JSON.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -96,15 +96,15 @@ static void print_blackout(const struct history *h, const struct blackout *b, un
 	fprintf(out, "blackout %u: %.3f ms%s, from %.3f ms\n", number, ms(whole),
 		b->open ? " and on" : "", ms(b->begin - h->begin));
 	if (b->target >= 0)
-		fprintf(out, "  the guest left %s and went on with %s\n", h->lane[b->source].device,
+		fprintf(out, "  the guest left %s and continued on %s\n", h->lane[b->source].device,
 			h->lane[b->target].device);
 	else if (!b->open)
-		fprintf(out, "  the guest went on with %s, where it was\n", h->lane[b->source].device);
+		fprintf(out, "  the guest continued on %s, where it was\n", h->lane[b->source].device);
 	else
-		fprintf(out, "  the guest left %s; where it went on is not in this trace\n",
+		fprintf(out, "  the guest left %s; this trace does not show where it continued\n",
 			h->lane[b->source].device);
 	share(out, "in firmware commands", b->firmware, whole);
-	share(out, "in the driver besides", b->driver, whole);
+	share(out, "in the rest of the driver", b->driver, whole);
 	share(out, "elsewhere: the hypervisor, guest memory, the network",
 	      whole - b->firmware - b->driver, whole);
 	fprintf(out, "  %-11s %-20s %11s %11s\n", "device", "command", "at ms", "for ms");
@@ -124,7 +124,7 @@ void history_print(const struct history *h, FILE *out)
 	if (!h->nr_blackouts)
 		fprintf(out, "no blackout in this trace\n");
 	if (h->lost)
-		fprintf(out, "the trace holds more than was taken\n");
+		fprintf(out, "the trace has more devices or events than fit; the others are missing here\n");
 }
 
 static void json_spans(struct json *j, const struct history *h, const char *key,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot timeline: where the time of a migration went, from the
- * tracepoints, recorded now or before.
+ * vfio-snapshot timeline: where the time of a migration went, from tracepoints that
+ * are recorded now or were recorded before.
  */
 #include <errno.h>
 #include <string.h>

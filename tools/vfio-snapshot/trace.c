@@ -43,7 +43,7 @@ static const struct { const char *name; size_t at; } numbers[] = {
 	{ "pending", offsetof(struct event, pending) },
 };
 
-#define MOST_NS (1LL << 50)	/* 13 days: sums of it do not overflow */
+#define MOST_NS (1LL << 50)	/* 13 days: sums do not overflow */
 
 static int64_t bounded(const char *text)
 {
@@ -58,7 +58,7 @@ static bool is_word(char c)
 	       strchr(":._-/", c);
 }
 
-/* Only what our events are made of: names and numbers */
+/* The characters of names and numbers in our events */
 static void take_word(char to[WORD], const char *from)
 {
 	size_t len = 0;
@@ -111,7 +111,7 @@ bool event_parse(struct event *e, const char *line)
 	size_t len;
 
 	*e = (struct event){ .kind = EVENT_OTHER };
-	/* perf script writes the system in front of the event. */
+	/* perf script writes the system before the event. */
 	if (event)
 		event += 2;
 	else

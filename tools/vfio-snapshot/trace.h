@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The events of the tracepoints vfio_snapshot:*, out of the text of a trace
- * file: what tracefs shows, and trace-cmd report and perf script make of it.
+ * Parses events of the tracepoints vfio_snapshot:* in text from tracefs, trace-cmd
+ * report or perf script.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -23,10 +23,10 @@ enum event_kind {
 
 #define WORD 24
 
-/* What an event has no field for is "" or 0. */
+/* Fields that an event lacks are "" or 0. */
 struct event {
 	enum event_kind kind;
-	int64_t time;		/* ns, since any time */
+	int64_t time;		/* ns since an unknown start */
 	char device[WORD];
 	char from[WORD];
 	char to[WORD];
@@ -45,24 +45,24 @@ struct event {
 	int64_t pending;
 };
 
-/* Whether the line holds an event of ours */
+/* True if the line is one of our events */
 bool event_parse(struct event *e, const char *line);
 const char *event_name(const struct event *e);
 
-/* tracefs.c: an instance of our own, so that nobody's tracing is disturbed */
+/* tracefs.c: uses its own instance, so that it disturbs no other tracing */
 struct tracer {
 	char path[128];
 	int pipe;
 };
 
-/* 0, or says why not and returns an enum status */
+/* 0; or prints an error and returns an enum status */
 int tracer_start(struct tracer *t);
 void tracer_stop(struct tracer *t);
-/* SIGINT and SIGTERM end what the next function waits for */
+/* SIGINT and SIGTERM end tracer_follow() */
 void tracer_catch_signals(void);
 /*
- * Calls @line for every line, and @tick at least every @every ms, for @seconds
- * (0: until a signal comes)
+ * Calls @line for each line, and @tick at least every @every ms, for @seconds
+ * (0: until a signal)
  */
 void tracer_follow(struct tracer *t, double seconds, int every,
 		   void (*line)(void *context, const char *text), void (*tick)(void *context),

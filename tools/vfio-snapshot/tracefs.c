@@ -67,7 +67,7 @@ int tracer_start(struct tracer *t)
 	snprintf(t->path, sizeof(t->path), TRACEFS "/instances/vfio-snapshot-%d", (int)getpid());
 	if (mkdir(t->path, 0700))
 		return say(-errno);
-	/* One clock for all CPUs: arcs and commands come from several tasks. */
+	/* One clock for all CPUs, as arcs and commands run on several. */
 	err = put(t, "trace_clock", "mono");
 	if (!err)
 		err = put(t, "events/vfio_snapshot/enable", "1");
@@ -93,7 +93,7 @@ void tracer_stop(struct tracer *t)
 	rmdir(t->path);
 }
 
-/* Whole lines; the rest waits at the front of the buffer. */
+/* Pass on complete lines; an incomplete one stays in the buffer. */
 static size_t split(char *buffer, size_t len, void (*line)(void *, const char *), void *context)
 {
 	char *at = buffer, *end;
@@ -130,7 +130,7 @@ void tracer_follow(struct tracer *t, double seconds, int every,
 	size_t have = 0;
 
 	while (!interrupted && (!seconds || now_ns() < end)) {
-		/* tracefs wakes nobody before its buffer is half full: look often. */
+		/* tracefs does not wake us before its buffer is half full, so poll. */
 		poll(&poller, 1, every);
 		drain(t, buffer, sizeof(buffer), &have, line, context);
 		if (tick)
@@ -138,7 +138,7 @@ void tracer_follow(struct tracer *t, double seconds, int every,
 		if (!(poller.revents & ~POLLIN) && poller.revents)
 			usleep(every * 100);
 	}
-	/* What happened up to now, and nothing more: writers may never pause. */
+	/* Read what is there and stop: more may come without end. */
 	put(t, "tracing_on", "0");
 	drain(t, buffer, sizeof(buffer), &have, line, context);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vfio-snapshot: what its subcommands share.
+ * vfio-snapshot: shared by the subcommands.
  */
 #ifndef VFIO_SNAPSHOT_H
 #define VFIO_SNAPSHOT_H
@@ -27,7 +27,7 @@ struct options {
 	const char *trace;	/* timeline: keep the recorded trace there */
 	double seconds;		/* watch, timeline: 0 is until interrupted */
 	bool record;		/* timeline: record now */
-	char **args;		/* what is left, ends with NULL */
+	char **args;		/* the other arguments, then NULL */
 	int nr_args;
 };
 
@@ -44,7 +44,7 @@ int cmd_timeline(const struct options *o);
 /* "vfio-snapshot: ..." on stderr; returns STATUS_FAILED */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A PCI address in full, from one that may lack its domain: 0 or -EINVAL */
+/* Completes a PCI address, which may lack its domain: 0 or -EINVAL */
 int full_bdf(const char *given, char bdf[16]);
 
 #define NR(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-snapshot watch: migrations while they happen. The devices are in use by
- * somebody else then, so all that is told comes from the tracepoints.
+ * vfio-snapshot watch: show migrations while they run. A hypervisor has the devices
+ * open, so the tracepoints are the only source.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +24,7 @@ struct watched {
 	int64_t total;		/* moved in this session */
 	int64_t pending;	/* waiting to be read */
 	int64_t rate_from;	/* bytes, at rate_at */
-	int64_t rate_at;	/* ns, of the trace: when this state was entered */
+	int64_t rate_at;	/* ns in the trace: start of this state */
 	double rate;		/* bytes a second since then */
 };
 
@@ -32,8 +32,8 @@ struct screen {
 	const struct options *o;
 	struct watched device[MAX_WATCHED];
 	unsigned int nr;
-	bool live;		/* a terminal, drawn over and over */
-	unsigned int drawn;	/* lines that are there from last time */
+	bool live;		/* on a terminal, drawn in place */
+	unsigned int drawn;	/* lines drawn last time */
 	int64_t drawn_at;
 };
 
@@ -64,14 +64,14 @@ static bool asked_for(const struct options *o, const char *device)
 
 static void enter(struct watched *w, const struct event *e)
 {
-	static const char *const opening[] = { "PRECOPY", "STOP_COPY", "RESUMING" };
-	bool was_saving = !strncmp(w->state, "PRECOPY", 7);
+	static const char *const opening[] = { "PRE_COPY", "STOP_COPY", "RESUMING" };
+	bool was_saving = !strncmp(w->state, "PRE_COPY", 8);
 	size_t i;
 
 	for (i = 0; i < NR(opening); i++) {
 		if (strcmp(e->state, opening[i]))
 			continue;
-		/* The final image comes in the session of the first one. */
+		/* After pre-copy the session goes on: keep its total. */
 		w->rate_from = was_saving ? w->total : 0;
 		w->rate_at = e->time;
 		w->rate = 0;
@@ -81,7 +81,7 @@ static void enter(struct watched *w, const struct event *e)
 
 static void move(struct watched *w, const struct event *e)
 {
-	/* The trace began in the middle of a session. */
+	/* The trace starts in a session. */
 	if (!w->rate_at) {
 		w->rate_from = e->total - e->bytes;
 		w->rate_at = e->time;
@@ -112,7 +112,7 @@ static void amount(FILE *out, double value, const char *per)
 	fprintf(out, "%7.1f %-2s%s", value, name, per);
 }
 
-/* How much of what is known to be there has been read; of loading the end is not known. */
+/* Saving: the part of the known bytes that was read. Loading: the end is not known. */
 static void bar(FILE *out, const struct watched *w)
 {
 	double all = (double)w->total + w->pending;
@@ -164,7 +164,7 @@ static void json_line(const struct event *e, const struct watched *w)
 	printf("}\n");
 }
 
-/* Elsewhere than on a terminal: a line for every change */
+/* If stdout is not a terminal: a line for each change */
 static void text_line(const struct event *e, const struct watched *w)
 {
 	printf("%12.3f  ", e->time / 1e6);

@@ -50,7 +50,7 @@ static bool pf_without_driver(const struct function *f)
 	return f->vf && !*f->pf_driver;
 }
 
-/* What follows is of our back-ends: their PF does the work. */
+/* From here on: devices of our back-ends, which need the PF and its driver. */
 static bool pf_works(const struct function *f)
 {
 	return f->ours && f->vf && !strcmp(f->pf_driver, f->pf_wanted);
@@ -157,7 +157,7 @@ static bool probe_failed(const struct function *f)
 	       f->probe != -ENOTTY;
 }
 
-/* In the order in which things have to be put right. */
+/* In the order in which to fix them. */
 const struct why whys[] = {
 	{ "no-iommu", no_iommu,
 	  "the host has no IOMMU that is turned on",
@@ -178,7 +178,7 @@ const struct why whys[] = {
 	  "this is the physical function, only its {vfs} virtual functions can be migrated",
 	  "vfio-snapshot list", false },
 	{ "not-a-vf", no_vf,
-	  "this is not a virtual function: nobody else could save its state",
+	  "this is not a virtual function: there is no physical function to save its state",
 	  "use a virtual function of an SR-IOV NIC", false },
 	{ "kernel-too-old", kernel_too_old,
 	  "kernel {kernel} lacks what {wanted} needs",
@@ -217,16 +217,16 @@ const struct why whys[] = {
 	  "it may not be opened",
 	  "run this as root", false },
 	{ "no-vfio-interface", no_way_in,
-	  "the kernel offers neither /dev/vfio/vfio nor /dev/iommu",
+	  "the kernel has neither /dev/vfio/vfio nor /dev/iommu",
 	  "modprobe vfio_iommu_type1", false },
 	{ "busy", busy,
-	  "somebody who cannot be seen from here has it open",
+	  "a process that is not visible from here has it open",
 	  "look for a container or another PID namespace that uses it", false },
 	{ "pf-without-device-parts", no_device_parts,
 	  "the firmware of the physical function {pf} offers no device parts for it",
 	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts", false },
 	{ "vf-not-migratable", not_let,
-	  "the physical function {pf} does not let it be migrated",
+	  "the physical function {pf} does not allow its migration",
 	  "look for what {driver} says in the kernel log: newer firmware, or devlink port function set ... migratable enable", false },
 	{ "no-migration", no_migration,
 	  "{driver} says that this device cannot be migrated",
@@ -243,7 +243,7 @@ bool why_holds(const struct why *why, const struct function *f)
 	return (!f->migratable || why->even_so) && why->holds(f);
 }
 
-/* What a word of a text stands for; @number is room for one */
+/* The value of a {word} in a text; @number is a buffer for numbers. */
 static const char *word(const struct function *f, const char *name, size_t len, char number[32])
 {
 	const struct {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Commands under the lab block: counted as they arrive, carried out once their
- * delay is over, completed then or when they are released. Each waits on its
- * own.
+ * Commands under the lab block. A command is counted when it arrives, runs when
+ * its delay is over, and completes then, or at a release if it is held. No
+ * command waits for another.
  */
 #include "qemu/osdep.h"
 #include "lab-int.h"
@@ -12,8 +12,8 @@ struct LabCmd {
     void *cmd;                  /* the device's */
     LabFault fault;
     bool hold;
-    bool held;                  /* carried out, and not completed */
-    QEMUTimer *timer;           /* while it waits for its turn */
+    bool held;                  /* ran, not completed */
+    QEMUTimer *timer;           /* while it is delayed */
     QTAILQ_ENTRY(LabCmd) next;
 };
 
@@ -26,7 +26,7 @@ static void count(LabState *s, uint16_t opcode)
     }
 }
 
-/* Whether this command is the one that @nth counts down to. */
+/* Counts @nth down; true for the command that takes it from 1 to 0. */
 static bool is_nth(uint64_t *nth, bool and_all_later)
 {
     if (*nth > 1) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the files of the lab block. */
+/* Shared by the files of the lab block. */
 #ifndef HW_NET_LAB_INT_H
 #define HW_NET_LAB_INT_H
 
@@ -9,7 +9,7 @@
 
 typedef struct LabCmd LabCmd;
 
-/* What LAB_RESET clears. Registers are uint64_t, by the table in regs.c. */
+/* LAB_RESET clears all of this. regs.c accesses the registers as uint64_t. */
 typedef struct LabState {
     uint64_t total;
     uint64_t between_marks;
@@ -28,7 +28,7 @@ typedef struct LabState {
     uint64_t between[LAB_WIDE_OPCODES];
 } LabState;
 
-/* A VF that writes to memory. */
+/* The writes of one VF to memory. */
 typedef struct LabWriter {
     Lab *lab;
     unsigned vf;
@@ -47,17 +47,17 @@ struct Lab {
     LabState s;
     QTAILQ_HEAD(, LabCmd) cmds;     /* delayed or held */
     LabWriter *writers;             /* by VF */
-    uint32_t low;                   /* of the register at low_addr */
+    uint32_t low;                   /* lower half written to low_addr */
     hwaddr low_addr;
 };
 
-/* Completes what is held, and with @delayed what still waits, at once. */
+/* Completes held commands at once; with @delayed also runs delayed ones. */
 void lab_release(Lab *lab, bool delayed);
 unsigned lab_held(Lab *lab);
 
 void lab_writer_init(LabWriter *w, Lab *lab, unsigned vf);
 void lab_writer_free(LabWriter *w);
-/* From 1 again, each @period_us; 0 is never. */
+/* Restarts the counter at 1. @period_us 0 stops the writes. */
 void lab_writer_start(LabWriter *w, uint64_t period_us);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The lab block, tools/qemu/LAB.md, and the devices that have one: an SR-IOV PF
- * whose firmware takes commands.
+ * The lab block (tools/qemu/LAB.md) and what it needs of a device that has one,
+ * an SR-IOV PF whose firmware takes commands.
  */
 #ifndef HW_NET_LAB_H
 #define HW_NET_LAB_H
@@ -13,17 +13,17 @@ typedef struct Lab Lab;
 /* What the lab block does to a command. */
 typedef struct LabFault {
     bool fail;
-    bool after;                 /* after it was carried out */
+    bool after;                 /* run it, then fail it */
     uint32_t status;
     size_t corrupt_offset;      /* in the result */
     uint8_t corrupt_mask;
 } LabFault;
 
-/* What a device has to say of itself. VFs are counted from 0. */
+/* A device with a lab block. VFs are counted from 0. */
 typedef struct LabDevice {
     unsigned max_vfs;
     uint64_t max_pad;
-    /* Opcodes go beyond LAB_OPCODES; these exist. NULL: they do not. */
+    /* Tells which opcodes exist; NULL if none is beyond LAB_OPCODES. */
     bool (*has_opcode)(unsigned opcode);
     uint64_t (*objects)(void *pf);
     PCIDevice *(*vf)(void *pf, unsigned n);
@@ -31,7 +31,7 @@ typedef struct LabDevice {
     uint64_t (*vf_pad)(void *pf, unsigned n);
     void (*vf_set_pad)(void *pf, unsigned n, uint64_t pad);
     bool (*vf_may_write)(void *pf, unsigned n);
-    /* Registers that not every device has, NULL where it has not: */
+    /* Optional registers, NULL if the device lacks them */
     uint64_t (*features)(void *pf);
     void (*set_features)(void *pf, uint64_t val);
     uint64_t (*health)(void *pf);
@@ -40,23 +40,23 @@ typedef struct LabDevice {
     void (*set_track_pages)(void *pf, uint64_t val);
     void (*vf_renew)(void *pf, unsigned n);
     void (*vf_touch)(void *pf, unsigned n, uint64_t blocks);
-    /* All of them as they were. */
+    /* Sets the optional registers to their initial values. */
     void (*reset)(void *pf);
-    /* NULL: it need not know. */
+    /* Optional: reports a write by the lab block. */
     void (*vf_wrote)(void *pf, unsigned n, uint64_t addr, unsigned len);
-    /* A command that lab_take() was given: first the one, then one of the others. */
+    /* For each command of lab_take(): run, then complete; or drop at any time. */
     void (*run)(void *pf, void *cmd, const LabFault *fault);
     void (*complete)(void *pf, void *cmd);
     void (*drop)(void *pf, void *cmd);
 } LabDevice;
 
-/* The block as a BAR of @pf, and as properties of its object. */
+/* Adds the block to @pf as a BAR and as properties. */
 Lab *lab_new(const LabDevice *device, PCIDevice *pf, unsigned vfs);
-/* Once the object of the PF goes, and with it the BAR. */
+/* To be called when the PF's object, which owns the BAR, is finalized. */
 void lab_free(Lab *lab);
 /*
- * Takes @cmd over, to run and complete it now or later. It is for VF number
- * @member - 1, or for none; @result: it brings a state, which can be damaged.
+ * Takes ownership of @cmd and runs and completes it, now or later. @member: VF
+ * number + 1, or 0. @result: the command returns state, which can be damaged.
  */
 void lab_take(Lab *lab, void *cmd, uint16_t opcode, unsigned member,
               bool result);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The registers of the lab block. One table makes them a BAR of the PF and
- * properties of its object, which the monitor reaches.
+ * The registers of the lab block. One table describes them; each is in a BAR of
+ * the PF and a property of the PF's object, for the monitor.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -16,19 +16,19 @@ enum { READ = 1, WRITE = 2 };
 /* One register, or a row of them at equal distances. */
 typedef struct LabReg {
     const char *name;
-    const char *suffix;         /* of the name, after the number in the row */
+    const char *suffix;         /* follows the index in the name */
     uint32_t addr;
-    unsigned count;             /* 0: one register. Or a ROW_* */
+    unsigned count;             /* length of the row, or a ROW_*; 0: one register */
     uint32_t step;
     unsigned access;
     uint64_t max;               /* greater values are refused */
-    size_t field;               /* in LabState, when there are no functions */
-    size_t needs;               /* a function of LabDevice: where it is not NULL */
+    size_t field;               /* in LabState, if get and set are NULL */
+    size_t needs;               /* exists if this function of LabDevice does */
     uint64_t (*get)(Lab *lab, unsigned index);
     void (*set)(Lab *lab, unsigned index, uint64_t val);
 } LabReg;
 
-/* One for each VF; one for each opcode of a device that has many. */
+/* A register per VF; a register per opcode if some are beyond LAB_OPCODES. */
 #define ROW_VFS     UINT_MAX
 #define ROW_WIDE    (UINT_MAX - 1)
 
@@ -176,7 +176,7 @@ static uint64_t get_vf_refused(Lab *lab, unsigned index)
 #define OPCODES_WIDE(name_, addr_, field_) \
     { .name = name_, .addr = addr_, .count = ROW_WIDE, .step = 8, \
       .access = READ, .field = offsetof(LabState, field_) }
-/* Only some devices have it: those with this function. */
+/* Exists only on devices that have this function. */
 #define SOME(name_, addr_, function_, max_) \
     { .name = name_, .addr = addr_, .access = READ | WRITE, .max = max_, \
       .get = get_##function_, .set = set_##function_, \
@@ -266,7 +266,7 @@ static uint64_t *reg_field(Lab *lab, const LabReg *reg, unsigned index)
     return (uint64_t *)((uint8_t *)&lab->s + reg->field) + index;
 }
 
-/* Some limits are the device's. */
+/* The device sets some of the limits. */
 static uint64_t reg_max(const Lab *lab, const LabReg *reg)
 {
     switch (reg->addr) {
@@ -408,7 +408,7 @@ static void add_prop(Lab *lab, const LabReg *reg, unsigned index)
                         prop_release, prop);
 }
 
-/* Small opcodes have a row of their own, and most numbers are no opcode. */
+/* The wide row is sparse, and opcodes below LAB_OPCODES have their own row. */
 static bool is_prop(const Lab *lab, const LabReg *reg, unsigned index)
 {
     return reg->count != ROW_WIDE ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A VF that writes a counter to memory for as long as it may do DMA. */
+/* Writes of a counter to memory by a VF, while the VF may do DMA. */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "lab-int.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command queue. The driver writes an entry, hands it to the hardware and
- * rings the doorbell with its bit; the first 16 bytes of input and output are
- * in the entry, the rest in chains of mailboxes.
+ * The command queue. The driver writes an entry, gives it to the hardware and
+ * sets its bit in the doorbell. The first 16 bytes of input and output are in
+ * the entry, the rest in chains of mailboxes.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -54,7 +54,7 @@ const Mlx5Op *mlx5_cmd_op(uint16_t opcode)
     return NULL;
 }
 
-/* What follows the entry's own bytes: read into, or written from @buf. */
+/* Copies the bytes in mailboxes into @buf, or from it if @write. */
 static uint8_t walk_boxes(Mlx5Cmd *cmd, uint64_t at, uint8_t *buf,
                           uint32_t len, bool write)
 {
@@ -96,7 +96,7 @@ static uint64_t entry_addr(const Mlx5PF *pf, unsigned index)
     return pf->queue + ((uint64_t)index << MLX5_LOG_STRIDE);
 }
 
-/* NULL: there is nothing to do. */
+/* NULL if the entry has no command. */
 static Mlx5Cmd *fetch(Mlx5PF *pf, unsigned index)
 {
     uint8_t entry[ENTRY_SIZE];
@@ -111,7 +111,7 @@ static Mlx5Cmd *fetch(Mlx5PF *pf, unsigned index)
     cmd = g_new0(Mlx5Cmd, 1);
     cmd->pf = pf;
     cmd->index = index;
-    /* Not for the one that makes the event queue: its driver polls for it. */
+    /* Decided now: the driver polls for the command that creates the event queue. */
     cmd->notify = mlx5_events_wanted(pf, EVENT_CMD);
     cmd->token = entry[ENTRY_TOKEN];
     cmd->in_len = ldl_be_p(entry + ENTRY_IN_LEN);
@@ -177,7 +177,7 @@ void mlx5_cmd_free(Mlx5Cmd *cmd)
     g_free(cmd);
 }
 
-/* The last byte written gives the entry back to the driver. */
+/* Writing the last byte returns the entry to the driver. */
 void mlx5_cmd_complete(Mlx5Cmd *cmd)
 {
     Mlx5PF *pf = cmd->pf;
@@ -208,7 +208,7 @@ void mlx5_cmd_drop(Mlx5PF *pf)
     }
 }
 
-/* The VF that it is for, or 0. */
+/* The VF of the command, or 0. */
 static unsigned member(const Mlx5Cmd *cmd)
 {
     unsigned id = mlx5_get(cmd->in, CMD_FUNCTION_ID);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Registers of the test engine: in BAR 0 of a mlx5-vhca-vf. Read by the device
- * and by the tests. All are 64 bits wide, little-endian, at multiples of 8, and
- * take one access of 8 bytes, or two of 4 with the upper half last. They are
- * the device's state: a migration carries them all.
+ * Registers of the test engine, in BAR 0 of a mlx5-vhca-vf. The device and the
+ * tests share this file. All are 64 bits wide, little-endian, at multiples of 8,
+ * and take one access of 8 bytes, or two of 4 with the upper half last. They are
+ * the state of the device and migrate with it.
  */
 #ifndef MLX5_VHCA_ENGINE_REGS_H
 #define MLX5_VHCA_ENGINE_REGS_H
 
-/* Below it there are zeros, in which mlx5_core sees no interface to drive. */
+/* Zeros below it keep mlx5_core from driving the VF. */
 #define ENGINE_BASE         0x3000
 #define ENGINE_SIZE         0x100
 
@@ -18,9 +18,9 @@
 #define ENGINE_CONTROL      0x08
 #define ENGINE_RUN          1
 /*
- * Each PERIOD microseconds it makes BATCH writes. Write n, counted from 0, puts
- * the 8 bytes SEED + n at ADDRESS + n * STRIDE % LENGTH; the address is an I/O
- * virtual address of the VF.
+ * The engine makes BATCH writes every PERIOD microseconds. Write n, counted from
+ * 0, puts the 8 bytes SEED + n at ADDRESS + n * STRIDE % LENGTH, an I/O virtual
+ * address of the VF.
  */
 #define ENGINE_ADDRESS      0x10
 #define ENGINE_LENGTH       0x18
@@ -28,10 +28,10 @@
 #define ENGINE_PERIOD_US    0x28
 #define ENGINE_BATCH        0x30
 #define ENGINE_SEED         0x38
-#define ENGINE_COUNT        0x40    /* ro: writes made; RUN from 0 to 1 clears it */
-#define ENGINE_REFUSED      0x48    /* ro: of those, the IOMMU refused so many */
+#define ENGINE_COUNT        0x40    /* ro: writes; cleared when RUN goes from 0 to 1 */
+#define ENGINE_REFUSED      0x48    /* ro: writes that the IOMMU refused */
 #define ENGINE_SCRATCH(i)   (0x50 + 8 * (i))
 #define ENGINE_SCRATCHES    14
-#define ENGINE_REGS         24      /* all of them */
+#define ENGINE_REGS         24      /* number of registers */
 
 #endif

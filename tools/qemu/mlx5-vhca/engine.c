@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The test engine of a VF: writes patterns to memory and counts, for as long
- * as it is told to and the VF may issue DMA. What it misses meanwhile is not
- * made up for. Each of its writes changes a block of the pad as well, so that a
- * running device gets dirty.
+ * The test engine of a VF. While it is on and the VF may do DMA, it writes
+ * patterns to memory and counts the writes. It does not catch up on writes that
+ * a stop kept it from. Each write also changes a block of the pad, so the state
+ * of a running device gets dirty.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -30,7 +30,7 @@ static const RegRule rules[ENGINE_REGS] = {
                               { true, UINT64_MAX },
 };
 
-/* What a state that comes from elsewhere has to keep to. */
+/* Checks registers from a loaded image. */
 bool mlx5_engine_valid(const uint64_t *reg)
 {
     unsigned i;
@@ -88,7 +88,7 @@ static void tick(void *opaque)
     arm(vf);
 }
 
-/* Goes by what the registers say now. */
+/* Starts or stops the engine as the registers say. */
 void mlx5_engine_update(Mlx5VF *vf)
 {
     if (vf->s.reg[REG(ENGINE_CONTROL)] & ENGINE_RUN &&
@@ -132,7 +132,7 @@ static void set_reg(Mlx5VF *vf, uint64_t *reg, uint64_t val)
         vf->s.reg[REG(ENGINE_REFUSED)] = 0;
     }
     *reg = val;
-    /* The driver set it up anew: what was saved of that is out of date. */
+    /* The driver initialized the engine again, which outdates the saved state. */
     vf->save.renewed = true;
     mlx5_engine_update(vf);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Event queues: rings of 64-byte entries in the driver's memory. The owner bit
- * of an entry flips with each round; an armed queue sends its interrupt once.
+ * of an entry flips in each round. An armed queue sends one interrupt.
  */
 #include "qemu/osdep.h"
 #include "hw/pci/msix.h"
@@ -86,7 +86,7 @@ void mlx5_event_to(Mlx5PF *pf, uint32_t eqn, uint8_t type, const uint8_t *data)
     }
 }
 
-/* The consumer index has 24 bits, the queue's number is above it. */
+/* The lower 24 bits are the consumer index, the upper 8 the queue number. */
 void mlx5_eq_doorbell(Mlx5PF *pf, uint32_t val, bool arm)
 {
     unsigned n = val >> 24;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The function itself: what it can do, bringing it up and down, and its VFs.
- * There is no Ethernet or RDMA behind it, so it has the capabilities of
- * neither.
+ * The function: its capabilities, bringing it up and down, and its VFs. It has
+ * neither Ethernet nor RDMA, so it lacks their capabilities.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -50,7 +49,7 @@ static const CapValue general[] = {
 
 #define TRACK_MAX_SPACE         MLX5_FIELD(0x18, 8) /* pg_track_log_max_addr_space */
 
-/* Bit n of the second set of 256, which is the one that concerns nobody else */
+/* Bit n of the second set of 256, for events that belong to no user */
 static const CapValue dev_event[] = {
     { { 0x100 + 63 - EVENT_OBJECT_CHANGE, 1 }, 1 },
 };
@@ -204,7 +203,7 @@ static uint8_t set_issi(Mlx5PF *pf, Mlx5Cmd *cmd)
     return mlx5_get(cmd->in, ISSI_CURRENT) > 1 ? STAT_BAD_PARAM : STAT_OK;
 }
 
-/* It has memory of its own: it asks for no page, and takes any setting. */
+/* The device has its own memory, so it asks for no pages and accepts any setting. */
 static uint8_t take_any(Mlx5PF *pf, Mlx5Cmd *cmd)
 {
     return STAT_OK;

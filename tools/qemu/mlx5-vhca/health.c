@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is wrong with the firmware, as the lab block orders it. The driver reads
- * a counter that has to go on and a buffer that says what happened; it then may
- * have the firmware reset, after which all is well.
+ * Firmware faults, which the lab block injects. The driver reads a counter, which
+ * must advance, and a buffer with the reason of a failure. It can reset the
+ * firmware, which clears the fault.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -10,7 +10,7 @@
 /* The health buffer */
 #define FW_VER              0x30
 #define SEVERITY            0x38
-#define SEVERITY_RESET      0x80    /* it asks for one */
+#define SEVERITY_RESET      0x80    /* the firmware needs a reset */
 #define SEVERITY_VALID      0x08
 #define SEVERITY_CRITICAL   2
 #define SYNDROME            0x3d
@@ -23,7 +23,7 @@ bool mlx5_is_mute(const Mlx5PF *pf)
     return pf->interface != NIC_FULL || pf->health & (LAB_MUTE | LAB_GONE);
 }
 
-/* It begins at 1: a counter of 0 tells a driver nothing. */
+/* The counter starts at 1, as the driver ignores 0. */
 uint32_t mlx5_health_counter(Mlx5PF *pf)
 {
     if (!(pf->health & LAB_STILL)) {
@@ -63,7 +63,7 @@ void mlx5_set_health(Mlx5PF *pf, uint32_t health)
 
     mlx5_health_counter(pf);
     if (pf->health & ~health & LAB_GONE) {
-        /* It comes back as after power-up. */
+        /* The device returns as after power-up. */
         mlx5_firmware_reset(pf);
         pf->queue = 0;
         pf->interface = NIC_FULL;

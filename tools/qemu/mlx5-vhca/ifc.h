@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The firmware interface of the ConnectX family, as far as this device speaks
- * it: opcodes, statuses, and where the fields of commands and contexts are.
- * All is big-endian; a field is its first bit, counted from the most
- * significant bit of the first byte, and its width.
+ * The part of the ConnectX firmware interface that this device implements:
+ * opcodes, statuses, and the fields of commands and contexts. All is big-endian.
+ * A field is its first bit, counted from the most significant bit of the first
+ * byte, and its width.
  */
 #ifndef HW_NET_MLX5_VHCA_IFC_H
 #define HW_NET_MLX5_VHCA_IFC_H
@@ -17,7 +17,7 @@ typedef struct Mlx5Field {
 
 #define MLX5_FIELD(bit, width) ((Mlx5Field) { bit, width })
 
-/* No field crosses a word of its own size: 32 bits, or 64 for those of 64. */
+/* A field lies within a 32-bit word, or is a whole 64-bit word. */
 static inline uint64_t mlx5_get(const void *buf, Mlx5Field f)
 {
     const uint8_t *p = (const uint8_t *)buf + f.bit / 32 * 4;
@@ -112,7 +112,7 @@ static inline void mlx5_set(void *buf, Mlx5Field f, uint64_t val)
 #define CMD_STATUS              MLX5_FIELD(0x00, 8)
 #define CMD_SYNDROME            MLX5_FIELD(0x20, 32)
 
-/* ENABLE, DISABLE and QUERY of a function; those of VFs are 1 and up */
+/* ENABLE, DISABLE and QUERY of a function; VFs count from 1 */
 #define CMD_OTHER_FUNCTION      MLX5_FIELD(0x40, 1)
 #define CMD_FUNCTION_ID         MLX5_FIELD(0x50, 16)
 #define PAGES_NUM               MLX5_FIELD(0x60, 32)
@@ -133,7 +133,7 @@ static inline void mlx5_set(void *buf, Mlx5Field f, uint64_t val)
 #define ADAPTER_PSID_LENGTH     16
 #define ADAPTER_VENDOR          MLX5_FIELD(0x148, 24)
 
-/* Objects: in the same place of the commands that make and destroy them */
+/* Object numbers, at the same place in the create and the destroy command */
 #define CMD_OBJECT              MLX5_FIELD(0x48, 24)
 #define CMD_EQN                 MLX5_FIELD(0x58, 8)
 
@@ -168,7 +168,7 @@ static inline void mlx5_set(void *buf, Mlx5Field f, uint64_t val)
 #define QPC_RQ_TYPE             MLX5_FIELD(0x565, 3)
 #define QPC_RQ_NORMAL           0
 
-/* General objects: of the one type that there is */
+/* General objects, of which there is one type */
 #define OBJ_TYPE                MLX5_FIELD(0x30, 16)
 #define OBJ_ID                  MLX5_FIELD(0x40, 32)
 #define OBJ_CONTEXT             0x10

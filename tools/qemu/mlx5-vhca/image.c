@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Images, as SAVE writes and LOAD reads them. The images of one session make
- * up a state: the first begins it, further ones bring what changed or what had
- * no room, the final one says that nothing is missing. All is little-endian.
+ * Images, as SAVE writes and LOAD reads them. The images of a session make up
+ * one state: the first starts it, later ones add what changed or did not fit, and
+ * the final one completes it. All is little-endian.
  *
  *   0x00  header: see below
  *   0x40  the engine's registers
@@ -18,13 +18,13 @@
 #define HDR_VERSION     0x04    /* 16 */
 #define HDR_FLAGS       0x06    /* 16 */
 #define HDR_TYPE        0x08    /* 32 */
-#define HDR_SEQUENCE    0x0c    /* 32: 0 begins a session */
-#define HDR_CHAIN       0x10    /* 32: checksum of the image before, or 0 */
+#define HDR_SEQUENCE    0x0c    /* 32: 0 starts a session */
+#define HDR_CHAIN       0x10    /* 32: checksum of the previous image, or 0 */
 #define HDR_ZERO_1      0x14
 #define HDR_PAD         0x18    /* 64 */
 #define HDR_BLOCKS      0x20    /* 32 */
 #define HDR_LENGTH      0x24    /* 32: of the whole image */
-#define HDR_CHECKSUM    0x28    /* 32: CRC-32 of all, with this as zero */
+#define HDR_CHECKSUM    0x28    /* 32: CRC-32 of the image with this field zero */
 #define HDR_ZERO_2      0x2c
 #define HDR_SIZE        0x40
 
@@ -43,17 +43,17 @@ static uint64_t whole(uint64_t blocks)
     return blocks * (BLOCK_HDR + MLX5_BLOCK);
 }
 
-/* Of an image with so many blocks of the pad. */
+/* Bytes of an image with @blocks blocks of the pad. */
 uint64_t mlx5_image_size(uint64_t blocks)
 {
     return BLOCKS_AT + whole(blocks);
 }
 
-/* Long images pass through memory that is not: so many blocks at a time. */
+/* Images are copied in pieces of this many blocks, to bound the memory used. */
 #define PIECE_BLOCKS    64
 #define PIECE_SIZE      (PIECE_BLOCKS * (BLOCK_HDR + MLX5_BLOCK))
 
-/* Of the first part, with the checksum in it taken as zero. */
+/* CRC of the part before the blocks, with the checksum field zero. */
 static uint32_t head_checksum(const uint8_t *head)
 {
     static const uint8_t zero[4];
@@ -91,7 +91,7 @@ static uint32_t write_block(Mlx5VF *vf, uint64_t block, uint8_t *p)
     return BLOCK_HDR + n;
 }
 
-/* How long the image with so many of the dirty blocks, of @total, is. */
+/* Bytes of an image with the first @blocks dirty blocks, of @total blocks. */
 static uint32_t image_length(const Mlx5VF *vf, uint32_t blocks, uint64_t total)
 {
     uint32_t len = BLOCKS_AT + whole(blocks);
@@ -105,9 +105,9 @@ static uint32_t image_length(const Mlx5VF *vf, uint32_t blocks, uint64_t total)
 }
 
 /*
- * Takes of the dirty blocks what has room in @room bytes, and returns how long
- * the image is, or 0 when it could not be written; it is the final one if
- * @stopped and nothing is left.
+ * Writes as many dirty blocks as fit in @room bytes. Returns the length of the
+ * image, or 0 if it could not be written. The image is final if @stopped and no
+ * dirty block is left.
  */
 uint32_t mlx5_image_write(Mlx5VF *vf, const Mlx5Io *io, uint32_t room,
                           bool stopped)
@@ -149,7 +149,7 @@ uint32_t mlx5_image_write(Mlx5VF *vf, const Mlx5Io *io, uint32_t room,
 
 /* ---- in ---- */
 
-/* What is wrong with the header, before anything else is looked at. */
+/* Checks the header fields that do not depend on the session. */
 static uint32_t check_kind(const uint8_t *head, uint32_t len)
 {
     if (ldl_le_p(head + HDR_LENGTH) != len) {
@@ -162,7 +162,7 @@ static uint32_t check_kind(const uint8_t *head, uint32_t len)
     return ldl_le_p(head + HDR_TYPE) != MLX5_VHCA_TYPE ? SYND_IMAGE_TYPE : 0;
 }
 
-/* The header and the registers; a first image begins anew. */
+/* Reads the header and the registers. A first image replaces what was loaded. */
 static uint32_t read_head(Mlx5Load *load, const uint8_t *head)
 {
     uint32_t sequence = ldl_le_p(head + HDR_SEQUENCE);
@@ -236,9 +236,9 @@ static uint32_t read_end(Mlx5Load *load, const uint8_t *head)
 }
 
 /*
- * Adds the image to what was loaded, or says what is wrong with it; then what
- * was loaded is of no use any more. The checksum is known at the end only, and
- * tells more than what else is wrong.
+ * Adds the image to the loaded state. After an error, that state is unusable. A
+ * wrong checksum is known only at the end, but takes precedence over other
+ * errors.
  */
 uint32_t mlx5_image_read(Mlx5Load *load, const Mlx5Io *io, uint32_t len)
 {

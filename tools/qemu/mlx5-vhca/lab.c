@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the lab block has to know of this NIC. */
+/* The lab block's interface to this NIC. */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The migration commands. A VF is suspended in two steps, first as the one that
- * starts DMA, then as the one that answers; and resumed in the reverse order.
- * SAVE opens a session: what it has not written yet, or what changed since, is
- * dirty. LOAD collects, and the first step of a resume applies what was loaded.
+ * The migration commands. SUSPEND stops the initiator of DMA, then the responder;
+ * RESUME goes in reverse order. SAVE opens a session, in which everything not yet
+ * written or changed since is dirty. LOAD collects images; the first RESUME step
+ * applies them.
  */
 #include "qemu/osdep.h"
 #include "qemu/bitmap.h"
 #include "mlx5-vhca.h"
 
-/* What a query in chunks asks for at most. */
+/* The largest size that a query in chunks returns. */
 #define CHUNK               (8 * MiB)
 
-/* op_mod of SUSPEND and RESUME: not the same way round */
+/* op_mod of SUSPEND and RESUME, which differ in order */
 static const uint8_t suspend_parts[] = { MLX5_INITIATOR, MLX5_RESPONDER };
 static const uint8_t resume_parts[] = { MLX5_RESPONDER, MLX5_INITIATOR };
 
@@ -69,7 +69,7 @@ static uint64_t dirty_blocks(const Mlx5VF *vf)
     return blocks ? bitmap_count_one(vf->save.dirty, blocks) : 0;
 }
 
-/* A running VF with nothing new has nothing to save; a final image is due. */
+/* A running VF without changes needs no image; a stopped one needs a final image. */
 static uint64_t session_size(const Mlx5VF *vf)
 {
     uint64_t blocks = dirty_blocks(vf);
@@ -119,7 +119,7 @@ static uint8_t resume_vhca(Mlx5PF *pf, Mlx5Cmd *cmd)
             memset(&load->s, 0, sizeof(load->s));
             mlx5_load_drop(load);
         }
-        /* Whatever was saved of it, it goes on from here. */
+        /* The VF runs, which outdates all saved images. */
         save_close(vf);
     }
     vf->suspended &= ~resume_parts[op_mod];
@@ -164,7 +164,7 @@ static uint8_t query_migration(Mlx5PF *pf, Mlx5Cmd *cmd)
     return STAT_OK;
 }
 
-/* Whether these flags make sense in the state that the VF is in. */
+/* Checks that the flags fit the state of the VF. */
 static uint32_t check_save(const Mlx5VF *vf, bool incremental, bool track)
 {
     if (incremental && !vf->save.open) {
@@ -199,7 +199,7 @@ static uint8_t save_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
         return refuse(cmd, STAT_BAD_RES_STATE, wrong);
     }
     if (!is_stopped(vf) && !track) {
-        /* It ends the tracking, and has nothing to write. */
+        /* This SAVE only ends the tracking. */
         save_close(vf);
         return STAT_OK;
     }
@@ -218,7 +218,7 @@ static uint8_t save_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
     len = mlx5_image_write(vf, &io, size, is_stopped(vf));
     vf->save.renewed = false;
     if (!len) {
-        /* Nobody got it: the session cannot go on. */
+        /* The image is lost, so the session cannot continue. */
         save_close(vf);
         return refuse(cmd, STAT_BAD_PARAM, SYND_DMA);
     }
@@ -263,7 +263,7 @@ static uint8_t load_vhca_state(Mlx5PF *pf, Mlx5Cmd *cmd)
 
 /* ---- of the function ---- */
 
-/* What a reset leaves: a VF that runs, and has not been set up. */
+/* After a reset, the VF runs and its engine is not initialized. */
 void mlx5_vf_reset(Mlx5VF *vf)
 {
     uint64_t pad = vf->s.pad;
@@ -277,7 +277,7 @@ void mlx5_vf_reset(Mlx5VF *vf)
     mlx5_engine_update(vf);
 }
 
-/* Sessions that are under way do not know how to go on with another pad. */
+/* A session cannot continue with another pad. */
 void mlx5_vf_set_pad(Mlx5VF *vf, uint64_t pad)
 {
     if (pad == vf->s.pad) {

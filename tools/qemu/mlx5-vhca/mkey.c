@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Protection domains and memory keys. A key names the pages of a buffer in the
- * host's memory; SAVE and LOAD reach them through it, with the PF's DMA.
+ * Protection domains and memory keys. A key lists the pages of a buffer in the
+ * host's memory; SAVE and LOAD access them with DMA by the PF.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -53,7 +53,7 @@ unsigned mlx5_mkey_count(Mlx5PF *pf)
     return g_hash_table_size(pf->pds) + g_hash_table_size(pf->keys);
 }
 
-/* A number that is not in use, and was not for long: stale ones are noticed. */
+/* An unused number. Numbers are reused late, so that stale ones are noticed. */
 uint32_t mlx5_new_number(Mlx5PF *pf, GHashTable *used)
 {
     do {
@@ -107,7 +107,7 @@ static uint8_t create_mkey(Mlx5PF *pf, Mlx5Cmd *cmd)
         return STAT_BAD_RES;
     }
     pages = DIV_ROUND_UP(length, 1ull << log_page);
-    /* An octword is two pages. */
+    /* An octword has the addresses of two pages. */
     if (mlx5_get(cmd->in, CREATE_MKEY_OCTWORDS) < DIV_ROUND_UP(pages, 2)) {
         return STAT_BAD_PARAM;
     }
@@ -140,7 +140,7 @@ static uint8_t destroy_mkey(Mlx5PF *pf, Mlx5Cmd *cmd)
     return g_hash_table_remove(pf->keys, number) ? STAT_OK : STAT_BAD_RES;
 }
 
-/* The key that @mkey names, if it lets this access through. */
+/* The key with the number @mkey, if it allows this access. */
 static const Mlx5Key *find_key(Mlx5PF *pf, uint32_t mkey, uint64_t va,
                                uint64_t len, bool write)
 {
@@ -178,7 +178,7 @@ bool mlx5_mkey_rw(Mlx5PF *pf, uint32_t mkey, uint64_t va, void *buf,
         first = page = at >> key->log_page;
         off = at & (page_size - 1);
         n = page_size - off;
-        /* As far as the pages follow each other, in one go. */
+        /* Adjacent pages are accessed at once. */
         while (n < len - done &&
                key->pages[page + 1] == key->pages[page] + page_size) {
             n += page_size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the files of the emulated ConnectX: tools/qemu/MLX5.md. */
+/* Shared by the files of the emulated ConnectX (tools/qemu/MLX5.md). */
 #ifndef HW_NET_MLX5_VHCA_H
 #define HW_NET_MLX5_VHCA_H
 
@@ -22,22 +22,22 @@ OBJECT_DECLARE_SIMPLE_TYPE(Mlx5VF, MLX5_VHCA_VF)
 #define MLX5_LOG_CMDS       5       /* of the command queue */
 #define MLX5_LOG_STRIDE     6
 #define MLX5_UAR_FIRST      16
-#define MLX5_UARS           256     /* and the size of BAR 0 in pages */
+#define MLX5_UARS           256     /* also the size of BAR 0 in pages */
 #define MLX5_MAX_EQS        32
 
-/* What images say they are of. */
+/* The device type in images */
 #define MLX5_VHCA_TYPE      0x101e0001
 #define MLX5_MAX_PAD        (1 * GiB)
 #define MLX5_BLOCK          4096
 
-/* Why the firmware refused a command: its syndrome. */
-#define SYND_SUSPENDED      0x5afe01    /* suspended, or resumed, as it is */
+/* Syndromes: why the firmware refused a command */
+#define SYND_SUSPENDED      0x5afe01    /* already suspended or resumed */
 #define SYND_NOT_SUSPENDED  0x5afe02
-#define SYND_NO_SESSION     0x5afe03    /* nothing that it could go on with */
-#define SYND_KEY            0x5afe04    /* no such key, not that far or so */
-#define SYND_ROOM           0x5afe05    /* the image is longer */
+#define SYND_NO_SESSION     0x5afe03    /* no session to continue */
+#define SYND_KEY            0x5afe04    /* no such key, or it forbids this access */
+#define SYND_ROOM           0x5afe05    /* the image does not fit */
 #define SYND_DMA            0x5afe06
-#define SYND_INCOMPLETE     0x5afe07    /* the loaded state is not whole */
+#define SYND_INCOMPLETE     0x5afe07    /* the loaded state is incomplete */
 #define SYND_IMAGE_LENGTH   0x5afe11
 #define SYND_IMAGE_VERSION  0x5afe12
 #define SYND_IMAGE_TYPE     0x5afe13
@@ -49,17 +49,17 @@ typedef struct Mlx5Op Mlx5Op;
 
 typedef struct Mlx5Cmd {
     Mlx5PF *pf;
-    const Mlx5Op *op;               /* NULL: there is no such opcode */
-    const LabFault *fault;          /* while it is carried out */
+    const Mlx5Op *op;               /* NULL: unknown opcode */
+    const LabFault *fault;          /* while it runs */
     unsigned index;                 /* in the command queue */
     uint8_t token;
-    bool notify;                    /* complete it by an event, too */
+    bool notify;                    /* also send an event on completion */
     uint64_t out_ptr;
     uint8_t *in;
     uint32_t in_len;
     uint8_t *out;
     uint32_t out_len;
-    uint8_t delivery;               /* DELIVERY_* of a command that got lost */
+    uint8_t delivery;               /* DELIVERY_* of a command that was not delivered */
 } Mlx5Cmd;
 
 typedef struct Mlx5Ring {
@@ -77,7 +77,7 @@ typedef struct Mlx5Eq {
     Mlx5Ring ring;
 } Mlx5Eq;
 
-/* What a migration carries. */
+/* The state that migrates. */
 typedef struct Mlx5State {
     uint64_t reg[ENGINE_REGS];
     uint64_t pad;                   /* bytes */
@@ -86,10 +86,10 @@ typedef struct Mlx5State {
 
 typedef struct Mlx5Save {
     bool open;
-    bool renewed;                   /* the driver set the VF up anew */
+    bool renewed;                   /* the driver initialized the VF again */
     uint32_t sequence;              /* of the next image */
     uint32_t chain;                 /* the checksum of the last one */
-    unsigned long *dirty;           /* blocks that are not saved as they are */
+    unsigned long *dirty;           /* blocks changed since they were saved */
 } Mlx5Save;
 
 typedef struct Mlx5Load {
@@ -97,7 +97,7 @@ typedef struct Mlx5Load {
     uint32_t sequence;              /* of the last image */
     uint32_t chain;                 /* and its checksum */
     Mlx5State s;
-    unsigned long *have;            /* blocks that came */
+    unsigned long *have;            /* blocks received */
 } Mlx5Load;
 
 struct Mlx5PF {
@@ -106,16 +106,16 @@ struct Mlx5PF {
     MemoryRegion msix;
     uint16_t sriov_vfs;
     uint32_t features;              /* LAB_CAN_* */
-    uint32_t first_features;        /* and what the command line says */
+    uint32_t first_features;        /* of the command line */
     uint32_t health;                /* LAB_FATAL, ... */
     uint32_t counter;               /* of its health */
     uint8_t interface;              /* NIC_* of the initialization segment */
     char *fw_version;
     uint16_t fw[3];                 /* the same in numbers */
-    uint64_t pad;                   /* of each VF, to begin with */
+    uint64_t pad;                   /* initial pad of each VF */
     uint64_t queue;                 /* where the command queue is */
-    uint32_t busy;                  /* entries of it that are not given back */
-    uint32_t rung;                  /* of them, to be taken when it can */
+    uint32_t busy;                  /* entries not yet returned to the driver */
+    uint32_t rung;                  /* entries that wait until commands are taken */
     bool running;                   /* between INIT_HCA and TEARDOWN_HCA */
     uint32_t uars[MLX5_UARS / 32];
     Mlx5Eq eqs[MLX5_MAX_EQS];
@@ -126,19 +126,19 @@ struct Mlx5PF {
     GHashTable *cqs;
     GHashTable *qps;
     GHashTable *trackers;
-    uint32_t track_pages;           /* that a tracker holds; 0: any number */
+    uint32_t track_pages;           /* that a tracker can hold; 0: no limit */
     uint32_t first_track_pages;
     uint8_t track_space;            /* log2 of the bytes that it covers at most */
     uint32_t cq_arm;                /* the first half of a doorbell */
     uint32_t last_object;
 };
 
-/* Of the initialization segment: who drives the function */
+/* NIC interface field of the initialization segment */
 #define NIC_FULL            0
 #define NIC_DISABLED        1
 #define NIC_SW_RESET        7
 
-/* Halves of a VF that are suspended, and the DMA or the BAR that rests */
+/* Suspended halves of a VF: the initiator of DMA, the responder on the BAR */
 #define MLX5_INITIATOR      1
 #define MLX5_RESPONDER      2
 
@@ -146,10 +146,10 @@ struct Mlx5VF {
     PCIDevice parent_obj;
     MemoryRegion bar;
     Mlx5PF *pf;
-    unsigned id;                    /* as commands name it: 1 and up */
+    unsigned id;                    /* in commands, from 1 */
     bool enabled;                   /* ENABLE_HCA */
     uint8_t suspended;
-    uint64_t refused;               /* accesses to the BAR meanwhile */
+    uint64_t refused;               /* accesses to the BAR while suspended */
     uint64_t touched;               /* blocks that the lab block changed */
     Mlx5State s;
     Mlx5Save save;
@@ -167,20 +167,20 @@ static inline Mlx5VF *mlx5_vf(Mlx5PF *pf, unsigned id)
            MLX5_VHCA_VF(dev->exp.sriov_pf.vf[id - 1]) : NULL;
 }
 
-/* What the vhca_id of a function is: the PF's is 1. */
+/* The vhca_id of a function; the PF has 1. */
 #define MLX5_VHCA_ID(function)  ((function) + 1)
 
-/* One opcode: what it needs at least, and who carries it out. */
+/* An opcode: its minimum lengths and its handler. */
 struct Mlx5Op {
     uint16_t opcode;
     uint16_t in_len;
     uint16_t out_len;
     uint8_t (*run)(Mlx5PF *pf, Mlx5Cmd *cmd);
-    /* How it names the VF that it is for, both at the same place */
+    /* How the command names its VF; both ids are at the same place. */
     enum { NAMES_NOBODY, NAMES_VHCA, NAMES_FUNCTION } names;
 };
 
-/* Tables of opcodes, each ends with an opcode of 0. */
+/* Tables of opcodes, each ended by opcode 0 */
 extern const Mlx5Op mlx5_hca_ops[];
 extern const Mlx5Op mlx5_eq_ops[];
 extern const Mlx5Op mlx5_mkey_ops[];
@@ -190,11 +190,11 @@ extern const Mlx5Op mlx5_track_ops[];
 
 /* cmd.c: the command queue */
 void mlx5_cmd_doorbell(Mlx5PF *pf, uint32_t bits);
-/* Those that are not completed have nowhere to come back to. */
+/* Drops the commands that are not completed. */
 void mlx5_cmd_drop(Mlx5PF *pf);
 const Mlx5Op *mlx5_cmd_op(uint16_t opcode);
 void mlx5_cmd_run(Mlx5Cmd *cmd, const LabFault *fault);
-/* Gives the result to the driver, and frees the command. */
+/* Returns the result to the driver and frees the command. */
 void mlx5_cmd_complete(Mlx5Cmd *cmd);
 void mlx5_cmd_free(Mlx5Cmd *cmd);
 
@@ -203,10 +203,10 @@ void mlx5_lab_init(Mlx5PF *pf);
 
 /* hca.c: the function itself */
 void mlx5_hca_reset(Mlx5PF *pf);
-/* The firmware starts again: nothing is left of what any function had. */
+/* Restarts the firmware; all functions lose their state. */
 void mlx5_firmware_reset(Mlx5PF *pf);
 
-/* health.c: what is wrong with the firmware */
+/* health.c: firmware faults */
 bool mlx5_is_mute(const Mlx5PF *pf);
 uint32_t mlx5_health_counter(Mlx5PF *pf);
 uint8_t mlx5_health_read(const Mlx5PF *pf, hwaddr at);
@@ -215,7 +215,7 @@ void mlx5_set_health(Mlx5PF *pf, uint32_t health);
 /* eq.c: event queues */
 void mlx5_eq_reset(Mlx5PF *pf);
 void mlx5_eq_doorbell(Mlx5PF *pf, uint32_t val, bool arm);
-/* An event of @type with its 28 bytes of @data, to whom it may concern. */
+/* Sends an event with 28 bytes of @data to all queues that want this @type. */
 void mlx5_event(Mlx5PF *pf, uint8_t type, const uint8_t *data);
 void mlx5_event_to(Mlx5PF *pf, uint32_t eqn, uint8_t type, const uint8_t *data);
 bool mlx5_events_wanted(const Mlx5PF *pf, uint8_t type);
@@ -225,11 +225,11 @@ void mlx5_mkey_init(Mlx5PF *pf);
 void mlx5_mkey_reset(Mlx5PF *pf);
 void mlx5_mkey_exit(Mlx5PF *pf);
 unsigned mlx5_mkey_count(Mlx5PF *pf);
-/* A number for a new object that is in no table like @used. */
+/* A number for a new object; @used has those in use. */
 uint32_t mlx5_new_number(Mlx5PF *pf, GHashTable *used);
 bool mlx5_mkey_allows(Mlx5PF *pf, uint32_t mkey, uint64_t va, uint64_t len,
                       bool write);
-/* @write: into the host's memory. */
+/* @write: to the host's memory. */
 bool mlx5_mkey_rw(Mlx5PF *pf, uint32_t mkey, uint64_t va, void *buf,
                   uint64_t len, bool write);
 
@@ -274,9 +274,9 @@ void mlx5_state_fill(uint64_t block, uint32_t version, uint8_t *buf);
 /* image.c */
 typedef struct Mlx5Io {
     Mlx5PF *pf;
-    uint32_t mkey;                  /* where the image is to be, or is */
+    uint32_t mkey;                  /* of the buffer for the image */
     uint64_t va;
-    const LabFault *fault;          /* NULL, or damage to do */
+    const LabFault *fault;          /* damage to apply, or NULL */
 } Mlx5Io;
 
 uint64_t mlx5_image_size(uint64_t blocks);
@@ -286,7 +286,7 @@ uint32_t mlx5_image_write(Mlx5VF *vf, const Mlx5Io *io, uint32_t room,
 uint32_t mlx5_image_read(Mlx5Load *load, const Mlx5Io *io, uint32_t len);
 void mlx5_load_drop(Mlx5Load *load);
 
-/* engine.c: what is behind the BAR of a VF */
+/* engine.c: the BAR of a VF */
 extern const MemoryRegionOps mlx5_engine_ops;
 void mlx5_engine_init(Mlx5VF *vf);
 void mlx5_engine_exit(Mlx5VF *vf);
@@ -297,7 +297,7 @@ bool mlx5_vf_master(Mlx5VF *vf);
 /* migrate.c */
 void mlx5_vf_reset(Mlx5VF *vf);
 void mlx5_vf_set_pad(Mlx5VF *vf, uint64_t pad);
-/* So many blocks change, from the @first one on. */
+/* Changes @blocks blocks of the pad, from the @first one on. */
 void mlx5_vf_touch(Mlx5VF *vf, uint64_t first, uint64_t blocks);
 void mlx5_vf_exit(Mlx5VF *vf);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PCI functions. BAR 0 of the PF has the initialization segment and behind
- * it the UAR pages, each with the doorbells of queues.
+ * The PCI functions. BAR 0 of the PF has the initialization segment, followed by
+ * the UAR pages with the doorbells of the queues.
  */
 #include "qemu/osdep.h"
 #include "hw/pci/msix.h"
@@ -84,7 +84,7 @@ static uint64_t pf_read(void *opaque, hwaddr addr, unsigned size)
     case ISEG_CMDIF_REV:
         return CMDIF_REV << 16 | pf->fw[2];
     case ISEG_QUEUE_LOW:
-        /* Where it is, what the function is up to, how large it has to be. */
+        /* The queue's address, the NIC interface and the queue's size. */
         return (uint32_t)pf->queue | pf->interface << 8 |
                MLX5_LOG_CMDS << 4 | MLX5_LOG_STRIDE;
     case ISEG_INITIALIZING:
@@ -100,7 +100,7 @@ static uint64_t pf_read(void *opaque, hwaddr addr, unsigned size)
     }
 }
 
-/* The lower part of the queue's address, and what the driver makes of itself. */
+/* Sets the lower part of the queue's address and the NIC interface. */
 static void set_queue_low(Mlx5PF *pf, uint32_t val)
 {
     mlx5_cmd_drop(pf);
@@ -170,8 +170,8 @@ static bool init_function(PCIDevice *dev, Error **errp)
 /* ---- virtual functions ---- */
 
 /*
- * Memory space of a VF is enabled by the PF: that bit of its command register
- * is fixed at zero for software, and has to be set for QEMU.
+ * The PF enables memory space of a VF. The bit in the VF's command register reads
+ * as zero for software, but QEMU needs it set.
  */
 static uint32_t vf_config_read(PCIDevice *dev, uint32_t addr, int len)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Completion queues, and queue pairs as far as reports of the page tracker need
- * them: what one queue pair of the device sends, its peer receives into the
- * buffers that the driver has posted.
+ * Completion queues, and as much of queue pairs as reports of the page tracker
+ * need. A queue pair of the device sends; its peer receives into buffers that
+ * the driver posted.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -25,7 +25,7 @@ typedef struct Mlx5Cq {
     uint32_t log_size;
     uint32_t producer;
     bool armed;
-    uint64_t record;            /* the driver's index is there */
+    uint64_t record;            /* address of the driver's index */
     Mlx5Ring ring;
 } Mlx5Cq;
 
@@ -75,7 +75,7 @@ void mlx5_queues_exit(Mlx5PF *pf)
     g_clear_pointer(&pf->qps, g_hash_table_destroy);
 }
 
-/* A big-endian word of a doorbell record. */
+/* Reads a big-endian word of a doorbell record. */
 static bool read_record(Mlx5PF *pf, uint64_t addr, uint32_t *val)
 {
     uint8_t buf[4];
@@ -98,7 +98,7 @@ static void cq_fire(Mlx5PF *pf, Mlx5Cq *cq)
     mlx5_event_to(pf, cq->eqn, EVENT_COMP, data);
 }
 
-/* @consumer: what the driver had seen when it asked to be told of more. */
+/* @consumer: the driver's consumer index at the arming */
 void mlx5_cq_arm(Mlx5PF *pf, uint32_t number, uint32_t consumer)
 {
     Mlx5Cq *cq = g_hash_table_lookup(pf->cqs, GUINT_TO_POINTER(number));
@@ -271,7 +271,7 @@ bool mlx5_qp_sends(Mlx5PF *pf, uint32_t number)
 
 /*
  * Sends @len bytes and an immediate from queue pair @number to its peer. False
- * while there is no buffer for it, or no room for the completion.
+ * if there is no receive buffer or no room for the completion.
  */
 bool mlx5_qp_send(Mlx5PF *pf, uint32_t number, void *buf, uint32_t len,
                   uint32_t immediate)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The memory of a queue: the driver names its pages when it makes the queue. */
+/* The memory of a queue, whose pages the driver lists when it creates the queue. */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
 
@@ -8,8 +8,8 @@
 #define MAX_SIZE        (16 * MiB)
 
 /*
- * @pas: addresses of pages of 4 KiB << @log_page, at @offset of the input. Kept
- * as pages of 4 KiB.
+ * The addresses of pages of 4 KiB << @log_page are at @offset of the input. The
+ * ring keeps them as pages of 4 KiB.
  */
 uint8_t mlx5_ring_init(Mlx5Ring *ring, const Mlx5Cmd *cmd, uint32_t offset,
                        uint64_t size, uint32_t log_page)

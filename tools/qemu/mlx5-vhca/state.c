@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The state of a VF: the registers of its engine, and a pad that makes it as
- * long as a test wants it. The pad is a row of blocks whose content follows
- * from their number and version, so that only the version need be kept, and
- * whoever is given the content can check it.
+ * long as a test wants. The pad is a row of blocks. Number and version determine
+ * the content of a block, so only the version is stored, and the receiver can
+ * check the content.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The page tracker: an object that notes which pages of some ranges a VF wrote
- * to. Told to report a range, it sends the addresses of those pages through a
- * queue pair, and forgets them; each message says in the upper bits of its
- * immediate whether more follow.
+ * The page tracker: an object that records which pages of some ranges a VF wrote
+ * to. To report a range, it sends the addresses of these pages through a queue
+ * pair and clears them. The upper bits of a message's immediate say whether more
+ * follow.
  */
 #include "qemu/osdep.h"
 #include "mlx5-vhca.h"
@@ -26,8 +26,8 @@ typedef struct Mlx5Tracker {
     unsigned state;
     TrackRange ranges[MLX5_TRACK_RANGES];
     unsigned nranges;
-    GHashTable *dirty;          /* numbers of pages */
-    GArray *report;             /* addresses that are still to be sent */
+    GHashTable *dirty;          /* page numbers */
+    GArray *report;             /* addresses still to send */
 } Mlx5Tracker;
 
 static void tracker_free(gpointer data)
@@ -125,7 +125,7 @@ void mlx5_track_write(Mlx5VF *vf, uint64_t addr, uint32_t len)
 
 /* ---- reports ---- */
 
-/* As much as the driver has buffers for. */
+/* Sends as much as the driver's buffers can take. */
 static void send_report(Mlx5PF *pf, Mlx5Tracker *t)
 {
     uint32_t most = (1u << t->log_msg) / ENTRY_SIZE;
@@ -149,7 +149,7 @@ static void send_report(Mlx5PF *pf, Mlx5Tracker *t)
     }
 }
 
-/* The driver may have posted buffers. */
+/* Continues reports, as the driver may have posted buffers. */
 void mlx5_track_go_on(Mlx5PF *pf)
 {
     GHashTableIter iter;

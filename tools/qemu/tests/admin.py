@@ -25,7 +25,7 @@ HEADER = struct.Struct("<HBB8sI")
 
 
 class Part(namedtuple("Part", "type flags reserved selector value")):
-    """One part; its length field is that of the value unless given."""
+    """One part; its length field defaults to the length of the value."""
 
     def header(self, length=None):
         return HEADER.pack(self.type, self.flags, self.reserved, self.selector,
@@ -61,7 +61,7 @@ class Admin:
         self.pf, self.index = pf, index
 
     def raw(self, readable, writable):
-        """Buffers as they are: (used length, what was written)."""
+        """A command in raw buffers: returns (used length, bytes written)."""
         queue = self.pf.queues[self.index]
         room = queue.add(readable, writable)
         self.pf.kick(self.index)
@@ -70,7 +70,7 @@ class Admin:
         return used, self.pf.m.read(room, writable)
 
     def send(self, opcode, group=SRIOV, member=0, data=b"", room=16384):
-        """A command that nobody waits for yet: where its result will be."""
+        """Send a command without waiting; returns where its result will be."""
         out = self.pf.queues[self.index].add(
             struct.pack("<HH12xQ", opcode, group, member) + data, 8 + room)
         self.pf.kick(self.index)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The NIC on a bench: its drivers' part in Python; and a runner of tests that prints TAP."""
+"""The drivers of the NIC, in Python, and a test runner that prints TAP."""
 
 import argparse
 import sys
@@ -31,7 +31,7 @@ def frame(dst, src=PF_MAC, body=b"\x5a" * 50):
 
 
 class Bench:
-    """The NIC with its PF driver up: data queues, administration queue, VFs."""
+    """The NIC with a driver on the PF: data queues, administration queue, VFs."""
 
     def __init__(self, qemu, vfs=4, pairs=2, enable=True, start=True, options="",
                  extra=()):
@@ -97,7 +97,7 @@ class Bench:
         return vf.queues[index].wait() is not None
 
     def received(self, vf, index=0):
-        """The next frame of a receive queue, or None; looks only, if nothing is due."""
+        """The next frame of a receive queue, or None; does not wait if nothing is due."""
         queue = vf.queues[index]
         if queue.used_index() == queue.seen & 0xFFFF:
             self.m.settle()
@@ -123,7 +123,7 @@ class Bench:
         return data
 
     def take_over(self, number, old):
-        """VF @number gets the rings and the messages of VF @old, like after a migration."""
+        """Give VF @number the rings and the messages of VF @old, as after a migration."""
         new = self.vfs[number]
         new.queues, new.rooms, new.ctrl = old.queues, old.rooms, old.ctrl
         new.msix_on(2 * (len(old.queues) // 2) + 2)
@@ -148,7 +148,7 @@ def main():
         try:
             func(args.qemu)
             print(f"ok {number} {name} # {time.monotonic() - start:.1f} s", flush=True)
-        except Exception:               # a test that fails must not end the others
+        except Exception:               # a failed test must not end the run
             failed += 1
             print(f"not ok {number} {name}")
             for line in traceback.format_exc().splitlines():

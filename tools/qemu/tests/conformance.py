@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What VIRTIO 1.4 demands of the NIC, seen from the registers and the rings."""
+"""The NIC's conformance to VIRTIO 1.4, tested through registers and rings."""
 
 import random
 import socket
@@ -272,7 +272,7 @@ def vq_with(part, offset, size, val):
 
 
 def damages(parts):
-    """(name, data): every way in which a set of parts can be wrong, that we know of."""
+    """(name, data) of all known kinds of invalid sets of parts."""
     def edit(name, kind, nth=0, **fields):
         return name, pack(changed(parts, find(parts, kind, nth), **fields))
 
@@ -491,7 +491,7 @@ def random_damage_is_refused_or_restored(qemu):
         b.admin.mode(1, 1)
         data = b.state(1)
         b.objects(2, 2, 3)
-        b.vfs[2].set(4, 2, 0x2)         # no bus mastering: what is restored stays where it is
+        b.vfs[2].set(4, 2, 0x2)         # no bus mastering: the restored state stays as it is
         rng = random.Random(1)
         taken = 0
         for _ in range(1500):
@@ -512,7 +512,7 @@ def random_damage_is_refused_or_restored(qemu):
 # ---- stopped means stopped ----
 
 def silent(b, vf):
-    """Nothing reached the driver: no buffer used, no message."""
+    """Check that nothing reached the driver: no used buffer, no message."""
     b.m.settle()
     for index, queue in vf.queues.items():
         same(queue.used_index(), queue.seen & 0xFFFF, f"used index of queue {index}")
@@ -559,7 +559,7 @@ def a_stopped_vf_touches_nothing(qemu):
 
 @test
 def a_packet_due_at_the_stop_waits_for_the_resume(qemu):
-    # With tx=timer a kick arms a timer of the virtual clock, which moves in settle() only.
+    # With tx=timer a kick arms a timer of the virtual clock, which advances only in settle().
     with Bench(qemu, extra=("-global", "virtio-net-device.tx=timer")) as b:
         vf = b.start_vf(1)
         vf.queues[1].add(bytes(HEADER_LEN) + frame(PF_MAC, vf_mac(1)))
@@ -682,7 +682,7 @@ def stopping_one_vf_leaves_the_others_running(qemu):
 # ---- moving a running device ----
 
 def exchange(b, vf, rounds):
-    """Frames both ways, each checked; receive buffers are replaced as they are used."""
+    """Send frames both ways and check each; replace used receive buffers."""
     for i in range(rounds):
         data = frame(vf_mac(1), body=bytes([i + 1]) * 60)
         assert b.send(b.pf, data), "PF"

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The emulated ConnectX under code that is not ours: Linux's own mlx5_core drives the PF and makes all
-# VFs, the upstream mlx5_vfio_pci migrates them, as our kselftests tell it to. TAP. Runs in L1;
-# elsewhere it boots L1 first. Arguments, if any, are the kselftests to run. VFIO_SNAPSHOT_STATE_MIB is how
-# large a state moves, besides (64).
+# The emulated ConnectX with Linux's own drivers, as TAP: mlx5_core drives the PF and creates all VFs, the
+# upstream mlx5_vfio_pci migrates them, driven by our kselftests. Runs in L1; elsewhere it boots L1 first.
+# Arguments, if any, are the kselftests to run. Another test moves a state of VFIO_SNAPSHOT_STATE_MIB (64).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -63,7 +62,7 @@ core_again()
 	echo 0 >"$NIC_PCI/devices/$pf/sriov_numvfs" && rmmod mlx5_core && core_up
 }
 
-# mlx5_core reads what the firmware can do when it takes the PF.
+# mlx5_core reads the firmware's capabilities when it probes the PF.
 features() # VALUE
 {
 	python3 "$here/labreg.py" "$pf" FEATURES "$1"
@@ -79,8 +78,8 @@ leave_two()
 	nic_unbind "$(nic_vf 0)" && nic_unbind "$(nic_vf 1)" && rmmod mlx5_vfio_pci
 }
 
-# What mlx5_core and others print at the level of an error, or worse. Tests reset a VF while the driver
-# has a SAVE on its way, which then finds a VF that runs, or has no session: that refusal is due.
+# Messages of mlx5_core and others at the level of an error or worse. Tests reset a VF while a SAVE is
+# under way. The firmware refuses that SAVE, as the VF runs or has no session; this message is expected.
 log()
 {
 	dmesg "$@" | grep -v 'SAVE_VHCA_STATE(0x118) .*syndrome (0x5afe0[23])'
@@ -125,20 +124,20 @@ t "mlx5_core takes the PF" core_up
 t "mlx5_core makes 16 VFs" vfs_up 16
 t "mlx5_vfio_pci takes two VFs" bind_two
 VFIO_SNAPSHOT_CHUNKS=0 kselftest mig_size_test
-# mlx5_vfio_pci holds mlx5_core.
-t "and leaves them" leave_two
+# mlx5_vfio_pci keeps mlx5_core from being unloaded.
+t "mlx5_vfio_pci releases two VFs" leave_two
 t "the lab block hides nothing" features "$every"
 t "mlx5_core can be unloaded and loaded again" core_again
-t "and makes 16 VFs again" vfs_up 16
-t "the kernel has nothing to complain about" no_errors
+t "mlx5_core makes 16 VFs again" vfs_up 16
+t "the kernel logged no error" no_errors
 t "mlx5_vfio_pci takes two VFs" bind_two
 VFIO_SNAPSHOT_CHUNKS=1 kselftest mig_size_test
 for program; do
 	kselftest "$program"
 done
-t "the kernel has still nothing to complain about" no_errors
-# Of which mlx5_core does complain.
+t "the kernel still logged no error" no_errors
+# mlx5_core logs errors in this one, as it should.
 kselftest mig_health_test
-t "nor has the kernel beside mlx5_core" no_oops
+t "no other part of the kernel logged an error" no_oops
 echo "1..$number"
 [ "$failed" = 0 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab block: faults of the firmware to order (tools/qemu/LAB.md)."""
+"""Tests of the lab block, which injects firmware faults (tools/qemu/LAB.md)."""
 
 import os
 import re
@@ -69,7 +69,7 @@ class LabBench(Bench):
         self.put("LAB_DROP_NTH", nth)
 
     def completed(self):
-        """Commands whose completion the driver has not looked at yet."""
+        """Commands whose completion the driver has not read yet."""
         queue = self.pf.queues[self.admin_index]
         return queue.used_index() - queue.seen & 0xFFFF
 
@@ -281,7 +281,7 @@ def the_labs_reset_lets_everything_go(qemu):
 
 
 def leave_commands(b):
-    """One held, two delayed by a second."""
+    """One held command and two that are delayed by a second."""
     b.drop(adm.MODE, 1)
     b.admin.send(adm.MODE, member=1, data=MODE_STOP)
     b.put("LAB_DELAY_US", 1000000)

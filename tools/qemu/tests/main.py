@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""main.py QEMU [TEST...]: all tests of the devices that need no guest."""
+"""main.py QEMU [TEST...]: run the tests of the devices that need no guest."""
 
 import sys
 

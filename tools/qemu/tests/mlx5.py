@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Just enough of an mlx5 driver to talk to the emulated ConnectX."""
+"""A minimal mlx5 driver for the emulated ConnectX."""
 
 import os
 import re
@@ -152,7 +152,7 @@ class Connectx:
     # ---- commands ----
 
     def boxes(self, data, token, wrong):
-        """Mailboxes with this data; returns the first one's address and all of them."""
+        """Make mailboxes with this data; returns the first one's address and all of them."""
         parts = [data[i:i + 512] for i in range(0, len(data), 512)]
         at = [self.m.alloc(1024) for _ in parts] + [0]
         for i, part in enumerate(parts):
@@ -185,7 +185,7 @@ class Connectx:
         return slot, out_len, outs
 
     def answer(self, sent):
-        """What came back, or None while the device has the command."""
+        """The answer, or None while the device has the command."""
         slot, out_len, outs = sent
         entry = self.m.read(self.queue + 64 * slot, 64)
         if entry[63] & 1:
@@ -203,7 +203,7 @@ class Connectx:
         assert not got.delivery and got.status == OK, got
         return got
 
-    # ---- what is made of them ----
+    # ---- operations ----
 
     def vhca(self, number, size=16):
         return Message(size).put(0x50, 16, number + 1)
@@ -234,7 +234,7 @@ class Connectx:
         return msg
 
     def key(self, size, read=1, write=1, pd=None, pages=None):
-        """A key of @pages, or of new ones that are not in the order of their addresses."""
+        """A key of @pages, or of new pages in a mixed order."""
         if pd is None:
             pd = self.ok(ALLOC_PD).object
         if pages is None:
@@ -244,7 +244,7 @@ class Connectx:
         return Key(self, number << 8, pages)
 
     def query(self, number, inc=0, chunk=0):
-        """Size, total and migration state; or an Answer that is a refusal."""
+        """Size, total and migration state, or the Answer if it is a refusal."""
         got = self(QUERY, self.vhca(number).put(0x40, 1, inc).put(0x41, 1, chunk), out_len=64)
         if got.status:
             return got
@@ -285,7 +285,7 @@ class Key:
 
 
 def resealed(image, at, data):
-    """The image with these bytes at this offset, and a checksum that is right."""
+    """The image with these bytes at this offset and a matching checksum."""
     image = bytearray(image)
     image[at:at + len(data)] = data
     image[0x28:0x2C] = bytes(4)

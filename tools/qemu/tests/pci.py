@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Just enough of PCI and of the virtio PCI transport to drive the NIC."""
+"""A minimal driver of PCI and of the virtio PCI transport, for the NIC."""
 
 import struct
 
@@ -70,7 +70,7 @@ class Queue:
         self.seen = 0
 
     def add(self, out=b"", in_len=0):
-        """One buffer: readable data, then room. Returns where the room is."""
+        """Add a buffer of readable data, then room. Returns the address of the room."""
         room = 0
         pieces = []
         if out:
@@ -84,7 +84,7 @@ class Queue:
         return room
 
     def post(self, pieces):
-        """One buffer of at most two (address, length, flags)."""
+        """Add a buffer of at most two (address, length, flags)."""
         first = 2 * self.head % self.size
         for i, (addr, length, flags) in enumerate(pieces):
             more = i + 1 < len(pieces)
@@ -101,7 +101,7 @@ class Queue:
         return self.m.load(self.device + 4 + 8 * (index % self.size) + 4, 4)
 
     def wait(self):
-        """The length of the next used buffer, or None when there is none."""
+        """The length of the next used buffer, or None if there is none."""
         for _ in range(50):
             if self.used_index() != self.seen & 0xFFFF:
                 self.seen += 1
@@ -182,7 +182,7 @@ class Virtio(Function):
         self.set(cap + 2, 2, 1 << 15)
 
     def fired(self, vector):
-        """Whether the message was written since the last time it was asked."""
+        """Whether the message was written since the last call."""
         addr = self.messages + 4 * vector
         val = self.m.load(addr, 4)
         self.m.store(addr, 4, 0)

@@ -11,7 +11,7 @@ ECAM = 0xB0000000
 
 
 class Machine:
-    """A q35 with the device behind one root port; its PCI configuration space is mapped."""
+    """A q35 with the device below a root port and PCI configuration space mapped."""
 
     def __init__(self, qemu, options, extra=(),
                  device="virtio-net-parts-pf,mac=52:54:00:77:00:01"):
@@ -98,7 +98,7 @@ class Machine:
         return addr
 
     def step(self, ns):
-        """Virtual time goes on, by this and by settle() alone."""
+        """Advance virtual time, which only this and settle() do."""
         self._do(f"clock_step {ns}")
 
     def settle(self):

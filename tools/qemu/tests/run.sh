@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Tests of the emulated NIC without a guest: TAP, seconds. Arguments name single tests.
+# Tests of the emulated NICs without a guest, as TAP; they take seconds. Arguments select tests.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../../testvm/lib.sh"

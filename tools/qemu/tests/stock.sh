@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The NIC under code that is not ours: Linux's own virtio_pci and virtio_net drive the PF and
-# all its VFs, and move traffic between them. TAP. Runs in L1; elsewhere it boots L1 first.
+# The NIC with Linux's own drivers, as TAP: virtio_pci and virtio_net drive the PF and all its VFs and
+# move traffic between them. Runs in L1; elsewhere it boots L1 first.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +16,7 @@ fi
 # shellcheck source=../../testing/tap.sh
 . "$top/tools/testing/tap.sh"
 
-# VF N in a network namespace of its own, as 10.77.0.(10 + N).
+# Puts VF N into its own network namespace, with the address 10.77.0.(10 + N).
 vf_up()
 {
 	local vf net
@@ -64,7 +64,7 @@ queues()
 	[ "$(ip netns exec vf0 sh -c 'ls -d /sys/class/net/nic/queues/rx-*' | wc -l)" = "$1" ]
 }
 
-# Every byte of some parallel connections, checked at the far end.
+# Checks every byte of some parallel connections at the far end.
 transfer()
 {
 	local server status=0
@@ -92,9 +92,9 @@ if [ "$pairs" -gt 1 ]; then
 else
 	skip "a VF uses all its queue pairs" "there is one queue pair, or one CPU"
 fi
-t "a flood of pings from VF to VF: none lost, none twice" \
+t "a flood of pings from VF to VF loses and duplicates none" \
 	pings ip netns exec vf0 ping -q -f -c 1500 -W 5 10.77.0.11
 t "connections from VF to VF are intact" transfer ip netns exec vf0
 t "connections from the PF to a VF are intact" transfer
-t "the kernel has nothing to complain about" quiet_log
+t "the kernel logged no error" quiet_log
 tap_end

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""transfer.py serve ADDRESS | send ADDRESS CONNECTIONS BYTES: checks what arrives by its hash."""
+"""transfer.py serve ADDRESS | send ADDRESS CONNECTIONS BYTES: checks a transfer by its hash."""
 
 import hashlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The emulated ConnectX, as a driver's commands see it."""
+"""Tests of the emulated ConnectX by a driver's commands."""
 
 import struct
 
@@ -721,7 +721,7 @@ class Tracker:
         return cqe[36] >> 4, struct.unpack(f">{size // 8}Q", self.n.m.read(page, size) if size else b"")
 
     def report(self, start, length):
-        """All pages of a range, with buffers posted as they are needed."""
+        """All pages of a range; posts buffers as needed."""
         pages, state = [], 1
         self.ask(start, length)
         while state == 1:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The administration virtqueue of the PF: VIRTIO 1.4, "Device groups" and the
- * commands below it. One table says which command exists for which group.
+ * The administration virtqueue of the PF: VIRTIO 1.4, "Device groups" and its
+ * commands. One table lists the commands of each group.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -11,7 +11,7 @@
 
 #define ADMIN_QUEUE_SIZE    PARTS_QUEUE_SIZE
 #define STATUS_SIZE         8
-/* More than any state of ours; memory is not the guest's to fill at will. */
+/* More than any state needs; bounds the memory that a guest can make us use. */
 #define DATA_MAX            (256 * MiB)
 
 #define OP_LIST_QUERY   0
@@ -22,8 +22,8 @@
 
 typedef struct AdminOp {
     AdminResult (*run)(AdminCmd *cmd);
-    unsigned groups;            /* that it works for */
-    unsigned listed;            /* groups whose list has it besides */
+    unsigned groups;            /* that accept it */
+    unsigned listed;            /* other groups that list it */
     bool no_member;             /* group_member_id is not used */
 } AdminOp;
 
@@ -146,11 +146,11 @@ static AdminResult mode_set(AdminCmd *cmd)
 }
 
 /*
- * Linux looks for the capability commands, which are for the self group, in
- * the list of the SR-IOV group: they are listed there too.
+ * Linux looks for the capability commands, which belong to the self group, in
+ * the list of the SR-IOV group, so they are listed there too.
  *
- * OBJ_MODIFY and OBJ_QUERY: the specification's table of opcodes has the two
- * the other way round than the sections that define them. The sections win.
+ * The specification's table of opcodes swaps OBJ_MODIFY and OBJ_QUERY; this
+ * follows the sections that define them.
  */
 static const AdminOp ops[] = {
     [OP_LIST_QUERY] = { list_query, G_SELF | G_SRIOV, 0, true },
@@ -182,8 +182,8 @@ static uint64_t supported(unsigned group)
 }
 
 /*
- * Linux never sends LIST_USE for the self group: until a driver does, that
- * group's commands are all taken to be in use.
+ * Linux never sends LIST_USE for the self group. Until a driver does, all
+ * commands of that group are in use.
  */
 static uint64_t in_use(const PartsAdmin *admin, unsigned group)
 {
@@ -194,7 +194,7 @@ static uint64_t in_use(const PartsAdmin *admin, unsigned group)
                                      : 1 << OP_LIST_QUERY | 1 << OP_LIST_USE;
 }
 
-/* group_type, opcode, group_member_id: in the order of the specification. */
+/* Checks group_type, opcode, group_member_id in the specified order. */
 static AdminResult dispatch(AdminCmd *cmd, uint64_t member)
 {
     PCIDevice *pf = PCI_DEVICE(cmd->pf);
@@ -230,7 +230,7 @@ static AdminResult dispatch(AdminCmd *cmd, uint64_t member)
 
 /* ---- the queue ---- */
 
-/* The result behind the status; returns how much of it fitted. */
+/* Puts the result after the status; returns the bytes that fitted. */
 static size_t put_result(const VirtQueueElement *elem, const AdminCmd *cmd)
 {
     const GByteArray *result = cmd->result;
@@ -272,7 +272,7 @@ size_t parts_admin_run(PartsPF *pf, const VirtQueueElement *elem,
     if (fault->fail && !fault->after) {
         res = fault->status;
     } else if (out_len <= data_max) {
-        /* Whatever a short buffer leaves out reads as zero. */
+        /* Fields beyond the end of a short buffer read as zero. */
         buf = g_malloc0(MAX(out_len, ADMIN_HDR_SIZE) + ADMIN_DATA_MIN);
         iov_to_buf(elem->out_sg, elem->out_num, 0, buf, out_len);
         cmd.opcode = lduw_le_p(buf);
@@ -328,7 +328,7 @@ static void handle_admin(VirtIODevice *vdev, VirtQueue *vq)
     } while (!virtio_queue_empty(vq));
 }
 
-/* The stock listener ends at the first hole, and so before our queue. */
+/* The stock listener stops at the first unused queue, so before this one. */
 static void memory_changed(MemoryListener *listener)
 {
     VirtIODevice *vdev = container_of(listener, VirtIODevice, listener);
@@ -342,8 +342,8 @@ static void memory_changed(MemoryListener *listener)
 }
 
 /*
- * virtio-net counts its queues up to the first hole and adds or removes some
- * when features are set. Behind a hole, ours stays out of that.
+ * virtio-net counts its queues up to the first unused one, and adds or removes
+ * some when features are set. A queue after an unused one is left alone.
  */
 void parts_admin_init(PartsPF *pf)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the files of the administration virtqueue. */
+/* Shared by the files of the administration virtqueue. */
 #ifndef HW_NET_VIRTIO_NET_PARTS_ADMIN_H
 #define HW_NET_VIRTIO_NET_PARTS_ADMIN_H
 
@@ -48,18 +48,18 @@ typedef struct AdminCmd {
     PartsVF *vf;                /* the member, for the SR-IOV group */
     uint16_t opcode;
     uint16_t group;
-    /* What the driver sent, followed by zeros; at least ADMIN_DATA_MIN. */
+    /* The driver's data, padded with zeros to at least ADMIN_DATA_MIN. */
     const uint8_t *data;
     size_t len;
     GByteArray *result;
-    PartsPad pad;               /* its content follows the result */
-    size_t room;                /* for the result, in the driver's buffers */
+    PartsPad pad;               /* content to append to the result */
+    size_t room;                /* in the driver's buffers, for the result */
 } AdminCmd;
 
 #define ADMIN_HDR_SIZE      24
 #define ADMIN_OP_PARTS_GET  0x0f
 
-/* What a fixed structure of any command may read of a shorter buffer. */
+/* Bytes of a command's fixed structure; readable even in a shorter buffer. */
 #define ADMIN_DATA_MIN 32
 
 AdminResult admin_cap_id_list(AdminCmd *cmd);
@@ -76,13 +76,13 @@ AdminResult admin_obj_destroy(AdminCmd *cmd);
 #define OBJ_HDR_SIZE    8
 PartsObject *admin_find_obj(AdminCmd *cmd);
 
-/* Carries out the command; returns how much was written to its buffers. */
+/* Runs the command; returns the bytes written to its buffers. */
 size_t parts_admin_run(PartsPF *pf, const VirtQueueElement *elem,
                        const LabFault *fault);
-/* Takes @elem over. */
+/* Takes ownership of @elem. */
 void parts_admin_complete(PartsPF *pf, VirtQueueElement *elem, size_t used);
 unsigned parts_admin_count_objs(const PartsPF *pf);
-/* Takes @elem over, to run and complete it now or later. */
+/* Takes ownership of @elem; runs and completes it, now or later. */
 void parts_lab_take(PartsPF *pf, VirtQueueElement *elem);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the lab block has to know of this NIC. */
+/* The lab block's interface to this NIC. */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/iov.h"
 #include "../lab/lab-regs.h"
 #include "admin.h"
 
-/* A command that the lab block has. */
+/* A command that the lab block owns. */
 typedef struct PartsCmd {
     VirtQueueElement *elem;
     size_t used;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stopping and resuming a VF, and moving its state between the device and a
- * PartsImage. Restoring replays what a driver would do: it writes the stock
- * registers and sends the stock control commands, so that virtio-net sees
- * nothing new.
+ * Stops and resumes a VF, and moves its state between the device and a
+ * PartsImage. Restoring acts like a driver: it writes the stock registers and
+ * sends the stock control commands, so virtio-net needs no change.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
@@ -38,7 +37,7 @@ void parts_vf_init_limits(PartsVF *vf)
     VirtIODevice *vdev = vf_vdev(vf);
 
     vf->lim = (PartsLimits) {
-        /* what the driver is shown in device_feature */
+        /* what the driver reads in device_feature */
         .device_features = vdev->host_features &
                            ~VIRTIO_DEVICE_GET_CLASS(vdev)->legacy_features,
         .pairs = vf->fn.pairs,
@@ -78,8 +77,8 @@ static void capture_net(PartsVF *vf, PartsImage *img)
     unsigned i;
 
     /*
-     * A filter table that overflowed lets everything through, which the parts
-     * can only express as the mode that does the same.
+     * A filter table that overflowed accepts everything. The parts have no
+     * overflow flag, only the mode with the same effect.
      */
     img->promisc = !!n->promisc;
     img->allmulti = n->allmulti || n->mac_table.multi_overflow;
@@ -217,7 +216,7 @@ static void restore_net(PartsVF *vf, const PartsImage *img)
     ctrl(vf, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET, table,
          8 + uni_len + multi_len);
 
-    /* The part is the whole table; the command knows single ids only. */
+    /* The part has the whole table; the command takes one id at a time. */
     for (i = 0; i < PARTS_VLAN_BYTES / 4; i++) {
         n->vlans[i] = ldl_le_p(img->vlans + 4 * i);
     }
@@ -263,7 +262,7 @@ static void restore(PartsVF *vf, const PartsImage *img)
     }
     restore_net(vf, img);
     if (img->status) {
-        /* Held: DRIVER_OK starts nothing yet. */
+        /* The device is held, so DRIVER_OK does not start it. */
         reg(vf, VIRTIO_PCI_COMMON_STATUS, img->status, 1);
     }
     vdev->broken = img->status & VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -275,8 +274,8 @@ static void restore(PartsVF *vf, const PartsImage *img)
 }
 
 /*
- * The parts carry no ring position. A device that stopped had used every
- * buffer it had seen, so both its indexes equal the used index in memory.
+ * The parts have no ring positions. A stopped device has used every buffer it
+ * saw, so both its indexes equal the used index in memory.
  */
 static void find_rings(PartsVF *vf)
 {
@@ -291,7 +290,7 @@ static void find_rings(PartsVF *vf)
     }
 }
 
-/* Look for what came, and let the driver look for what it missed. */
+/* Process what arrived, and interrupt the driver for what it missed. */
 static void wake(PartsVF *vf, bool config)
 {
     VirtIODevice *vdev = vf_vdev(vf);
@@ -313,7 +312,7 @@ static void wake(PartsVF *vf, bool config)
     }
 }
 
-/* Runs, unless the ring positions cannot be read yet: then it stays held. */
+/* Runs the device, or keeps it held until the ring positions can be read. */
 static void let_run(PartsVF *vf, bool config)
 {
     if (vf->rings_due && !parts_vf_bus_master(vf)) {
@@ -363,7 +362,7 @@ void parts_vf_bus_master_on(PartsVF *vf)
     }
 }
 
-/* It has to have room for its own header. */
+/* A pad is no shorter than its header. */
 void parts_vf_set_pad(PartsVF *vf, uint32_t size)
 {
     vf->pad.size = size ? MAX(size, PARTS_HDR_SIZE) : 0;
@@ -381,7 +380,7 @@ void parts_vf_driver_reset(PartsVF *vf)
         return;
     }
     drop_staged(vf);
-    /* Parts too, though the stock reset leaves them. */
+    /* The stock reset keeps these, but they are in the parts. */
     proxy->dfselect = 0;
     proxy->gfselect = 0;
     memset(proxy->guest_features, 0, sizeof(proxy->guest_features));

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Capabilities and resource objects. There is one of each: the device parts
- * capability, and the device parts object, which names one member and one
- * direction.
+ * Capabilities and resource objects. There is one kind of each, for device
+ * parts. An object has one member and one direction.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -65,7 +64,7 @@ static unsigned highest_id(const PartsAdmin *admin)
     return i;
 }
 
-/* Both limits together bound the ids: no two objects share one. */
+/* Ids are below the sum of both limits, as no two objects share an id. */
 AdminResult admin_cap_set(AdminCmd *cmd)
 {
     PartsAdmin *admin = &cmd->pf->admin;
@@ -98,7 +97,7 @@ PartsObject *admin_find_obj(AdminCmd *cmd)
     return obj;
 }
 
-/* After the header: flags, none of which is known, then the direction. */
+/* The flags (none is defined) and the direction follow the header. */
 static bool obj_attrs(const AdminCmd *cmd, uint8_t *type)
 {
     *type = cmd->data[OBJ_HDR_SIZE + 8];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pad: a device part that makes a VF's state as long as a test wants it.
- * Its content follows from a seed and the offset, so that it need not be kept
- * anywhere, and whoever is given it can check it.
+ * The pad: a device part that makes a VF's state as long as a test wants. A
+ * seed and the offset determine its content, so nothing is stored, and the
+ * receiver can check it.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"

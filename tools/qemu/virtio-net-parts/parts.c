@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Device parts on the wire: VIRTIO 1.4, "Device parts" and, for part 0x200,
- * the network device's own section. Writing and reading go through one table,
- * in the order that the specification demands. Nothing here touches a device.
+ * The wire format of device parts: VIRTIO 1.4, "Device parts", and for part
+ * 0x200 the section of the network device. One table, in the specified order,
+ * serves writing and reading. Nothing here touches a device.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -18,7 +18,7 @@ enum {
     PART_VQ_CFG = 0x104,
     PART_VQ_NOTIFY_CFG = 0x105,
     PART_NET_CVQ_CFG = 0x200,
-    PART_PAD = 0x4ab,           /* "lab"; of a device type's own, free */
+    PART_PAD = 0x4ab,           /* "lab", in the range for device types */
 };
 
 #define PART_OPTIONAL   1       /* bit 0 of the flags */
@@ -28,7 +28,7 @@ enum {
 #define VQ_CFG_SIZE     32
 #define MAC_TABLE_MAX   (8 + MAC_TABLE_ENTRIES * ETH_ALEN)
 
-/* The features without which no driver gets this device to FEATURES_OK. */
+/* Features without which the device refuses FEATURES_OK. */
 #define NEEDED_FEATURES \
     (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_IOMMU_PLATFORM)
 
@@ -51,8 +51,8 @@ typedef struct Reader {
 typedef struct PartType {
     uint16_t type;
     uint8_t flags;
-    bool selects;               /* otherwise its selector is zero */
-    uint32_t needs;             /* bits of the types that must precede it */
+    bool selects;               /* its selector may differ from zero */
+    uint32_t needs;             /* types that must come before it, as bits */
     void (*write)(Writer *w);
     bool (*read)(Reader *r, const uint8_t *sel, const uint8_t *val,
                  uint32_t len);
@@ -71,7 +71,7 @@ static const struct {
     { VIRTIO_PCI_COMMON_Q_SELECT, 2, offsetof(PartsImage, queue_select) },
 };
 
-/* Control virtqueue commands whose effect is one value. */
+/* Control virtqueue commands that set one value. */
 static const struct {
     uint8_t class;
     uint8_t cmd;
@@ -115,7 +115,7 @@ static bool picked(const Writer *w, const uint8_t *hdr)
     return false;
 }
 
-/* Without @val the caller sees to the value. Returns whether it is wanted. */
+/* Returns whether the part is wanted. If @val is NULL, the caller adds the value. */
 static bool emit(Writer *w, uint16_t type, uint8_t flags, const uint8_t *sel,
                  const void *val, uint32_t len)
 {
@@ -193,7 +193,7 @@ static void write_vq_cfg(Writer *w)
     }
 }
 
-/* Fixed by the device: queue n rings at offset n, with no data of its own. */
+/* The device fixes these: queue n has notification offset n and no data. */
 static void vq_notify_val(unsigned index, uint8_t val[8])
 {
     memset(val, 0, 8);
@@ -405,8 +405,8 @@ static bool read_pad(Reader *r, const uint8_t *sel, const uint8_t *val,
 }
 
 /*
- * Mandatory preceding parts. DEV_FEATURES is itself optional, so nothing
- * insists on it; when it is there it must match and come first.
+ * Parts that must come before another. DEV_FEATURES is optional, so no part
+ * needs it; if present, it must match and come first.
  */
 #define N_DRV       (1u << 1)
 #define N_COMMON    (1u << 2)
@@ -446,7 +446,7 @@ static bool vq_valid(const PartsVq *vq, unsigned max, unsigned nvectors)
     return !(vq->desc & 15) && !(vq->driver & 1) && !(vq->device & 3);
 }
 
-/* Each status bit is reached through the one before it. */
+/* A driver sets the status bits one after the other. */
 static bool status_valid(uint8_t status)
 {
     static const uint8_t steps[] = {
@@ -538,7 +538,7 @@ static const PartType *find_type(const PartsLimits *lim, uint16_t type,
     return NULL;
 }
 
-/* Data comes in multiples of 8 bytes: what is left over may only be zeros. */
+/* Data is padded with zeros to a multiple of 8 bytes. */
 static bool is_padding(const uint8_t *data, size_t len)
 {
     return len < 8 && !memcmp(data, no_sel, len);

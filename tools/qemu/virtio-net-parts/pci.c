@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PCI functions. Each is a stock virtio-pci proxy around our virtio-net;
- * the register blocks and the configuration space that need a word more get a
- * small layer in front of the stock ones.
+ * The PCI functions. Each is a stock virtio-pci proxy around our virtio-net. A
+ * thin layer intercepts accesses to registers and configuration space where the
+ * stock behavior is not enough.
  */
 #include "qemu/osdep.h"
 #include "hw/pci/msix.h"
@@ -16,7 +16,7 @@
 #include "standard-headers/linux/virtio_pci.h"
 #include "virtio-net-parts.h"
 
-/* Clear of what virtio-pci may put in front; SR-IOV last. */
+/* After all that virtio-pci may add; SR-IOV comes last. */
 #define ARI_OFFSET      0x150
 #define SRIOV_OFFSET    0x160
 
@@ -26,15 +26,15 @@
 #define BIT_(n) (1ull << VIRTIO_NET_F_##n)
 
 /*
- * Only features whose whole state the parts can carry. Offloads are left out
- * as well: the switch moves plain frames.
+ * Features whose whole state fits into the parts. There are no offloads, as the
+ * switch moves plain frames.
  */
 #define NET_FEATURES \
     (BIT_(MAC) | BIT_(STATUS) | BIT_(MRG_RXBUF) | BIT_(MTU) | \
      BIT_(SPEED_DUPLEX) | BIT_(CTRL_VQ) | BIT_(CTRL_RX) | BIT_(CTRL_VLAN) | \
      BIT_(CTRL_RX_EXTRA) | BIT_(CTRL_MAC_ADDR))
 
-/* Their state is not in the split ring's memory, or not in the parts. */
+/* Their state is neither in the memory of a split ring nor in the parts. */
 #define RING_FEATURES_OFF \
     (1ull << VIRTIO_F_RING_PACKED | 1ull << VIRTIO_F_IN_ORDER | \
      1ull << VIRTIO_F_NOTIFICATION_DATA)
@@ -54,7 +54,7 @@ static uint64_t fn_common_read(void *opaque, hwaddr addr, unsigned size)
 
     switch (addr) {
     case VIRTIO_PCI_COMMON_NUMQ:
-        /* Constant, and without the administration queue. */
+        /* The number is constant and excludes the administration queue. */
         return 2 * fn->pairs + 1;
     case VIRTIO_PCI_COMMON_ADM_Q_IDX:
         return pf ? pf->admin.index : 0;
@@ -81,7 +81,7 @@ static void fn_common_write(void *opaque, hwaddr addr, uint64_t val,
         parts_admin_queue_reset(pf);
     }
 
-    /* A driver that took the size it read need not have written it. */
+    /* A driver that keeps the default size need not write it. */
     if (addr == VIRTIO_PCI_COMMON_Q_ENABLE && !fn->parent_obj.vqs[sel].num) {
         fn->stock_common->write(opaque, VIRTIO_PCI_COMMON_Q_SIZE,
                                 PARTS_QUEUE_SIZE, 2);
@@ -94,7 +94,7 @@ static void fn_notify_write(void *opaque, hwaddr addr, uint64_t val,
 {
     PartsFunction *fn = fn_of(opaque);
 
-    /* A resume looks at every queue, so nothing needs to be remembered. */
+    /* A resume processes every queue, so a kick now can be dropped. */
     if (!fn->vdev.held) {
         fn->stock_notify->write(opaque, addr, val, size);
     }
@@ -116,7 +116,7 @@ static void fn_layer_registers(PartsFunction *fn)
     proxy->notify.mr.ops = &fn->notify;
 }
 
-/* The list of extended capabilities has to begin at its first byte. */
+/* The extended capability list must start at its first byte. */
 static void fn_init_ari(PCIDevice *dev)
 {
     bool first = !pci_get_long(dev->config + PCI_CONFIG_SPACE_SIZE);
@@ -139,7 +139,7 @@ static bool fn_realize(PartsFunction *fn, PartsPort *port, unsigned pairs,
         net->host_features |= BIT_(MQ);
     }
     vdev->host_features &= ~RING_FEATURES_OFF;
-    /* DMA goes where the function's own IOMMU mapping says. */
+    /* DMA goes through the IOMMU mapping of the function. */
     virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
 
     parts_port_attach(port, net, pairs, name);
@@ -176,9 +176,9 @@ static void fn_class_init(ObjectClass *klass, void *data)
 /* ---- virtual functions ---- */
 
 /*
- * What QEMU needs to see set in a VF, and software must not: bits that the
- * SR-IOV specification fixes at zero. Memory space is enabled by the PF; there
- * is no INTx, but QEMU's reset wants a pin.
+ * Bits that the SR-IOV specification fixes at zero for software, but that QEMU
+ * needs set in a VF. The PF enables memory space; there is no INTx, but QEMU's
+ * reset needs a pin.
  */
 #define VF_COMMAND_SET (PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE)
 
@@ -208,13 +208,13 @@ static void vf_msi_trigger(PCIDevice *dev, MSIMessage msg)
 {
     PartsVF *vf = VIRTIO_NET_PARTS_VF(dev);
 
-    /* A resume notifies every vector. */
+    /* A resume notifies every vector, so this one can be dropped. */
     if (!vf->fn.vdev.held) {
         vf->stock_msi_trigger(dev, msg);
     }
 }
 
-/* Once it is realized: PCI sets the stock function last. */
+/* Must follow realize, as PCI sets the stock function there. */
 static void vf_layer_msi(PCIDevice *dev)
 {
     VIRTIO_NET_PARTS_VF(dev)->stock_msi_trigger = dev->msi_trigger;
@@ -240,10 +240,10 @@ static void vf_mac(const VirtIONet *pf, unsigned id, MACAddr *mac)
 }
 
 /*
- * When the memory map changes, TCG of QEMU 10.0 takes a store that another vCPU
- * has in flight to whatever has the old section's number in the new map: an
- * interrupt is not acknowledged, and that vCPU takes no more. So a VF's BARs
- * stay mapped from VF Enable on: its command register does not move them, and
+ * In TCG of QEMU 10.0, a change of the memory map diverts a store that another
+ * vCPU has in flight, if the new map reuses the section number. A lost interrupt
+ * acknowledgment blocks all further interrupts of that vCPU. So a VF's BARs stay
+ * mapped from VF Enable on: the command register does not unmap them, and
  * without power management Linux cannot put an idle VF into D3hot.
  */
 static void vf_drop_pm(VirtIOPCIProxy *proxy)
@@ -293,7 +293,7 @@ static void vf_reset_hold(Object *obj, ResetType type)
     PartsVF *vf = VIRTIO_NET_PARTS_VF(obj);
     PartsFunctionClass *c = VIRTIO_NET_PARTS_GET_CLASS(obj);
 
-    /* Held until the device is reset, so that it cannot start before. */
+    /* Hold the device until its reset, so that it cannot start earlier. */
     c->parent_phases.hold(obj, type);
     parts_vf_forget(vf);
     if (!vf->fn.parent_obj.pci_dev.enabled) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The switch inside the NIC. It floods: each function's own receive filter
- * picks what is meant for it. A packet goes to one queue of each function. A
- * port that cannot take it now loses it, like on the wire.
+ * The switch inside the NIC. It floods, and the receive filter of each function
+ * selects. A packet goes to one queue of each function. A port that cannot take
+ * it drops it.
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
 #include "net/eth.h"
 #include "virtio-net-parts.h"
 
-/* Up to the ports that follow the network header. */
+/* Up to and including the ports, which follow the network header. */
 #define IP4_BYTES (sizeof(struct eth_header) + sizeof(struct ip_header) + 4)
 #define IP6_BYTES (sizeof(struct eth_header) + sizeof(struct ip6_header) + 4)
 
@@ -23,7 +23,7 @@ static bool has_ports(uint8_t protocol)
     return protocol == IP_PROTO_TCP || protocol == IP_PROTO_UDP;
 }
 
-/* The same for all packets of a flow: it stays in one queue, in order. */
+/* Equal for all packets of a flow, which stays in one queue and in order. */
 static unsigned flow_hash(const struct iovec *iov, int iovcnt)
 {
     uint8_t head[IP6_BYTES];
@@ -33,7 +33,7 @@ static unsigned flow_hash(const struct iovec *iov, int iovcnt)
     uint32_t hash = 2166136261u;
 
     if (got >= IP4_BYTES && lduw_be_p(head + 12) == ETH_P_IP) {
-        /* No options, no fragment: then the ports follow. */
+        /* The ports follow if there are no options and no fragments. */
         bool plain = (l3[0] & 0xf) == 5 && !(lduw_be_p(l3 + 6) & 0x3fff);
 
         p = l3 + 12;

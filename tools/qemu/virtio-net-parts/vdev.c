@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio-net with a hold on top. virtio-net moves packets only while vm_running
- * is set; a VM that continues sets it and goes on to set_status. Clearing it
- * there leaves no moment at which a held device runs.
+ * virtio-net that can be held. virtio-net moves packets only while vm_running is
+ * set. A VM that continues sets it and then calls set_status; clearing it there
+ * ensures that a held device never runs.
  */
 #include "qemu/osdep.h"
 #include "system/runstate.h"

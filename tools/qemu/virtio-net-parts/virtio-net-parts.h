@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An SR-IOV virtio-net device whose PF captures and restores the state of its
- * VFs through a VIRTIO 1.4 administration virtqueue. For its own files only.
+ * VFs through a VIRTIO 1.4 administration virtqueue. This header is private.
  */
 #ifndef HW_NET_VIRTIO_NET_PARTS_H
 #define HW_NET_VIRTIO_NET_PARTS_H
@@ -15,10 +15,10 @@
 #define PARTS_MAX_VQS     (2 * PARTS_MAX_PAIRS + 1)
 #define PARTS_MAX_VFS     128
 /*
- * Most entries of any queue, though virtio-net has more. QEMU's writes to a
- * ring behind an IOMMU translate only where they begin: an entry of a used ring
- * that straddles a page hits the wrong one. With this size Linux lays a used
- * ring out within one page.
+ * The largest queue, smaller than virtio-net's. A write of QEMU to a ring behind
+ * an IOMMU translates only its first byte, so a used-ring entry that straddles a
+ * page would damage another page. At this size Linux places a used ring within
+ * one page.
  */
 #define PARTS_QUEUE_SIZE  256
 #define PARTS_VLAN_BYTES  (MAX_VLAN / 8)
@@ -31,7 +31,7 @@ typedef struct PartsPort PartsPort;
 struct PartsPort {
     PartsSwitch *sw;
     VirtIONet *net;             /* NULL until the function is realized */
-    bool blocked;               /* stopped: what arrives is dropped */
+    bool blocked;               /* stopped: packets are dropped */
     unsigned nqueues;
     NetClientState *ncs[PARTS_MAX_PAIRS];
 };
@@ -45,7 +45,7 @@ struct PartsSwitch {
 
 void parts_switch_init(PartsSwitch *sw, DeviceState *dev, unsigned nports,
                        NICPeers *uplink);
-/* Makes the port's ends the backends of @net, which is not realized yet. */
+/* Connects @net, which is not realized yet, to the port. */
 void parts_port_attach(PartsPort *port, VirtIONet *net, unsigned nqueues,
                        const char *name);
 void parts_port_block(PartsPort *port, bool block);
@@ -82,15 +82,15 @@ typedef struct PartsVq {
     uint64_t device;
 } PartsVq;
 
-/* A part as long as one likes; its content follows from the seed. */
+/* A part of any length; the seed determines its content. */
 typedef struct PartsPad {
-    uint32_t size;              /* with its header; 0: there is none */
+    uint32_t size;              /* with its header; 0: no pad */
     uint32_t seed;
 } PartsPad;
 
 #define PARTS_MAX_PAD   (1u * GiB)
 
-/* Scalars that a table describes are uint32_t, whatever their wire format. */
+/* Scalars listed in tables are uint32_t, whatever their wire format. */
 typedef struct PartsImage {
     uint64_t driver_features;
     uint32_t dfselect;
@@ -108,20 +108,20 @@ typedef struct PartsImage {
     uint32_t nobcast;
     uint32_t pairs;
     uint8_t mac[ETH_ALEN];
-    uint32_t uni;               /* at the head of macs; multicast follows */
+    uint32_t uni;               /* unicast entries in macs; multicast follows */
     uint32_t multi;
     uint8_t macs[MAC_TABLE_ENTRIES][ETH_ALEN];
     uint8_t vlans[PARTS_VLAN_BYTES];
     PartsPad pad;
 } PartsImage;
 
-/* What the device, as opposed to its driver, decides. */
+/* Values that the device sets, not its driver */
 typedef struct PartsLimits {
     uint64_t device_features;
     unsigned pairs;
     unsigned nvqs;
     unsigned nvectors;
-    uint32_t max_pad;           /* 0: a pad is a part like any unknown one */
+    uint32_t max_pad;           /* 0: a pad is treated as an unknown part */
 } PartsLimits;
 
 #define PARTS_HDR_SIZE 16
@@ -133,26 +133,26 @@ static inline size_t parts_pad_len(const PartsPad *pad)
     return pad->size ? pad->size - PARTS_HDR_SIZE : 0;
 }
 
-/* Puts the content at @off in @iov, as much as fits; returns that. */
+/* Copies content from @off on to @iov; returns the bytes that fitted. */
 size_t parts_pad_put(const PartsPad *pad, const struct iovec *iov,
                      unsigned niov, size_t off);
 bool parts_pad_check(const PartsPad *pad, const uint8_t *val);
 
 /*
- * Appends the parts of @img to @out in the order of the specification, the
- * headers alone with PARTS_HEADERS_ONLY. With @pick, @npick headers in a row,
- * only those it names. Returns how many were appended. The content of a pad,
- * the last part, is not: @pad tells what it would be, if it is not NULL.
+ * Appends the parts of @img to @out in the specified order; with
+ * PARTS_HEADERS_ONLY only the headers; with @pick (@npick headers) only the
+ * parts named there. Returns how many were appended. The content of a pad, the
+ * last part, is not appended; @pad, if not NULL, is set to describe it.
  */
 unsigned parts_write(const PartsImage *img, const PartsLimits *lim,
                      GByteArray *out, unsigned flags, const uint8_t *pick,
                      size_t npick, PartsPad *pad);
-/* Bytes that parts_write() can need at most, a pad aside. */
+/* The most bytes that parts_write() appends, without a pad. */
 size_t parts_max_size(const PartsLimits *lim);
 /*
- * Reads @len bytes of parts into @img, which holds the state to build on;
- * @seen has a bit for each kind of part set so far. When it returns false the
- * caller has to drop both.
+ * Reads @len bytes of parts into @img, which holds the previous state. @seen has
+ * a bit for each type of part set so far. If it returns false, the caller must
+ * discard both.
  */
 bool parts_read(PartsImage *img, uint32_t *seen, const PartsLimits *lim,
                 const uint8_t *data, size_t len);
@@ -179,7 +179,7 @@ struct PartsFunction {
     VirtIONetParts vdev;
     PartsPort *port;
     unsigned pairs;
-    /* the stock register blocks, which ours stand in front of */
+    /* the stock register blocks, which ours wrap */
     const MemoryRegionOps *stock_common;
     const MemoryRegionOps *stock_notify;
     MemoryRegionOps common;
@@ -196,8 +196,8 @@ struct PartsVF {
     bool stopped;
     bool applying;              /* our own writes to the registers */
     bool rings_due;             /* ring positions wait for bus mastering */
-    uint32_t stop_generation;   /* config generation when it was stopped */
-    PartsImage *staged;         /* set, to take effect on resume */
+    uint32_t stop_generation;   /* config generation at the stop */
+    PartsImage *staged;         /* loaded, takes effect on resume */
     uint32_t staged_seen;
     PartsPad pad;
     MSITriggerFunc *stock_msi_trigger;
@@ -208,22 +208,22 @@ struct PartsVF {
 void parts_vf_init_limits(PartsVF *vf);
 void parts_vf_stop(PartsVF *vf);
 void parts_vf_resume(PartsVF *vf);
-/* What a driver would find after a resume: the state set, else the live one. */
+/* The state after a resume: the staged state, or else the live one. */
 void parts_vf_capture(PartsVF *vf, PartsImage *img);
 bool parts_vf_set(PartsVF *vf, const uint8_t *data, size_t len);
-/* The driver reset its device: what was set is gone, a stop is not. */
+/* The driver reset its device: drops the staged state, keeps a stop. */
 void parts_vf_driver_reset(PartsVF *vf);
-/* The function was reset, and its device with it: it runs again. */
+/* The function was reset and runs again. */
 void parts_vf_forget(PartsVF *vf);
 /* Called whenever bus mastering may have been enabled. */
 void parts_vf_bus_master_on(PartsVF *vf);
 bool parts_vf_bus_master(PartsVF *vf);
-/* From now on its state is @size bytes longer. */
+/* Makes the state @size bytes longer. */
 void parts_vf_set_pad(PartsVF *vf, uint32_t size);
 
 /* ---- the administration virtqueue ---- */
 
-/* Object ids are per PF, for both directions together. */
+/* Both directions share the object ids of a PF. */
 #define PARTS_OBJ_LIMIT 255
 #define PARTS_MAX_OBJS  (2 * PARTS_OBJ_LIMIT)
 
@@ -254,7 +254,7 @@ void parts_admin_init(PartsPF *pf);
 void parts_admin_exit(PartsPF *pf);
 void parts_admin_reset(PartsPF *pf);
 void parts_admin_forget_member(PartsPF *pf, unsigned id);
-/* The driver took the queue back, with all that is in it. */
+/* The driver reset the queue: drops all commands in it. */
 void parts_admin_queue_reset(PartsPF *pf);
 
 /* ---- the lab block, for tests: tools/qemu/LAB.md ---- */

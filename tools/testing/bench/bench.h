@@ -49,8 +49,6 @@ int run_memory(const struct devices *devices);
 int run_memory_1g(const struct devices *devices);
 int run_changed(const struct devices *devices);
 int run_changed_delay(const struct devices *devices);
-int run_splice(const struct devices *devices);
-int run_socket(const struct devices *devices);
 int run_size(const struct devices *devices);
 int run_fragmented(const struct devices *devices);
 

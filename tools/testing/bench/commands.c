@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What firmware is asked for while the guest stands still: all commands, and
- * those that carry no state. The former grow with the pieces that a state comes
- * in, the latter are the driver's own.
+ * Firmware commands in the blackout: all, which grow with the chunks of the state,
+ * and those that carry no state, which are the driver's own.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -25,11 +24,11 @@ void drive_count(struct drive *d, const char *row)
 	FIGURE("commands", all - moves, "%s/beside_state", row);
 }
 
-/* One write of the device's changes one page of its state; so many it makes at once. */
+/* Each write by the device changes one page of its state; writes at a time */
 #define STATE_PAGE (4 * KIB)
 #define WRITES 4096
 
-/* After pre-copy, all of a large state changes once more: a long final image */
+/* After pre-copy all of a large state changes again, so the final image is long. */
 static int blackout(struct drive *d, const struct devices *devices,
 		    unsigned int us, uint64_t *ns)
 {
@@ -44,7 +43,7 @@ static int blackout(struct drive *d, const struct devices *devices,
 	TRY(drive_prepare(d));
 	for (written = 0; written < LARGE; written += WRITES * STATE_PAGE)
 		TRY(work_send(&d->driver, 0, WRITES));
-	/* The guest's driver knows of that, wherever it is. */
+	/* The guest's driver expects it, on either device. */
 	TRY(work_adopt(&d->there, &d->driver, &d->dst));
 	usleep(MEMORY_US);
 	TRY(drive_ask_pending(d));

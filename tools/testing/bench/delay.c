@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A small state, and a firmware that takes 1 ms for each command: the blackout
- * of one device, and of many that migrate at once.
+ * The blackout of a small state with firmware that takes 1 ms for each command: of
+ * one device, and of many that migrate at once.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,8 +16,8 @@
 struct one {
 	struct drive d;
 	pthread_t thread;
-	const uint64_t *start;	/* when all begin */
-	uint64_t ns;		/* of its blackout */
+	const uint64_t *start;	/* common start */
+	uint64_t ns;		/* length of the blackout */
 	int ret;
 };
 
@@ -58,7 +58,7 @@ static int run_blackout(struct one *one)
 	return 0;
 }
 
-/* Each pair of devices is a source and its destination. */
+/* Pairs of devices: source and destination */
 static int measure(const struct devices *devices, unsigned int pairs,
 		   int (*blackouts)(struct one *all, unsigned int pairs),
 		   const char *name)
@@ -108,7 +108,7 @@ static int in_turn(struct one *all, unsigned int pairs)
 	return 0;
 }
 
-/* They are many: each gets the processor when it is due, and keeps it until it waits. */
+/* SCHED_FIFO: a thread runs as soon as it can and until it waits. */
 static int create(struct one *one)
 {
 	struct sched_param param = { .sched_priority = 1 };

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Puts the results of the last "make bench" into Documentation/: of each NIC that there is a result of.
+# Copies the results of the last "make bench" to Documentation/, for each NIC that has one.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../../testvm/lib.sh"

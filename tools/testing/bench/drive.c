@@ -19,9 +19,8 @@ const char * const lap_names[NR_LAPS] = {
 };
 
 /*
- * The PF's command queue, which any VF may have used before: without it, the
- * driver that has sent more commands by then finds more of the PF's I/O virtual
- * addresses cached.
+ * Fill the IOVA cache of the PF's command queue first. Otherwise the driver that
+ * sent more commands before has an advantage.
  */
 #define WARM_COMMANDS 20
 
@@ -80,7 +79,7 @@ int timed_arc(struct vfio_dev *dev, uint32_t to, int *fd, uint64_t *ns)
 	return ret;
 }
 
-/* What a step is made of happens between these two. */
+/* The code of a step is between these two. */
 static void step_begin(struct drive *d)
 {
 	if (d->aligned)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device that sits in PRE_COPY while nothing of it changes: what the driver
- * asks of the firmware, what it gives out, and whether what it says is so.
+ * A device in PRE_COPY whose state does not change: commands to the firmware, bytes
+ * of the stream, and whether the driver's answers are true.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -39,7 +39,7 @@ int run_idle(const struct devices *devices)
 			TRY(got ? -errno : -EIO);
 		bytes += now;
 		false_ends += !left && now;
-		/* Fewer may come than were announced; none is a lie. */
+		/* Fewer bytes than announced are fine, none is a false answer. */
 		false_more += left && !now;
 	}
 	ms = (now_ns() - begin) / 1000000;

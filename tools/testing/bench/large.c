@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A state of 64 MiB: what arcs and moves cost in time, and what they take of the
- * page allocator.
+ * A state of 64 MiB: time of the arcs and of moving data, and calls of the page
+ * allocator.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ static int migrate(const struct devices *devices, struct drive *d, bool drained)
 	TRY(drive_prepare(d));
 	usleep(MEMORY_US);
 	TRY(drive_ask_pending(d));
-	/* QEMU would go on so with a small downtime limit. */
+	/* As QEMU does with a small downtime limit. */
 	if (drained)
 		TRY(drive_move(d, LAP_READ_AHEAD, LAP_WRITE_AHEAD, &d->ahead));
 	TRY(drive_blackout(d));
@@ -54,9 +54,8 @@ int run_drained(const struct devices *devices)
 }
 
 /*
- * The least that a copy to user memory can cost: one string instruction from
- * one place to another, which is what the kernel's own copying is made of on a
- * CPU without fast short ones.
+ * The lower bound of a copy to user memory: one string instruction, which the kernel
+ * uses for its copies on a CPU without fast short ones.
  */
 static uint64_t one_copy(void *to, const void *from, size_t len)
 {
@@ -94,7 +93,7 @@ int run_direct(const struct devices *devices)
 	TRY(drive_check(&d));
 	drive_close(&d);
 
-	/* Only now: so much memory in use would fragment the rest. */
+	/* Allocate it only now, as it would fragment the other memory. */
 	from = touched(LARGE);
 	to = touched(LARGE);
 	if (!from || !to)

@@ -23,8 +23,6 @@ const struct scenario scenarios[] = {
 	{ "changed", run_changed, 2, "64 MiB that all change after pre-copy: changed_commands, changed_64m" },
 	{ "changed_delay", run_changed_delay, 2, "the same: changed_1ms" },
 	{ "idle", run_idle, 2, "precopy_idle" },
-	{ "splice", run_splice, 2, "64 MiB: splice_64m" },
-	{ "socket", run_socket, 2, "64 MiB: splice_64m/socket" },
 	{ "fragmented", run_fragmented, 2, "64 MiB where memory is in single pages: size_max/fragmented" },
 	{ "size", run_size, 2, "size_max" },
 };

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The bench: our driver beside another one, on the same emulated NIC. See Documentation/bench.rst.
+# The bench: compares our driver with another one on the same emulated NIC. See Documentation/bench.rst.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../../testvm/lib.sh"
@@ -29,7 +29,7 @@ nics="
 RUNS="1 2"
 # Options of vm.sh for a scenario, if it needs any
 declare -A options=([parallel]="-v 32" [size]="-m 6144" [memory_1g]="-m 6144" [fragmented]="-m 1536")
-# Seconds on the host's clock: a machine that is shared with others may be very slow.
+# Seconds on the host's clock; a shared machine may be very slow.
 limit=600
 noisy_limit=1800
 
@@ -81,7 +81,7 @@ elif [ -n "$only_report" ]; then
 	partial=--some
 	noisy=
 fi
-# A guest to migrate is that of the first NIC.
+# Only the first NIC has a guest to migrate.
 [ -z "$suffix" ] || noisy=
 [ -n "$only_report" ] || "$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
 
@@ -116,7 +116,7 @@ else
 fi
 if [ -z "$only_noisy$only_report" ]; then
 	echo "$asked" >"$raw/command"
-	# All machines get the same, whatever is built meanwhile.
+	# All machines get the same build, even if another one starts meanwhile.
 	rm -rf -- "$work/built$suffix"
 	mkdir -p "$work/built$suffix/bench"
 	cp -r -- "$BUILD/modules" "$BUILD"/upstream "$BUILD"/upstream-mlx5 "$work/built$suffix"
@@ -130,7 +130,7 @@ driver_of() # ours|upstream
 	[ "$1" = ours ] && echo "$ours" || echo "$peer"
 }
 
-# one SCENARIO WHO RUN: the output is kept under that name, and says how it ended.
+# one SCENARIO WHO RUN: runs it and keeps the output under that name, with its end.
 one()
 {
 	local name=$1 who=$2 run=$3 status=0 start=$SECONDS
@@ -183,13 +183,13 @@ for name; do
 	done
 done
 wait
-# Where two boots disagree, others decide whether it was one of the two.
+# If two boots disagree, more boots decide which one is right.
 while [ -z "$only_report" ] && more=$(report --again) && [ -n "$more" ]; do
 	while read -r name who run; do
 		one "$name" "$who" "$run" </dev/null
 	done <<<"$more"
 done
-# One at a time: these feel what else the host does.
+# One at a time, as other load on the host changes their result.
 if [ -n "$noisy" ]; then
 	one_noisy ours
 	one_noisy upstream

@@ -10,10 +10,10 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../testvm/l1/nic.sh"
 
 scenario=$1 driver=$3 vfs=$4
-# Seconds of the virtual clock: next to nothing when nobody does anything.
+# Seconds of the virtual clock, which costs almost nothing while idle.
 limit=600
 
-# The PF would send packets of its own whenever it likes.
+# The PF would send its own packets at any time.
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 nic_up "$vfs" >&2
 bdfs=()
@@ -23,7 +23,7 @@ for ((n = 0; n < vfs; n++)); do
 	bdfs+=("$bdf")
 done
 
-# From memory and into memory, and nobody looks at it before it is over: that would be measured too.
+# Output stays in memory until the end, as writing it would be measured, too.
 work=$(mktemp -d)
 cp "$NIC_BUILD/bench/bin/mig_bench" "$work/"
 echo "# kernel $(uname -r)"
@@ -37,7 +37,7 @@ if read -r -t "$limit" status < <(
 else
 	status=hung
 fi
-# A result is what a whole line says.
+# Only a complete line is a result.
 sed 's/^/# /; s/^# \(bench \)/\1/; s/^# # /# /' "$work/out"
 dmesg | grep -E '\b(WARNING|BUG|Oops|UBSAN|blocked for more than|too many write descriptors)\b' |
 	sed 's/^/# kernel: /' || true

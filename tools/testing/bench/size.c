@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How large a state may be: up to the gigabyte that the interface is meant for,
- * and where memory is in pieces.
+ * The largest state that migrates, up to 1 GiB, also with fragmented memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +9,7 @@
 
 #include "drive.h"
 
-/* One migration, the state then at home on the other device: back by a reset */
+/* One migration; a reset then restores the devices. */
 static int migrate(const struct devices *devices, uint64_t pad, uint64_t *state)
 {
 	struct drive d;
@@ -32,14 +31,14 @@ static int migrate(const struct devices *devices, uint64_t pad, uint64_t *state)
 #define SMALLEST MIB
 
 /*
- * Says each size as it went through: a driver may hang in the next, and then it
- * is for the caller to end the machine.
+ * Prints each size that worked: a driver may hang with the next one, and then the
+ * caller stops the machine.
  */
 int run_size(const struct devices *devices)
 {
 	uint64_t pad, others, state;
 
-	/* What the state has beside the pad: both together are to be the size, exactly. */
+	/* State without the pad: with the pad it must have exactly the size. */
 	TRY(migrate(devices, SMALLEST, &state));
 	others = state - SMALLEST;
 	for (pad = 2 * SMALLEST; pad <= GIB; pad *= 2) {
@@ -73,12 +72,12 @@ static uint64_t available(void)
 	return kb * KIB;
 }
 
-/* What the machine itself needs, and less than the state */
+/* Memory for the machine itself; less than the state */
 #define LEAVE (40 * MIB)
 
 /*
- * Memory in single pages: nearly all of it is taken and nailed down, then every
- * other page given back. A file's pages can be, although they are locked.
+ * Fragments memory into single pages: locks nearly all of it in a file, then frees
+ * every other page, which works for locked pages of a file.
  */
 static uint8_t *fragment(size_t *len)
 {

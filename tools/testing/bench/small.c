@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The smallest state that a working guest's NIC has: what the driver itself
- * costs, arc by arc, in commands and in instructions.
+ * The smallest state of a NIC in use: cost of the driver for each arc, in commands
+ * and in instructions.
  */
 #include <unistd.h>
 
 #include "drive.h"
 #include "works.h"
 
-/* The virtual CPU carries out one instruction in 2 ns, with -icount shift=1. */
+/* With -icount shift=1 the virtual CPU takes 2 ns for an instruction. */
 #define NS_PER_INSTRUCTION 2
 
 static const enum lap stands_still[] = {
@@ -54,13 +54,13 @@ int run_small(const struct devices *devices)
 }
 
 /*
- * The arcs that a migration with pre-copy does not use, on a tour through all
- * states; those that lead out of a data session with what was saved in it.
+ * The arcs that a migration with pre-copy does not take. Arcs that end a session
+ * follow a save or load in it.
  */
 static const struct {
 	uint32_t from, to;
-	bool save, load;	/* behind it: the stream is read, written */
-	bool again;		/* "small" measures it */
+	bool save, load;	/* after it: read or write the stream */
+	bool again;		/* "small" measures it, too */
 } tour[] = {
 #define ARC(a, b) .from = VFIO_DEVICE_STATE_##a, .to = VFIO_DEVICE_STATE_##b
 	{ ARC(RUNNING, RUNNING_P2P) },
@@ -77,7 +77,7 @@ static const struct {
 	{ ARC(PRE_COPY, RUNNING) },
 };
 
-/* What a driver puts off until later is over by then. */
+/* Deferred work of a driver is done by then. */
 #define REST_US 300000
 
 int run_arcs(const struct devices *devices)

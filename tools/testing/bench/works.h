@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What modules let the kernel's workers do for them: what a driver puts off
- * until the guest runs again, told apart from what the kernel does anyway.
+ * Time that kernel workers spend on work of modules: what a driver defers until the
+ * guest runs again, without the kernel's own work.
  */
 #ifndef WORKS_H
 #define WORKS_H
@@ -13,9 +13,9 @@ struct works {
 	bool mounted;
 };
 
-/* From here on they are recorded. */
+/* Starts to record */
 int works_begin(struct works *w);
-/* Nanoseconds that they took */
+/* Stops, returns the ns that the work took */
 uint64_t works_end(struct works *w);
 
 #endif /* WORKS_H */

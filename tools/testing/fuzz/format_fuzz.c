@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Coverage-guided fuzzing of the stream parser (libFuzzer). The input says how
- * the stream is cut into pieces, then what it is: one byte for the number of
- * cuts, so many bytes with the lengths of the pieces, which come round again
- * and again, and the stream. The parser must take it as the second reader of
- * the format does that the kselftests have, which sees the stream as a whole.
+ * Fuzzes the stream parser with libFuzzer. The first byte of the input is the number
+ * of piece lengths; then come that many lengths, which are used in turn, and the
+ * stream. The parser must accept what the kselftests' own reader (judge.c) accepts,
+ * which sees the whole stream at once.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -26,8 +25,8 @@ static struct vfio_snapshot_ident ident;
 	} while (0)
 
 struct cuts {
-	const u8 *lens;		/* of the pieces, 0: all that is left */
-	size_t nr;		/* 0: the stream is not cut */
+	const u8 *lens;		/* of the pieces, 0: the rest of the stream */
+	size_t nr;		/* 0: one piece */
 };
 
 static struct verdict read_in_pieces(const u8 *data, size_t len, const struct cuts *cuts)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # run.sh [RUNS]: build the fuzzer with clang's libFuzzer, run it RUNS times from the corpus; TAP.
-# What it finds is left in the working folder, which is $OUTPUT or a temporary one.
+# Its findings stay in the working folder: $OUTPUT or a temporary one.
 set -eu
 
 here=$(cd -- "$(dirname -- "$0")" && pwd)
@@ -18,7 +18,7 @@ clang -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined -fno-sani
 	-I "$top/include" -I "$top/drivers/vfio/pci/snapshot" -I "$lib" \
 	"$here/format_fuzz.c" "$lib/judge.c" "$top/drivers/vfio/pci/snapshot/format.c" -o format_fuzz
 
-# The seed makes a failure in CI one that can be had again; new finds go to found/, not into the tree.
+# The seed makes a failure in CI repeatable. New inputs go to found/, not into the tree.
 if ./format_fuzz -seed=1 -runs="$runs" -max_len=4096 found "$here/corpus" >fuzz.log 2>&1; then
 	grep -E 'DONE' fuzz.log | sed 's/^/# /'
 	echo "ok 1 the parser and a second reader agree on $runs streams"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# best-match.sh DEVICE MODULES_ALIAS: the module that vfio_pci aliases name for DEVICE, a folder in
-# /sys/bus/pci/devices or the text of its modalias file. Of all aliases that match, the one with the
-# fewest wildcards counts: what libvirt does since 10.0. It knows nothing of any driver.
+# best-match.sh DEVICE MODULES_ALIAS: print the module that the vfio_pci aliases give for DEVICE, a folder
+# in /sys/bus/pci/devices or the text of its modalias file. Like libvirt since 10.0, it takes the
+# matching alias with the fewest wildcards and knows no driver by name.
 set -eu
 
 modalias=$1

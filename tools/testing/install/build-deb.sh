@@ -1,12 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# build-deb.sh: the Debian packages, in $BUILD/deb. What is there already, from the same sources, is
-# kept.
+# build-deb.sh: build the Debian packages in $BUILD/deb, unless they are up to date.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# What the packages are made from.
+# The sources of the packages.
 sources=(debian drivers include COPYING tools/vfio-snapshot tools/testing/selftests/vfio_snapshot/lib)
 new=$BUILD/deb.new
 log=$BUILD/logs/build-deb.log
@@ -33,7 +32,7 @@ layer=$(new_layer deb)
 trap 'rm -rf --one-file-system -- "$layer"' EXIT
 in_layer "$layer" /vfio-snapshot/src/tools/testing/install/build-deb.sh --build >"$log" 2>&1 || {
 	tail -n 30 "$log" >&2
-	die "the packages could not be built (all of it: $log)" "see the messages above"
+	die "cannot build the packages (log: $log)" "see the messages above"
 }
 rm -rf -- "$new/tree" "$BUILD/deb"
 mv -- "$new" "$BUILD/deb"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# build-installed.sh: the layer $BUILD/installed, in which the Debian packages are installed.
+# build-installed.sh: build the layer $BUILD/installed, which has the Debian packages installed.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -18,6 +18,6 @@ say "installing the Debian packages (log: $log)"
 rm -rf --one-file-system -- "$layer" "$BUILD/stamps/installed"
 in_layer "$layer" sh -c 'apt-get -q install -y /vfio-snapshot/build/deb/*.deb' >"$log" 2>&1 || {
 	tail -n 30 "$log" >&2
-	die "the packages could not be installed (all of it: $log)" "see the messages above"
+	die "cannot install the packages (log: $log)" "see the messages above"
 }
 stamp installed

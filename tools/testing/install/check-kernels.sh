@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Compile the driver against the headers of every kernel that Debian serves, as TAP: W=1, and not one
-# warning. The back-end of VIRTIO is left out where the kernel lacks what it needs, and nothing else.
+# Compile the driver against the headers of every kernel in Debian, as TAP: W=1, without a warning. Only
+# the VIRTIO back-end may be left out, if the kernel lacks what it needs.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -10,7 +10,7 @@ set -eu
 
 # ---- in a root ----
 
-# --compile RELEASE MODULE...: print what the compiler says; these modules are built, and no others.
+# --compile RELEASE MODULE...: print the compiler's messages; fail unless exactly these modules are built.
 if [ "${1:-}" = --compile ]; then
 	tree=$(mktemp -d)
 	cp -r "$TOP/drivers" "$TOP/include" "$tree/"
@@ -24,7 +24,7 @@ fi
 
 # ---- on the host ----
 
-# in_newer CMD...: as in_root, with another root.
+# in_newer CMD...: like in_root, in the root with the newer kernels.
 in_newer()
 {
 	(ROOT=$NEWER && exec_in_root "$@")

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# In L1, with the Debian packages installed: aliases, driverctl, libvirt, removal. As TAP.
+# In L1, with the Debian packages installed: test aliases, driverctl, libvirt and removal, as TAP.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 # shellcheck source=tools/testing/tap.sh
 . "$TOP/tools/testing/tap.sh"
 
-# A layer on layers, in memory.
+# Changes go into a layer in memory.
 if [ "${1:-}" != --inside ]; then
 	layer=/tmp/layer
 	lower=$BUILD/installed/upper:$PACKAGING/upper:/
@@ -57,8 +57,8 @@ by_driverctl()
 	modprobe -r $driver
 }
 
-# As services would have been started at boot. The daemon's defaults want a systemd for control
-# groups, and a security driver.
+# Starts what would start at boot. The daemon's defaults need systemd, for control groups, and a
+# security driver.
 start_libvirt()
 {
 	# A static device node of the module, on a machine with udev.
@@ -75,7 +75,7 @@ start_libvirt()
 	$virsh version
 }
 
-# Nothing in this names a driver.
+# The definition names no driver.
 define()
 {
 	cat >/tmp/guest.xml <<-EOF
@@ -115,8 +115,8 @@ stop_guest()
 	! driver_of "$vf" | grep $driver
 }
 
-# depmod reads all modules of a kernel, which takes minutes under emulation: the packages are removed
-# from a kernel that has no modules but those that are loaded.
+# depmod reads all modules of a kernel, which takes minutes under emulation. So the packages are removed
+# from a kernel that has only the loaded modules.
 few_modules()
 {
 	local tree=/tmp/few name file kernel
@@ -142,15 +142,15 @@ remove()
 }
 
 tap_begin
-t "VFs" nic_up 2
+t "the NIC has two VFs" nic_up 2
 vf=$(nic_vf 0)
 t "the best match of a VF is our driver" matches "$vf" $driver
-t "that of the PCI bridge before the NIC is vfio-pci" \
+t "the best match of the PCI bridge above the NIC is vfio-pci" \
 	matches "$(basename "$(dirname "$(readlink -f "/sys/bus/pci/devices/$(nic_pf)")")")" vfio_pci
-t "driverctl binds it" by_driverctl
+t "driverctl binds the VF" by_driverctl
 t "libvirt runs" start_libvirt
 t "a guest with the VF as managed hostdev is defined" define
-t "it starts, and libvirt has loaded and chosen our driver by itself" start_guest
-t "it stops, and the VF is given back" stop_guest
-t "the packages are removed, and nothing is left" remove
+t "the guest starts, and libvirt loads and chooses our driver" start_guest
+t "the guest stops, and libvirt releases the VF" stop_guest
+t "removing the packages leaves nothing" remove
 tap_end

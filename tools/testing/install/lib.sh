@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced by the bash scripts here: the roots that packages are built and installed in. They are
-# layers: a folder with what differs from the root, or the layer, that they stand on. See layer.sh.
+# Sourced by the bash scripts here: the roots in which packages are built and installed. They are layers,
+# folders with the differences to the root or layer below. See layer.sh.
 
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../testvm/lib.sh"
 # shellcheck disable=SC2034 # used by those that source this
 INSTALL=$TOP/tools/testing/install
 
-# Has Debian's packaging tools, libvirt, and the headers of trixie and of trixie-backports.
+# The layer with Debian's packaging tools, libvirt, and the headers of trixie and trixie-backports.
 PACKAGING=$BUILD/packaging
-# Has the headers of forky and sid, and the compiler that they want.
+# The root with the headers of forky and sid, and the compiler that they need.
 # shellcheck disable=SC2034
 NEWER=$BUILD/newer-root
 
-# new_layer NAME: an empty one, on PACKAGING. Used by several at a time a layer would break, so each
-# process takes one of its own. Those of processes that were killed are swept up here.
+# new_layer NAME: create an empty layer on PACKAGING. Each process has its own, as a layer breaks if
+# several use it. This also deletes the layers of killed processes.
 new_layer()
 {
 	local layer

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# prepare.sh packaging | newer: build the layer with Debian's packaging tools and libvirt, which also
-# has trixie's own kernel beside that of trixie-backports, or the root for the kernels of forky and
-# sid. What is there already is kept.
+# prepare.sh packaging: build the layer with Debian's packaging tools, libvirt and the kernels of trixie
+# and trixie-backports. prepare.sh newer: build the root with the kernels of forky and sid. Up-to-date
+# results are kept.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -12,7 +12,7 @@ TOOLS=(build-essential debhelper dh-dkms dkms debootstrap lintian libvirt-daemon
 
 # ---- in the layer, in the root ----
 
-# headers_of SUITE: the package that linux-headers-amd64 of SUITE stands for.
+# headers_of SUITE: the package that linux-headers-amd64 of SUITE depends on.
 headers_of()
 {
 	local version
@@ -23,7 +23,7 @@ headers_of()
 		sed -n 's/^Depends:.*[ ,]\(linux-headers-[0-9][^ ,]*\).*/\1/p'
 }
 
-# kernels SUITE...: install their headers, and write "SUITE RELEASE" lines into /kernels.
+# kernels SUITE...: install their headers, write "SUITE RELEASE" lines into /kernels.
 kernels()
 {
 	local suite
@@ -64,7 +64,7 @@ esac
 
 # ---- on the host ----
 
-# logged WHAT CMD...: CMD with its output in the log.
+# logged WHAT CMD...: run CMD with its output in the log; if it fails, die with WHAT.
 logged()
 {
 	local what=$1
@@ -72,7 +72,7 @@ logged()
 	shift
 	"$@" >>"$log" 2>&1 || {
 		tail -n 15 "$log" >&2
-		die "$what (all of it: $log)" "check the network and the mirror"
+		die "$what (log: $log)" "check the network and the mirror"
 	}
 }
 
@@ -82,7 +82,7 @@ build_packaging()
 	   [ -d "$PACKAGING" ]; then
 		return
 	fi
-	say "Debian's packaging tools, libvirt and trixie's kernel (log: $log)"
+	say "installing Debian's packaging tools, libvirt and trixie's kernel (log: $log)"
 	: >"$log"
 	rm -rf --one-file-system -- "$PACKAGING" "$BUILD/stamps/packaging"
 	logged "the packages could not be installed" \
@@ -98,14 +98,14 @@ build_newer()
 		return
 	fi
 	mirror=$(awk '$1 == "deb" { print $2; exit }' "$ROOT/etc/apt/sources.list")
-	say "a small sid, for the kernels of forky and sid (log: $log)"
+	say "building a small sid for the kernels of forky and sid (log: $log)"
 	: >"$log"
 	rm -rf --one-file-system -- "$new" "$NEWER" "$BUILD/stamps/newer"
 	logged "debootstrap failed" in_layer "$PACKAGING" debootstrap --variant=minbase \
 		sid /vfio-snapshot/build/newer-root.tmp "$mirror"
 	cp "$ROOT"/etc/apt/apt.conf.d/01lean "$new/etc/apt/apt.conf.d/"
 	cp "$ROOT"/etc/dpkg/dpkg.cfg.d/01lean "$new/etc/dpkg/dpkg.cfg.d/"
-	# A mirror may have stood still for a while; what it has is signed all the same.
+	# The release file of an outdated mirror has expired, but its signature is valid.
 	echo 'Acquire::Check-Valid-Until "false";' >>"$new/etc/apt/apt.conf.d/01lean"
 	printf "deb $mirror %s main\n" sid forky >"$new/etc/apt/sources.list"
 	(

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Install the Debian packages on Debian 13, upgrade its kernel, remove them; install with make. As
-# TAP, in a throw-away layer on the test root.
+# Install the Debian packages on Debian 13, upgrade its kernel, remove them; install with make. As TAP,
+# in a temporary layer on the test root.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -48,7 +48,7 @@ says_why()
 		grep 'next step: .*trixie-backports' /tmp/install.log
 }
 
-# What dpkg does when the headers of a further kernel come.
+# Does what dpkg does when the headers of another kernel are installed.
 upgrade_kernel()
 {
 	ln -s "$build" "/lib/modules/$new/build"
@@ -57,7 +57,7 @@ upgrade_kernel()
 	dkms status vfio-snapshot -k "$new" | grep ': installed$'
 }
 
-# built_for KERNEL MODULE...: these, and no others.
+# built_for KERNEL MODULE...: exactly these modules are built.
 built_for()
 {
 	local kernel=$1
@@ -101,22 +101,22 @@ build=$(readlink "/lib/modules/$new/build")
 files >/tmp/before
 rm "/lib/modules/$new/build"
 
-t "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info /vfio-snapshot/build/deb/*.changes
+t "lintian reports nothing" lintian --allow-root --fail-on error,warning,info /vfio-snapshot/build/deb/*.changes
 t "install on Debian 13 with its own kernel, $own" install_packages
-t "the core and the ConnectX back-end are built for that" built_for "$own" vfio_snapshot mlx5_snapshot_vfio_pci
-t "it is said why that of VIRTIO is not, and what to do" says_why
-t "there, the best match of a ConnectX VF is our driver" matches "$own" "$connectx" mlx5_snapshot_vfio_pci
-t "and that of a VIRTIO network device is vfio-pci" matches "$own" "$vf" vfio_pci
-t "the command is there" vfio-snapshot --help
-t "the headers of the kernel of backports come, $new: the modules are built and installed" upgrade_kernel
-t "they are for that kernel" built_for "$new" vfio_snapshot mlx5_snapshot_vfio_pci virtio_snapshot_vfio_pci
+t "the core and the ConnectX back-end are built for $own" built_for "$own" vfio_snapshot mlx5_snapshot_vfio_pci
+t "a message says why the VIRTIO back-end is not built, and what to do" says_why
+t "for $own, the best match of a ConnectX VF is our driver" matches "$own" "$connectx" mlx5_snapshot_vfio_pci
+t "for $own, the best match of a VIRTIO network device is vfio-pci" matches "$own" "$vf" vfio_pci
+t "the command vfio-snapshot works" vfio-snapshot --help
+t "installing the headers of $new, of backports, builds and installs the modules" upgrade_kernel
+t "all modules are built for $new" built_for "$new" vfio_snapshot mlx5_snapshot_vfio_pci virtio_snapshot_vfio_pci
 t "vfio_pci aliases" aliases "$new"
 t "the best match of a VIRTIO network device is our driver" matches "$new" "$vf" virtio_snapshot_vfio_pci
 t "that of a ConnectX VF too" matches "$new" "$connectx" mlx5_snapshot_vfio_pci
 t "the best match of another device is vfio-pci" matches "$new" "$other" vfio_pci
-t "purge: nothing is left" purge
-t "then the best match is vfio-pci" matches "$new" "$vf" vfio_pci
+t "purge leaves nothing" purge
+t "after purge, the best match of a VIRTIO network device is vfio-pci" matches "$new" "$vf" vfio_pci
 t "make modules, make modules_install" modules_install
-t "the best match is our driver again" matches "$new" "$vf" virtio_snapshot_vfio_pci
+t "the best match of a VIRTIO network device is our driver again" matches "$new" "$vf" virtio_snapshot_vfio_pci
 t "that of a ConnectX VF too" matches "$new" "$connectx" mlx5_snapshot_vfio_pci
 tap_end

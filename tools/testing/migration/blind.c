@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * To be preloaded into QEMU: a device that tracks what it writes to, and says that it wrote nothing.
- * So a page that it does write to is not sent again: to see the test of that fail.
+ * To be preloaded into QEMU: makes dirty tracking report that the device wrote nothing. QEMU then does
+ * not send the written pages again, so that the check for this fails.
  */
 #include <dlfcn.h>
 #include <linux/vfio.h>

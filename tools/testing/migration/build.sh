@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs in the test root (see prepare.sh): the guest's parts and its snapshot.
+# In the test root (see prepare.sh): build the guest's parts and its snapshot.
 # usage: build.sh OUTPUT_FOLDER
-#        build.sh OUTPUT_FOLDER MIB    only the snapshot of a guest with that much memory
+#        build.sh OUTPUT_FOLDER MIB    only the snapshot of a guest with MIB of memory
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

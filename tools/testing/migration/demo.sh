@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The demonstration, inside L1: a live migration there and back, shown as a timeline.
+# The demonstration, in L1: a live migration there and back, shown as a timeline.
 set -eu
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)

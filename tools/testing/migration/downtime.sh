@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# How long a guest stands still, with and without dirty tracking by its VF: the table of
-# Documentation/downtime.rst, for guests with the MIB of memory given (256 1024). On the debug
-# kernel, as Debian's has no IOMMUFD; the guests at the same time. --page writes the page, otherwise it is printed.
+# downtime.sh [--page] [MIB...]: measure the downtime with and without dirty tracking by the VF, for
+# guests with MIB of memory (256 1024), all at the same time. It runs on the debug kernel, as Debian's
+# has no IOMMUFD. Prints the table of Documentation/downtime.rst; --page writes it there.
 set -eu
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../../testvm/lib.sh
 . "$here/../../testvm/lib.sh"
 
-# In L1: a guest for each, one after the other.
+# In L1: a guest for each setting, one after the other.
 if [ -n "${VFIO_SNAPSHOT_L1:-}" ]; then
 	out=$BUILD/downtime
-	# Nor what looks for mistakes of locks.
+	# lockdep would slow it down.
 	[ ! -e /proc/sys/kernel/prove_locking ] || echo 0 >/proc/sys/kernel/prove_locking
 	for tracking in device nobody; do
 		LOGS=migration-$1-$tracking CONNECTX=1 "$here/run.sh" --plan figures --memory "$1" --tracking "$tracking"
@@ -33,7 +33,7 @@ rm -rf "$BUILD/downtime"
 mkdir -p "$BUILD/downtime"
 pids=()
 for mib; do
-	# Two guests, each pinned, and what L1 itself needs. What looks for mistakes of the kernel is off.
+	# The memory of two pinned guests and of L1. The kernel's own checks are off.
 	"$TOP/tools/testvm/vm.sh" -n "downtime-$mib" -t 1800 -k debug -m $((2 * mib + 2048)) \
 		-a "kmemleak=off dma_debug=off slab_debug=-" -x -- \
 		/vfio-snapshot/src/tools/testing/migration/downtime.sh "$mib" &

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's side of the engine of an emulated ConnectX VF: has it write to the guest's memory all
- * the time, and looks at every word of it again and again.
+ * The guest's side of the engine of an emulated ConnectX VF. It makes the engine write to the guest's
+ * memory all the time, and checks every word of that memory again and again.
  *
  *	engine [-p PAGES] [-b BATCH] [-u PERIOD_US] [-m MS]
  *
- * It makes BATCH writes each PERIOD_US, to PAGES pages (a power of two) that lie one after the other
- * in the guest's physical memory. Between two looks there are MS of rest.
+ * The engine makes BATCH writes every PERIOD_US to PAGES pages (a power of two) that are contiguous in
+ * the guest's physical memory. There are MS milliseconds between two passes.
  *
  * Output, one line each, after "engine: ":
  *	waiting
- *	none			(devices were plugged in, and there is no such one)
+ *	none			(devices were plugged in, but no ConnectX VF)
  *	found vendor ID device ID
  *	up ms= pages= batch= period_us= address=0x
  *	pass ms= number= before= after= written=
  *	error WHAT
- * before and after are the engine's count of writes at either end of the pass, written the words that
- * have been written to by now. An error is a page that is not what it has to be, a page beside them
- * that changed, a write that the IOMMU refused, or a register that lost its value; it ends.
+ * before and after are the engine's count of writes at the start and end of the pass; written is the
+ * number of words written to so far. The program ends with an error for a wrong page, a change of a
+ * page next to the area, a write that the IOMMU refused, or a register that lost its value.
  */
 #include "engine_area.h"
 #include "engine-regs.h"
@@ -43,7 +43,7 @@
 #define DEVICES		"/sys/bus/pci/devices"
 #define BAR_LEN		0x4000
 #define SCAN_US		200000
-#define SPARE		12	/* so many times the pages are looked through for a run of them */
+#define SPARE		12	/* times more pages than needed are allocated to find a contiguous run */
 #define PAGEMAP_PRESENT	(1ull << 63)
 #define PAGEMAP_PFN	((1ull << 55) - 1)
 #define SCRATCH		0x5c7a7c0000000000ull
@@ -107,7 +107,7 @@ static uint64_t frame_number(int pagemap, const void *at)
 	return entry & PAGEMAP_PFN;
 }
 
-/* n frames of consecutive numbers; the memory that is not among them is given back. */
+/* Finds n contiguous frames and frees all other memory. */
 static struct frame *find_run(size_t n)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -184,7 +184,7 @@ static int open_attribute(const char *bdf, const char *name, int flags)
 	return fd;
 }
 
-/* Enabled, with bus mastering; its BAR. */
+/* Enables the device with bus mastering and maps its BAR. */
 static volatile uint64_t *open_device(const char *bdf)
 {
 	int fd = open_attribute(bdf, "enable", O_WRONLY);
@@ -339,7 +339,7 @@ static struct options parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options opt = parse(argc, argv);
-	/* One page more at either end: nobody may write to those. */
+	/* One more page at each end, to which nothing may write. */
 	struct frame *frames = find_run(opt.pages + 2);
 	volatile uint64_t **pages = calloc(opt.pages, sizeof(*pages));
 	volatile uint64_t *beside[2];
@@ -368,6 +368,6 @@ int main(int argc, char **argv)
 	say("found vendor 0x%x device 0x%x", attribute(bdf, "vendor"), attribute(bdf, "device"));
 	if (getrandom(&area.seed, sizeof(area.seed), GRND_NONBLOCK) != sizeof(area.seed))
 		area.seed = (uint64_t)(now_ms() * 1e3) << 20;
-	area.seed >>= 8;	/* no value of the engine's is one that the pages were filled with */
+	area.seed >>= 8;	/* so that no engine value equals a fill value */
 	run(&opt, &area, beside, frames[1].number * AREA_PAGE, open_device(bdf));
 }

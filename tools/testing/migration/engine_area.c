@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the memory has to hold that the engine of an emulated ConnectX writes to.
+ * The expected content of the memory that the engine of an emulated ConnectX writes to.
  *
- * The n-th write goes to the word n * stride (modulo the words). The stride is odd in words and
- * their number a power of two: so every word has its turn, once in as many writes as there are
- * words, and a word tells which writes may have put its value there.
+ * Write n goes to the word n * stride (modulo the number of words). The stride is odd in words and the
+ * number of words is a power of two, so each word is written once in every round of that many writes,
+ * and the index of a word determines which writes can have set it.
  */
 #include "engine_area.h"
 
 #define FILL		0xf111000000000000ull	/* | the word's number */
-#define NEVER		(1ull << 62)		/* more writes are not made */
+#define NEVER		(1ull << 62)		/* more than all writes of a test */
 #define STRIDE_WORDS	(AREA_STRIDE / sizeof(uint64_t))
 
 void area_init(struct area *area, volatile uint64_t **pages, size_t n_pages)
@@ -19,7 +19,7 @@ void area_init(struct area *area, volatile uint64_t **pages, size_t n_pages)
 
 	area->pages = pages;
 	area->n_pages = n_pages;
-	/* Newton's iteration: each step doubles the bits that are right, of which 3 are at first. */
+	/* Newton's iteration: 3 bits are right at first, and each step doubles that. */
 	for (i = 0; i < 5; i++)
 		inverse *= 2 - STRIDE_WORDS * inverse;
 	area->inverse = inverse;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A NIC of the guest is plugged in after the guest was loaded from its snapshot.
- * One process waits for it and sets it up: code that has to be found, loaded
- * and translated anew costs seconds in a VM in a VM.
+ * A NIC is plugged in after the guest was loaded from its snapshot. The process
+ * that uses the NIC waits for it and sets it up itself, as starting another
+ * program costs seconds in a nested VM.
  */
 #include "guest_nic.h"
 #include "guest_pci.h"
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define SCAN_US	100000
-#define POLL_US	500000		/* it may never come: it is not waited for at the others' cost */
+#define POLL_US	500000		/* long, as polling for a NIC that never comes slows the others */
 
 static void print_attribute(const char *ifname, const char *what, const char *attribute)
 {

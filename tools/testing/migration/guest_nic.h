@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * Wait until the kernel has a network device of that name (with scan: have the PCI bus looked
- * through for it), and give it an address (/24). What is printed begins with who.
+ * Wait for a network device of this name (with scan: rescan the PCI bus meanwhile) and set its
+ * address (/24). Output starts with who.
  */
 int guest_nic_up(const char *who, const char *ifname, const char *address, bool scan);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's kernel has no hot-plug events here (acpi=off): it has to be asked.
+ * The guest's kernel gets no hot-plug events (acpi=off), so the bus is rescanned.
  */
 #include "guest_pci.h"
 
@@ -32,7 +32,7 @@ bool guest_pci_rescan(void)
 		return true;
 	if (!before)
 		before = count_devices();
-	/* Perhaps another process's rescan has not got to all of them: this one waits for its end. */
+	/* Another process's rescan may have found only some of them; this rescan waits for its end. */
 	come = count_devices() != before;
 	fd = open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)

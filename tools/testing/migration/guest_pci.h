@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 /*
- * Have the PCI bus looked through for devices that were plugged in, which they all are before the
- * guest goes on. True when they have come; nothing more is done then.
+ * Rescan the PCI bus for devices that were plugged in; all are plugged in before the guest continues.
+ * True once they were found; further calls do nothing.
  */
 bool guest_pci_rescan(void);
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Builds what the migration test runs: the programs, the guest, its snapshot. With arguments also
-# the snapshots of guests with so many MiB of memory.
+# prepare.sh [MIB...]: build the programs, the guest and its snapshot for the migration test; with
+# arguments also snapshots of guests with MIB of memory.
 set -eu
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -13,7 +13,7 @@ inputs=("$here/build.sh" "$here/init" "$here"/*.[ch] "$TOP/tools/qemu/mlx5-vhca/
 	"$here/livemig/wait.py" "$ROOT"/boot/vmlinuz-* "$ROOT/usr/bin/qemu-system-x86_64"
 	"=$(grep -m 1 "model name" /proc/cpuinfo)")
 
-# build SNAPSHOT [MIB]: unless it is there, of these inputs.
+# build SNAPSHOT [MIB]: build it unless it is up to date.
 build()
 {
 	local stamp=migration${2:+-$2}
@@ -24,7 +24,7 @@ build()
 	fi
 	say "building the guest of the migration test${2:+ with $2 MiB} (20 s)"
 	in_root bash /vfio-snapshot/src/tools/testing/migration/build.sh /vfio-snapshot/build/migration ${2:+"$2"} ||
-		die "the guest could not be built" "see the messages above"
+		die "cannot build the guest" "see the messages above"
 	stamp "$stamp"
 }
 

@@ -1,17 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The migration test, inside L1: a guest with a transfer through its VF is migrated from VF to VF.
+# The migration test, in L1: migrates a guest with a transfer through its VF from VF to VF.
 #
 # usage: [DRIVER=NAME] [OTHER=NAME] [NICS=N] [CONNECTX=N] [MLX5=NAME]
 #        run.sh [--plan PLAN] [--rate KIB_PER_S] [--flip OFFSET] [--memory MIB] [--tracking WHO]
 #
-# DRIVER is the VFs' driver: virtio_snapshot_vfio_pci (default) or the upstream virtio_vfio_pci;
-# OTHER that of the VFs on the other side, if it is another. NICS (1): how many VFs the guest has.
-# CONNECTX (0): how many of them are of the emulated ConnectX (vm.sh -x), with the driver MLX5
-# (mlx5_snapshot_vfio_pci). PLAN: full (the default), demo, ...: see livemig/plans.py. MIB: a guest that
-# prepare.sh was asked for. WHO tells QEMU what a ConnectX VF writes to: nobody, device.
-# LOGS: the folder of the logs, if another.
-# --flip corrupts one byte that L1 sends: to see the test fail.
+# DRIVER   driver of the VFs: virtio_snapshot_vfio_pci (default) or the upstream virtio_vfio_pci
+# OTHER    driver of the VFs on the other side (default: DRIVER)
+# NICS     number of the guest's VFs (1)
+# CONNECTX number of those that are VFs of the emulated ConnectX (0; needs vm.sh -x)
+# MLX5     driver of the ConnectX VFs (mlx5_snapshot_vfio_pci)
+# LOGS     name of the folder for logs
+# PLAN     full (default), demo, ...: see livemig/plans.py; full and writes need the lab block (vm.sh -l)
+# MIB      memory of the guest, one that prepare.sh has built
+# WHO      reports to QEMU what a ConnectX VF writes to: nobody, device
+# --flip corrupts one byte that L1 sends, to see the test fail.
 set -eu
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -34,9 +37,9 @@ drivers=
 logs=$BUILD/logs/${LOGS:-migration-$NICS-${drivers//,/-}}
 
 [ -s "$parts/snapshot" ] ||
-	die "there is no guest in $parts" "run tools/testing/migration/prepare.sh on the test host"
+	die "$parts has no guest" "run tools/testing/migration/prepare.sh on the test host"
 
-# take FIRST COUNT DRIVER: bind those VFs of the NIC, and note them.
+# take FIRST COUNT DRIVER: bind these VFs of the NIC and add them to vfs.
 take()
 {
 	local n vf
@@ -48,7 +51,7 @@ take()
 	done
 }
 
-# One side's VFs, those of the ConnectX last, then the other's.
+# side NUMBER DRIVER: take the VFs of one side, those of the ConnectX last.
 side()
 {
 	[ "$virtio" = 0 ] || take $(($1 * virtio)) "$virtio" "$2"
@@ -70,7 +73,7 @@ fi
 side 0 "$DRIVER"
 side 1 "$OTHER"
 
-# Logs and sockets are kept in memory while it runs, and saved whatever happens.
+# Logs and sockets are in memory while the test runs; the logs are saved in any case.
 work=$(mktemp -d)
 save() {
 	rm -rf "$logs"
@@ -79,20 +82,21 @@ save() {
 	rm -rf "$work"
 }
 trap save EXIT
-# Run from memory: the build folder is not cached here, and a program is read from all over.
+# QEMU runs from memory, as the build folder is not cached here and reads of a program are scattered.
 case " $* " in
 *versions\ *)
 	mkdir "$work/stock"
 	cp "$BUILD/qemu-stock/usr/bin/qemu-system-x86_64" "$work/stock/" ||
-		die "there is no $BUILD/qemu-stock" "run tools/testvm/build-stock-qemu.sh on the test host"
+		die "$BUILD/qemu-stock is missing" "run tools/testvm/build-stock-qemu.sh on the test host"
 	;;
 esac
 
-# The debug kernel takes its time.
+# The debug kernel is slow.
 case $(uname -r) in
 *-debug) export PATIENCE=${PATIENCE:-5} ;;
 esac
 cd "$here"
-PYTHONDONTWRITEBYTECODE=1 python3 -m livemig --driver "$drivers" --interface "$interface" \
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../../qemu/tests \
+	python3 -m livemig --driver "$drivers" --interface "$interface" \
 	--parts "$parts" --stock "$work/stock/qemu-system-x86_64" --firmware "$BUILD/qemu-stock/usr/share/qemu" \
 	--work "$work" "$@" "${vfs[@]}"

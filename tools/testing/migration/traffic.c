@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A TCP transfer in both directions whose every byte says where it belongs.
+ * A TCP transfer in both directions, in which the value of a byte determines its place.
  *
  *	traffic listen|connect [-i IFNAME] [-g OWN_ADDRESS] [-s] [-r KIB_PER_S] [-m MS]
  *			       [-f OFFSET] ADDRESS PORT
  *
  * -m is the time between reports, -f corrupts the byte sent at an offset, -g
- * waits for the interface first and gives it that address, -s has the PCI bus
- * scanned for it meanwhile.
+ * first waits for the interface and sets its address, -s rescans the PCI bus
+ * meanwhile.
  *
- * The byte at an offset follows from the offset, the direction and a seed that
- * the listener draws for each run, so a byte that is lost, repeated, moved, or
- * left over from an earlier run is seen by the receiver.  The listener ends the
- * transfer on a line "stop" on its standard input: it closes its direction, the
- * other side then closes its own, and both have read to the very end.
+ * The byte at an offset follows from the offset, the direction and a random seed
+ * of the run, so the receiver notices a byte that is lost, repeated, moved, or
+ * from an earlier run. A line "stop" on the listener's standard input ends the
+ * transfer: the listener closes its direction, then the other side does, and both
+ * read to the end.
  *
  * Output, one line each, with -g after "IFNAME: "; times in ms of the side's own
  * monotonic clock:
@@ -21,8 +21,8 @@
  *	traffic ms= rx= tx= acked= rx_gap= ack_gap= retrans=
  *	end     (the same fields; only after a complete and correct transfer)
  *	error WHAT
- * A gap is the longest time without a byte received (acknowledged by the peer)
- * that was seen since the last line, the one still open included.
+ * A gap is the longest time since the last line without a byte received
+ * (acknowledged by the peer), including a gap that is still open.
  */
 #include "guest_nic.h"
 
@@ -83,7 +83,7 @@ struct transfer {
 	bool tx_closed, rx_closed;
 };
 
-/* Whose line it is, where several write to one terminal. */
+/* Starts each line, as several processes write to one terminal. */
 static char who[32];
 
 static double now_ms(void)
@@ -107,7 +107,7 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt
 	exit(1);
 }
 
-/* Eight bytes of the pattern; a mixing step so that near offsets look alike nowhere. */
+/* Eight bytes of the pattern, mixed so that near offsets differ everywhere. */
 static uint64_t pattern_word(uint64_t seed, int direction, uint64_t index)
 {
 	uint64_t x = seed + index * DIRECTIONS + direction;
@@ -192,7 +192,7 @@ static void close_tx(struct transfer *t)
 	t->tx_closed = true;
 }
 
-/* The peer's acknowledgements tell, in our own time, when it stood still. */
+/* The peer's acknowledgements show, on our clock, when it stood still. */
 static void look_at_acks(struct transfer *t, double now)
 {
 	struct tcp_info info = {0};
@@ -254,7 +254,7 @@ static void run(struct transfer *t)
 		if (fds[1].revents && told_to_stop())
 			close_tx(t);
 
-		/* The guest's direction ends after the listener's; never before. */
+		/* The guest's direction ends only after the listener's. */
 		if (t->rx_closed && !t->tx_closed) {
 			if (t->opt->listen)
 				fail("the peer closed the connection after %" PRIu64 " bytes", t->rx);

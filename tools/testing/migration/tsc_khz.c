@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints the rate of the time-stamp counter.  QEMU's TCG hands the machine's
- * own counter to its guest, which has nothing to measure it against: it is
- * told, and so has a clock that is cheap to read and loses no ticks.
+ * Prints the rate of the time-stamp counter. QEMU's TCG passes the machine's
+ * counter to the guest, which cannot measure its rate. Given the rate, the guest
+ * has a clock that is cheap to read and loses no ticks.
  */
 #include <inttypes.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exhaustive proof about arcs.c by CBMC: every function named proof_* holds for
- * all inputs, or CBMC shows the input for which it does not. The table is taken
- * from the real source file, so changing a row is a change of what is proved.
+ * Proofs about arcs.c by CBMC: each function proof_* holds for all inputs, or CBMC
+ * shows an input for which it does not. They include arcs.c itself, so they always
+ * check the table that the driver uses.
  */
 #include "../../../drivers/vfio/pci/snapshot/arcs.c"
 
@@ -31,8 +31,8 @@ static int is_saving(unsigned int state)
 }
 
 /*
- * Every walk is refused before its first step, or ends where it was to without
- * going through a state whose data would be lost, or through ERROR.
+ * A walk has no first step, or it reaches @to and passes neither ERROR nor a state
+ * whose stream data would be lost.
  */
 void proof_walk_ends_and_loses_nothing(void)
 {
@@ -58,8 +58,8 @@ void proof_walk_ends_and_loses_nothing(void)
 }
 
 /*
- * No other sequence of legal arcs that loses nothing is shorter. A walk has four
- * steps at most, so a shorter sequence has three.
+ * No shorter sequence of legal arcs reaches @to without a loss. A walk has at most
+ * four steps, so a shorter sequence has at most three.
  */
 void proof_walk_is_shortest(void)
 {
@@ -88,7 +88,7 @@ void proof_walk_is_shortest(void)
 		prove(state == to);
 }
 
-/* The query ends, stays within its arrays and tells what snapshot_arc_next() does. */
+/* The query ends, stays within its arrays and agrees with snapshot_arc_next(). */
 void proof_query_tells_the_walk(void)
 {
 	unsigned int features = any_features();
@@ -109,7 +109,7 @@ void proof_query_tells_the_walk(void)
 	prove(!(query.flags & VFIO_MIG_ARC_DIRECT) == !(arc && arc->to == to));
 }
 
-/* ERROR has no way out and no way in but by failure. */
+/* No walk leaves ERROR and none leads to it. */
 void proof_error_is_left_by_reset_only(void)
 {
 	unsigned int features = any_features(), other = nondet_uint();
@@ -118,7 +118,7 @@ void proof_error_is_left_by_reset_only(void)
 	prove(!snapshot_arc_next(other, VFIO_DEVICE_STATE_ERROR, features));
 }
 
-/* What comes out of an arc is from, to or ERROR, and true: at its level. */
+/* The state after an arc is from, to or ERROR, and the device is at its level. */
 void proof_settled_state_is_true(void)
 {
 	unsigned int i = nondet_uint();
@@ -135,12 +135,12 @@ void proof_settled_state_is_true(void)
 	prove(state == VFIO_DEVICE_STATE_ERROR || snapshot_state_level(state) == now);
 	prove(state != arc->to || !err);
 	prove(state != arc->from || err);
-	/* A failed exit from RESUMING is ERROR; a true success never is. */
+	/* A failed exit from RESUMING is ERROR; success at the right level never is. */
 	prove(!err || arc->from != VFIO_DEVICE_STATE_RESUMING || state == VFIO_DEVICE_STATE_ERROR);
 	prove(err || now != arc->level || state == arc->to);
 }
 
-/* A row's level and action are those of the states that it joins. */
+/* The level and action of a row follow from its states. */
 void proof_rows_are_consistent(void)
 {
 	unsigned int i = nondet_uint();
@@ -183,8 +183,8 @@ static int any_act(struct snapshot_walker *walker, enum snapshot_action action)
 }
 
 /*
- * Whatever the firmware answers to whichever command of an arc: the state is
- * from, to or ERROR, it is true, and there is no ladder of commands.
+ * Whatever the firmware answers to the commands of an arc, the state is from, to or
+ * ERROR, the device is at its level, and the arc takes at most two commands.
  */
 void proof_taken_arc_leaves_the_truth(void)
 {
@@ -205,10 +205,10 @@ void proof_taken_arc_leaves_the_truth(void)
 	prove((state == arc->to) == !err);
 	prove(state == VFIO_DEVICE_STATE_ERROR || walker.level == snapshot_state_level(state));
 	prove(!err || arc->from != VFIO_DEVICE_STATE_RESUMING || state == VFIO_DEVICE_STATE_ERROR);
-	/* ERROR means that the level is not from's, but for RESUMING. */
+	/* Except after RESUMING, ERROR means that the level is not that of from. */
 	prove(state != VFIO_DEVICE_STATE_ERROR || arc->from == VFIO_DEVICE_STATE_RESUMING ||
 	      walker.level != snapshot_state_level(arc->from));
 	prove(commands <= 2);
-	/* None is spared where the device begins to run, or ceases to. */
+	/* An arc that starts or stops the device sends a command. */
 	prove(err || commands || runs(arc->from) == runs(arc->to));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The arc table against the written-out expectation, all pairs of states and
- * all feature sets, and what its rows say about levels, streams and failures.
+ * Compares the walks of arcs.c with fsm_expect.h, for all pairs of states and all
+ * feature sets, and checks levels, streams and failures of each row.
  */
 #include <uapi/linux/vfio_snapshot.h>
 
@@ -32,7 +32,7 @@ static const struct {
 
 enum level { RUN, NDMA, STOPPED, NONE };
 
-/* What a state is: who may start DMA, and which stream is open in it */
+/* For each state: the level, and which stream is open */
 static const struct {
 	enum level level;
 	bool saving;
@@ -162,7 +162,7 @@ static void a_state_to_itself_is_no_arc(void)
 			      "set %u, state %u", set, state);
 }
 
-static void numbers_that_are_no_state_lead_nowhere(void)
+static void numbers_that_are_no_state_have_no_arc(void)
 {
 	static const unsigned int none[] = { 8, 9, 31, 32, 33, 255, 256,
 					     0x7fffffff, 0x80000000,
@@ -213,7 +213,7 @@ static void states_exist_with_the_features_they_need_and_not_without(void)
 	}
 }
 
-static void error_is_neither_left_nor_entered(void)
+static void no_arc_leaves_or_enters_error(void)
 {
 	unsigned int i;
 
@@ -246,7 +246,7 @@ static void rows_are_unique_in_every_feature_set(void)
 	}
 }
 
-static void every_row_is_used_by_some_direct_request(void)
+static void every_row_is_the_walk_between_its_states(void)
 {
 	unsigned int i, set;
 
@@ -276,7 +276,7 @@ static void levels_are_those_of_the_states(void)
 		      "row %u enters another level than its state's", i);
 }
 
-/* From what is open before and after an arc, by the words of the uAPI */
+/* The action that the uAPI demands, from the streams before and after an arc */
 static enum snapshot_action wanted_action(unsigned int from, unsigned int to)
 {
 	if (what[from].resuming)
@@ -337,7 +337,7 @@ static void only_the_last_arc_of_a_walk_opens_a_stream(void)
 	}
 }
 
-static void only_leaving_resuming_breaks_the_device_by_failing(void)
+static void only_a_failed_exit_from_resuming_is_always_error(void)
 {
 	unsigned int i;
 
@@ -346,8 +346,8 @@ static void only_leaving_resuming_breaks_the_device_by_failing(void)
 		      (snapshot_arcs[i].from == VFIO_DEVICE_STATE_RESUMING), "row %u", i);
 }
 
-/* All outcomes: every row, every level the device may be at, both results */
-static void the_state_after_an_arc_is_true_to_the_level(void)
+/* Each row, each level of the device, both results */
+static void the_state_after_an_arc_has_the_level_of_the_device(void)
 {
 	static const enum vfio_snapshot_level all[] = {
 		VFIO_SNAPSHOT_RUN, VFIO_SNAPSHOT_NDMA, VFIO_SNAPSHOT_STOP,
@@ -384,17 +384,17 @@ int main(void)
 		TAP_TEST(every_walk_is_the_written_out_path),
 		TAP_TEST(the_query_tells_first_step_length_and_data_fd),
 		TAP_TEST(a_state_to_itself_is_no_arc),
-		TAP_TEST(numbers_that_are_no_state_lead_nowhere),
+		TAP_TEST(numbers_that_are_no_state_have_no_arc),
 		TAP_TEST(states_exist_with_the_features_they_need_and_not_without),
-		TAP_TEST(error_is_neither_left_nor_entered),
+		TAP_TEST(no_arc_leaves_or_enters_error),
 		TAP_TEST(rows_are_unique_in_every_feature_set),
-		TAP_TEST(every_row_is_used_by_some_direct_request),
+		TAP_TEST(every_row_is_the_walk_between_its_states),
 		TAP_TEST(levels_are_those_of_the_states),
 		TAP_TEST(streams_open_and_close_where_the_uapi_says),
 		TAP_TEST(only_the_three_opening_actions_give_a_data_fd),
 		TAP_TEST(only_the_last_arc_of_a_walk_opens_a_stream),
-		TAP_TEST(only_leaving_resuming_breaks_the_device_by_failing),
-		TAP_TEST(the_state_after_an_arc_is_true_to_the_level),
+		TAP_TEST(only_a_failed_exit_from_resuming_is_always_error),
+		TAP_TEST(the_state_after_an_arc_has_the_level_of_the_device),
 	};
 
 	return tap_run(tests, ARRAY_SIZE(tests));

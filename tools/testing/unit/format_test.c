@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stream format: records byte for byte as they go over the wire, and a
- * parser that has to stand every split, cut, flip and lie.
+ * The stream format: records byte by byte, and the parser with streams that are
+ * split, cut off, damaged or wrong.
  */
 #include <stdlib.h>
 
@@ -27,7 +27,7 @@ static void copy(struct bytes *to, const struct bytes *from)
 	memcpy(to->b, from->b, from->len);
 }
 
-/* A stream is built by hand, not with the functions under test. */
+/* Streams are built by hand, not by the functions under test. */
 static void put(struct bytes *s, u64 value, unsigned int size)
 {
 	unsigned int i;
@@ -72,7 +72,7 @@ static void put_end(struct bytes *s, u64 records, u64 length)
 	put(s, length, 8);
 }
 
-/* Where the headers of a stream of our own are */
+/* Offsets of the headers in a stream of this driver */
 static const size_t data_sizes[] = { 100, 1, 257 };
 static size_t headers[ARRAY_SIZE(data_sizes) + 2];
 
@@ -111,9 +111,9 @@ static bool into_is_inside(const struct snapshot_parser *p)
 }
 
 struct outcome {
-	int err;	/* of feeding, 0 when all was taken */
-	size_t taken;	/* bytes that went in before it */
-	int finish;	/* of finishing, when feeding went well */
+	int err;	/* of feeding; 0: the parser took all bytes */
+	size_t taken;	/* bytes before the error */
+	int finish;	/* of finishing, after feeding without an error */
 	unsigned int loads;
 };
 
@@ -127,7 +127,7 @@ static void do_load(struct snapshot_parser *p, size_t record, struct outcome *o)
 	snapshot_parser_loaded(p);
 }
 
-/* Does what a write() would: @chunk bytes at a time, device data to @loaded */
+/* Feeds @chunk bytes at a time, as write() does; device data goes to @loaded. */
 static struct outcome consume(const u8 *data, size_t len, size_t chunk)
 {
 	struct snapshot_parser p;
@@ -184,7 +184,7 @@ static bool accepted(struct outcome o)
 	return !o.err && !o.finish;
 }
 
-/* The payloads of all device-data records of the two streams above */
+/* The device data in each of the two streams above */
 static bool loaded_all(unsigned int loads)
 {
 	size_t at = 0, i, k;
@@ -390,7 +390,7 @@ static void device_data_itself_is_left_to_the_firmware(void)
 	CHECK(accepted(consume_all(&stream)), "a flip in the data was refused");
 }
 
-/* One header alone: what feeding it says */
+/* The result of feeding a single header */
 static int header_alone(u64 size, u32 flags, u32 tag)
 {
 	stream.len = 0;
@@ -612,7 +612,7 @@ static void a_stream_without_device_data_is_refused(void)
 	CHECK(consume_all(&other).finish == -ENODATA, "ident only");
 }
 
-/* Repeatable noise: the failures of one run are those of every run */
+/* The same random numbers in each run */
 static u32 noise(void)
 {
 	static u32 x = 2463534242u;
@@ -636,7 +636,7 @@ static void noise_is_never_followed_out_of_bounds(void)
 		for (i = 0; i < n; i++) {
 			size_t at = noise() % stream.len;
 
-			/* Mostly in headers: the data is nobody's business. */
+			/* Mostly in headers, as the parser ignores the data. */
 			if (noise() & 3)
 				at = headers[noise() % ARRAY_SIZE(headers)] %
 				     stream.len + noise() % HEADER;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sets of addresses, against a bit for each of 64 addresses: at the lowest ones,
- * in the middle, and at the highest.
+ * Compares sets of ranges with a bitmap of 64 addresses: the lowest ones, some in
+ * the middle, and the highest.
  */
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 #include "tap.h"
 
 #define ADDRESSES	64
-/* No two touch: half of the addresses, and the one that each call needs */
+/* At most half of the addresses, as ranges have gaps; and room for one more */
 #define ROOM		(ADDRESSES / 2 + 1)
 
 static const u64 bases[] = { 0, 0x123456789000, ~0ull - (ADDRESSES - 1) };
@@ -19,7 +19,7 @@ static u64 mask(unsigned int first, unsigned int last)
 	return ~0ull >> (63 - (last - first)) << first;
 }
 
-/* The set has the addresses of @bits, and is as short as it can be. */
+/* The set has the addresses of @bits in as few ranges as possible. */
 static bool equals(const struct snapshot_ranges *set, u64 base, u64 bits)
 {
 	unsigned int i;

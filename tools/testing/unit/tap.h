@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TAP for the unit tests: a test is a function that calls CHECK as often as it
- * likes; main hands a table of them to tap_run().
+ * TAP for the unit tests. A test is a function that calls CHECK(); main() passes a
+ * table of them to tap_run().
  */
 #ifndef TAP_H
 #define TAP_H
@@ -17,7 +17,7 @@ struct tap_test {
 
 static unsigned int tap_failures;
 
-/* After many failures of one kind the rest is noise. */
+/* More failures than this in one test say nothing new. */
 #define TAP_MAX_MESSAGES 20
 
 #define CHECK(cond, ...)						\

@@ -1,8 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
-# /init of the initramfs: mounts the test root over 9p, read-only under a tmpfs, and goes on in it.
-# All mounts are made here, by busybox: programs of the root have to come over 9p first.
+# /init of the initramfs: mounts the test root over 9p, read-only under a tmpfs, and continues there.
+# busybox makes all mounts here, as programs of the root must first be fetched over 9p.
 set -eu
 
 /bin/busybox --install -s /bin
@@ -12,13 +12,13 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 
-# The probe of the accelerator only wants to see userspace reached.
+# probe-accel.sh only tests that userspace is reached.
 if grep -qw vfio_snapshot.probe /proc/cmdline; then
 	echo "vfio-snapshot: the probe reached userspace"
 	poweroff -f
 fi
 
-# Those of Debian's kernel; the debug kernel has all of it built in.
+# Debian's kernel needs modules; the debug kernel has all built in.
 modules=/modules/$(uname -r)
 if [ -d "$modules" ]; then
 	while read -r ko; do
@@ -26,8 +26,8 @@ if [ -d "$modules" ]; then
 	done <"$modules/order"
 fi
 
-# Large messages: each one is an exit to the hypervisor. The root does not change while the VM
-# runs and is cached; the two others may, and are not.
+# Messages are large, as each one costs an exit to the hypervisor. The root is cached, as it does not
+# change while the VM runs; the other two may change.
 opts=trans=virtio,version=9p2000.L,msize=512000
 mount -t 9p -o "ro,cache=loose,$opts" root /lower
 mount -t tmpfs -o size=75% tmpfs /rw

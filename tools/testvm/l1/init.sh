@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# First process of L1 in the test root: runs the command that vm.sh left in its run folder, then
-# powers off. What the command prints goes to the port named "output" (or to the console hvc0 when
-# somebody sits there), its exit status into the run folder.
+# The first process of L1 in the test root. Runs the command that vm.sh put into its run folder, then
+# powers off. The output goes to the port "output", or to the console hvc0 if interactive; the exit
+# status goes into the run folder.
 set -u
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -22,8 +22,8 @@ port()
 }
 
 cd /
-# The kernels beside the root's own have their modules in the build folder. Of the debug kernel, modprobe
-# asks there what is built in.
+# The modules of other kernels than the root's are in the build folder. For the debug kernel, modprobe
+# finds there what is built in.
 modules=/lib/modules/$(uname -r)
 case $modules in
 *-debug) kernel=debug-kernel ;;

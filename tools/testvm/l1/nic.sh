@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# The NIC in L1, sourced by tests: its address, its VFs, their drivers. With NIC=connectx, the emulated
-# ConnectX (vm.sh -x).
+# The NIC in L1, for tests to source: its address, its VFs, their drivers. NIC=connectx selects the
+# emulated ConnectX (vm.sh -x).
 
 [ "${NIC:-}" != connectx ] || NIC_VENDOR=0x15b3
 NIC_BUILD=${VFIO_SNAPSHOT_BUILD:-/vfio-snapshot/build}
 NIC_PCI=/sys/bus/pci
-# The modules of the running kernel are in build/modules, build/upstream, build/test-modules, those of
-# the debug kernel in build/modules-debug, those of trixie's own in build/modules-trixie, ...
+# Folders of modules have this suffix for kernels other than that of backports: build/modules-debug,
+# build/upstream-debug, build/modules-trixie, ...
 case $(readlink "/lib/modules/$(uname -r)") in
 */debug-kernel/*) NIC_KERNEL=-debug ;;
 */trixie-kernel/*) NIC_KERNEL=-trixie ;;
@@ -31,7 +31,7 @@ nic_wait()
 	done
 }
 
-# The PF is the one network device of its vendor that can have VFs.
+# The PF: the only device of its vendor that can have VFs.
 nic_pf()
 {
 	for _dev in "$NIC_PCI"/devices/*; do
@@ -64,8 +64,8 @@ nic_has_driver()
 	[ -e "$NIC_PCI/devices/$1/driver" ]
 }
 
-# The PF as 10.77.0.1/24. virtio_net must have it running before there are VFs: creating them needs
-# its admin queue.
+# Brings the PF up with the address 10.77.0.1/24. virtio_net must drive it before VFs are created, as
+# that needs the admin queue.
 nic_up_virtio() # PF
 {
 	modprobe virtio_net || return 1
@@ -80,7 +80,7 @@ nic_up_connectx() # PF
 	nic_wait 20 nic_has_driver "$1" || nic_die "mlx5_core did not take $1"
 }
 
-# nic_up NVFS: a PF that works, and NVFS VFs with no driver.
+# nic_up NVFS: bring up the PF and create NVFS VFs without a driver.
 nic_up()
 {
 	_nic_pf=$(nic_pf) || return 1
@@ -92,7 +92,7 @@ nic_up()
 	[ "$(cat "$NIC_PCI/devices/$_nic_pf/sriov_numvfs")" != "$1" ] || return 0
 	echo 0 >"$NIC_PCI/devices/$_nic_pf/sriov_numvfs"
 	echo 0 >"$NIC_PCI/devices/$_nic_pf/sriov_drivers_autoprobe"
-	echo "$1" >"$NIC_PCI/devices/$_nic_pf/sriov_numvfs" || nic_die "$1 VFs could not be made"
+	echo "$1" >"$NIC_PCI/devices/$_nic_pf/sriov_numvfs" || nic_die "cannot create $1 VFs (see dmesg)"
 }
 
 # nic_vf N: the address of VF N.
@@ -103,7 +103,7 @@ nic_vf()
 	basename "$(readlink "$NIC_PCI/devices/$_nic_pf/virtfn$1")"
 }
 
-# nic_load DRIVER: the modules it needs.
+# nic_load DRIVER: load its modules.
 nic_load()
 {
 	case $1 in
@@ -118,7 +118,7 @@ nic_load()
 		;;
 	vfio-pci) modprobe vfio-pci; return ;;
 	*)
-		# One of this kernel's, or one that somebody has put there.
+		# A module in build/peers, or one of this kernel.
 		_kos="peers$NIC_KERNEL/$1.ko"
 		[ -e "$NIC_BUILD/$_kos" ] || _kos=
 		[ -n "$_kos" ] || modprobe "$1" || nic_die "unknown driver $1" || return 1

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The shell of "make vm": the NIC up, two VFs bound to our driver, the helpers at hand.
+# The shell of "make vm": brings the NIC up, binds two VFs to our driver, sources the helpers.
 set -u
 here=$(dirname -- "$(readlink -f -- "$0")")
 # shellcheck source=tools/testvm/l1/nic.sh

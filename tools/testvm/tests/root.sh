@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Tests of the test root, as TAP: several are in it at a time, and none takes anything from another.
+# Tests of the test root, as TAP: several processes use it at a time and do not disturb each other.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -10,7 +10,8 @@ set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 
-# resolves_as_here_while CMD...: one who is in the root before CMD sees the host's name resolution after it.
+# resolves_as_here_while CMD...: a process that entered the root before CMD still has the host's name
+# resolution after it.
 resolves_as_here_while()
 {
 	local in=$scratch/in go=$scratch/go
@@ -28,7 +29,7 @@ resolves_as_here_while()
 	cmp /etc/resolv.conf "$scratch/resolv.conf"
 }
 
-# All at the same moment, as often as it takes to meet in the middle of what is set up there.
+# Many at once, and often enough to meet during the setup of the root.
 enter_many()
 {
 	local i

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Hosts made of files: what list sees of a host with a VF that can be migrated, and of one with
-# something wrong. probe/BDF is what the driver would answer, which no file of sysfs says.
+# Trees of files that look to list like a host with a migratable VF, or with one fault.
+# probe/BDF is the driver's answer, which sysfs does not have.
 
 FAKE_PF=0000:3b:00.0
 FAKE_VF=0000:3b:00.1
@@ -19,7 +19,7 @@ fake_bind()
 	case $2 in *vfio*) mkdir -p "$device/vfio-dev/vfio0" ;; esac
 }
 
-# fake_host FOLDER: a good one.
+# fake_host FOLDER: a host without a fault.
 fake_host()
 {
 	local pf vf
@@ -72,7 +72,7 @@ fake_connectx()
 	fake_bind "$FAKE_VF" mlx5_snapshot_vfio_pci
 }
 
-# A row for every "why not" of why.c: its id, and what makes it so. $vf and $pf are their folders.
+# A row for each reason of why.c: its id, and the actions that cause it. $vf and $pf are their folders.
 fake_rows()
 {
 	cat <<'ROWS'
@@ -109,13 +109,13 @@ cannot-be-opened|echo -5 >"$fake/probe/$FAKE_VF"
 ROWS
 }
 
-# fake_row FOLDER ACTIONS: that host.
+# fake_row FOLDER ACTIONS: a good host, then the actions.
 fake_row()
 {
 	local pf vf
 
 	fake_host "$1"
-	# For the actions.
+	# The actions use them.
 	# shellcheck disable=SC2034
 	pf=$fake/sys/bus/pci/devices/$FAKE_PF
 	# shellcheck disable=SC2034

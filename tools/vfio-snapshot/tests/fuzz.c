@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer over what reads files: the first byte chooses between a stream, cut
- * into pieces, and a trace, a line of it for each line.
+ * libFuzzer for the readers of files. The first byte selects a stream, which is fed
+ * in pieces, or a trace, which is fed line by line.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void stream(const uint8_t *data, size_t len)
 	reader_feed(&whole, data, len);
 	for (at = 0; at < len; at += step)
 		reader_feed(&pieces, data + at, len - at < step ? len - at : step);
-	/* However it is cut, it says the same. */
+	/* The result does not depend on the pieces. */
 	if (reader_finish(&whole) != reader_finish(&pieces))
 		abort();
 	reader_reason(&whole, whole.err, reason[0], sizeof(reason[0]));

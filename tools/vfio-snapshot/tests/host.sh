@@ -153,7 +153,7 @@ source_only()
 {
 	local source
 
-	source=$(sed -n 's/.*device=\([^ ]*\) from=RUNNING to=PRECOPY .*/\1/p' "$here/trace.txt" | head -n 1)
+	source=$(sed -n 's/.*device=\([^ ]*\) from=RUNNING to=PRE_COPY .*/\1/p' "$here/trace.txt" | head -n 1)
 	grep -F "$source" "$here/trace.txt" >"$work/source.txt"
 	json "len(j['devices']) == 1 and j['blackouts'][0]['destination'] is None" \
 		vfio-snapshot timeline --json --from "$work/source.txt"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced: what the tests of the command ask about it.
+# Sourced: checks for the tests of the command.
 
 # shellcheck source=tools/testing/tap.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../testing/tap.sh"
 
-# ends STATUS CMD...: it ends with that exit code.
+# ends STATUS CMD...: it has that exit code.
 ends()
 {
 	local want=$1 status=0
@@ -15,7 +15,7 @@ ends()
 	[ "$status" = "$want" ] || { echo "exit code $status, not $want: $*"; return 1; }
 }
 
-# says STATUS TEXT CMD...: and says that.
+# says STATUS TEXT CMD...: it has that exit code and prints the text.
 says()
 {
 	local want=$1 text=$2 output status=0
@@ -27,7 +27,7 @@ says()
 	return 1
 }
 
-# json EXPRESSION CMD...: what it prints is JSON of which EXPRESSION (of Python, j) is true.
+# json EXPRESSION CMD...: it prints JSON for which the Python EXPRESSION of j is true.
 json()
 {
 	local expression=$1 output

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced: what the tests of the command in the VM share.
+# Sourced by the tests of the command in the VM.
 
 _top=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." && pwd)
 # shellcheck source=tools/testvm/l1/nic.sh
 . "$_top/tools/testvm/l1/nic.sh"
 # shellcheck source=tools/vfio-snapshot/tests/says.sh
 . "$_top/tools/vfio-snapshot/tests/says.sh"
-# Or another build of it, as that with the sanitizers that "make check" leaves.
+# Or another build of it, such as the one with sanitizers from "make check".
 export PATH=${TOOL:-$NIC_BUILD/vfio-snapshot}:$PATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# The VFs that a state is moved between, from the one to the other
+# The state is moved from the first VF to the second.
 a=
 b=
 
@@ -33,14 +33,14 @@ override_is_clear() # BDF
 	[ -z "$override" ] || [ "$override" = "(null)" ] || { echo "driver_override is $override"; return 1; }
 }
 
-# why ANSWER "ID ..." BDF [RUN_BY...]: list's answer, and all of its reasons in order
+# why ANSWER "ID ..." BDF [RUN_BY...]: list gives this answer and these reasons, in order
 why()
 {
 	json "j[0]['migratable'] == '$1' and [w['id'] for w in j[0]['why']] == '$2'.split()" \
 		"${@:4}" vfio-snapshot list --json "$3"
 }
 
-# know_module MODULE: as if it were installed. umount "$aliases" ends that.
+# know_module MODULE: make it look installed, until umount "$aliases".
 know_module()
 {
 	aliases=/lib/modules/$(uname -r)/modules.alias
@@ -62,7 +62,7 @@ through_a_pipe()
 	vfio-snapshot save "$a" - | vfio-snapshot restore "$b" -
 }
 
-# recorded CMD...: what it prints goes to $work/out, while a state is moved from $a to $b.
+# recorded CMD...: run it while a state is moved from $a to $b; its output is in $work/out.
 recorded()
 {
 	"$@" >"$work/out" &

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration state machine. Which arcs exist, what each does and what its
- * failure leaves is decided by the table below and nowhere else. All of it is
- * pure: no locks, no memory but the caller's, the same on the host.
+ * The migration state machine. The table below alone decides which arcs exist,
+ * what each does and which state a failure leaves. The functions have no side
+ * effects but through a walker, take no locks and also run on the host.
  */
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "arcs.h"
 
-/* The table calls three states by the design's own names, the rest as the uAPI does. */
+/* Three states have names of our own in the table: RESUMING_NDMA, PRECOPY, PRECOPY_NDMA. */
 #define ERROR		VFIO_DEVICE_STATE_ERROR
 #define STOP		VFIO_DEVICE_STATE_STOP
 #define RUNNING		VFIO_DEVICE_STATE_RUNNING
@@ -59,13 +59,13 @@ const struct snapshot_arc snapshot_arcs[] = {
 
 const unsigned int snapshot_nr_arcs = ARRAY_SIZE(snapshot_arcs);
 
-/* What the states themselves are, as opposed to the arcs between them. */
+/* Properties of the states. */
 static const struct {
 	const char *name;
 	u8 with;
 	u8 level;
-	bool saving;	/* shares one data stream with the other saving states */
-	bool passable;	/* a walk from elsewhere to elsewhere may go through */
+	bool saving;	/* has the saving stream open, as all saving states do */
+	bool passable;	/* a walk between two other states may go through it */
 } states[VFIO_DEVICE_STATE_NR] = {
 	[ERROR] = {
 		.name = "ERROR", .level = VFIO_SNAPSHOT_UNKNOWN,
@@ -106,7 +106,7 @@ static bool has(const struct snapshot_arc *arc, unsigned int features)
  * @state: any number, from userspace
  * @features: VFIO_MIGRATION_* of the device
  *
- * Return: true when @state is one of the eight and @features include what it
+ * Return: true if @state is one of the eight and @features include what it
  * needs.
  */
 bool snapshot_state_exists(unsigned int state, unsigned int features)
@@ -119,7 +119,7 @@ bool snapshot_state_exists(unsigned int state, unsigned int features)
  * snapshot_state_level - quiesce level of a state
  * @state: one of the eight
  *
- * Return: the level that a device in @state is at.
+ * Return: the level of a device in @state.
  */
 enum vfio_snapshot_level snapshot_state_level(enum vfio_device_mig_state state)
 {
@@ -130,7 +130,7 @@ enum vfio_snapshot_level snapshot_state_level(enum vfio_device_mig_state state)
  * snapshot_state_name - name of a state, for messages
  * @state: any number
  *
- * Return: a constant string, "invalid" when @state is not a state.
+ * Return: a constant string, "invalid" if @state is not a state.
  */
 const char *snapshot_state_name(unsigned int state)
 {
@@ -141,7 +141,7 @@ const char *snapshot_state_name(unsigned int state)
  * snapshot_action_opens - whether an action opens a data stream
  * @action: the action of an arc
  *
- * Return: true when the arc hands a new data_fd to the caller.
+ * Return: true if the arc returns a new data fd.
  */
 bool snapshot_action_opens(enum snapshot_action action)
 {
@@ -150,9 +150,9 @@ bool snapshot_action_opens(enum snapshot_action action)
 }
 
 /*
- * A walk within the saving states keeps its stream, so it must stay within
- * them; any other walk must not touch them on its way, for a stream that opens
- * or closes on the way is lost.
+ * A walk between two saving states keeps the stream open, so it must not leave
+ * the saving states. Any other walk must avoid them: the caller would lose the
+ * data of a stream that opens and closes within the walk.
  */
 static bool may_pass(unsigned int state, unsigned int from, unsigned int to)
 {
@@ -167,12 +167,12 @@ static bool may_pass(unsigned int state, unsigned int from, unsigned int to)
  * @to: the wanted state, any number from userspace
  * @features: VFIO_MIGRATION_* of the device
  *
- * The walk is the shortest one over the arcs that @features allow; where two
- * are as short, may_pass() leaves one. Calling this again from the state that
- * the arc enters continues the same walk, and ends: each step is one nearer.
+ * The walk is the shortest one over the arcs that @features allow; may_pass()
+ * leaves only one of that length. Call this again from the state that the arc
+ * enters to get the next arc; each step shortens the rest by one.
  *
- * Return: a row of snapshot_arcs[], or NULL when @to cannot be reached from
- * @from, when either is not a state of the device, or when they are equal.
+ * Return: a row of snapshot_arcs[], or NULL if there is no walk, if either is
+ * not a state of the device, or if they are equal.
  */
 const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features)
@@ -210,7 +210,7 @@ const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
  * @features: VFIO_MIGRATION_* of the device
  * @query: @from and @to are read, the rest is set
  *
- * Return: 0, or -EINVAL when @from or @to is not a state.
+ * Return: 0, or -EINVAL if @from or @to is not a state.
  */
 int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc *query)
 {
@@ -246,16 +246,16 @@ int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc
 }
 
 /**
- * snapshot_arc_settle - the state that an arc leaves the device in
- * @arc: the arc that was taken
+ * snapshot_arc_settle - state of the device after an arc
+ * @arc: the arc
  * @err: 0, or the errno that it failed with
- * @now: the level that the device is really at
+ * @now: level of the device, as the back-end reports it
  *
- * Return: @arc->to after success, @arc->from after a failure that left no
- * trace, VFIO_DEVICE_STATE_ERROR otherwise.
+ * Return: @arc->to after success, @arc->from after a failure that left the
+ * device at the level of @arc->from, VFIO_DEVICE_STATE_ERROR otherwise.
  */
 enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
-					enum vfio_snapshot_level now)
+					       enum vfio_snapshot_level now)
 {
 	if (!err && now == arc->level)
 		return arc->to;
@@ -264,42 +264,42 @@ enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, i
 	return VFIO_DEVICE_STATE_ERROR;
 }
 
-static bool halts(enum vfio_snapshot_level level)
+static bool arc_halts(enum vfio_snapshot_level level)
 {
 	return level == VFIO_SNAPSHOT_NDMA || level == VFIO_SNAPSHOT_STOP;
 }
 
-static int reach(struct snapshot_walker *walker, enum vfio_snapshot_level want)
+static int arc_reach(struct snapshot_walker *walker, enum vfio_snapshot_level want,
+		     enum vfio_snapshot_level back)
 {
 	if (walker->level == want)
 		return 0;
-	if (walker->whole && halts(walker->level) && halts(want)) {
+	if (walker->whole && arc_halts(walker->level) && arc_halts(want)) {
 		walker->level = want;
 		return 0;
 	}
-	return walker->quiesce(walker, want);
+	return walker->quiesce(walker, want, back);
 }
 
 /**
  * snapshot_arc_take - take one arc
  * @arc: the arc; the walker is in its @from
- * @walker: what it is taken on
+ * @walker: the device
  * @err: set to 0, or to the errno that the arc failed with
  *
- * Return: the state that the walker is in now, see snapshot_arc_settle().
+ * Return: the state that the device is in now, see snapshot_arc_settle().
  */
 enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
-				      struct snapshot_walker *walker, int *err)
+					     struct snapshot_walker *walker, int *err)
 {
 	enum vfio_snapshot_level back = states[arc->from].level;
 
-	*err = reach(walker, arc->level);
-	if (!*err && arc->action != SNAPSHOT_KEEP)
+	*err = arc_reach(walker, arc->level, back);
+	if (!*err && arc->action != SNAPSHOT_KEEP) {
 		*err = walker->act(walker, arc->action);
-
-	/* The one roll-back step: absolute, so it also answers where we are. */
-	if (*err && arc->failure == SNAPSHOT_STAYS)
-		reach(walker, back);
-
+		/* The one step back: absolute, so it also proves the level. */
+		if (*err && arc->failure == SNAPSHOT_STAYS)
+			arc_reach(walker, back, back);
+	}
 	return snapshot_arc_settle(arc, *err, walker->level);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The migration state machine: states, arcs, walks and failure outcomes.
- * Pure C without side effects, also compiled on the host by the unit tests.
+ * The migration state machine: arcs, walks and what failures leave. Pure C:
+ * unit tests, the proof and the command vfio-snapshot compile it on the host.
  */
 #ifndef VFIO_SNAPSHOT_ARCS_H
 #define VFIO_SNAPSHOT_ARCS_H
@@ -12,30 +12,15 @@
 
 struct vfio_device_feature_mig_arc;
 
-/* The old names, until every user is converted. */
-#define snapshot_state		vfio_device_mig_state
-#define SNAPSHOT_ERROR		VFIO_DEVICE_STATE_ERROR
-#define SNAPSHOT_STOP		VFIO_DEVICE_STATE_STOP
-#define SNAPSHOT_RUNNING	VFIO_DEVICE_STATE_RUNNING
-#define SNAPSHOT_STOP_COPY	VFIO_DEVICE_STATE_STOP_COPY
-#define SNAPSHOT_RESUMING	VFIO_DEVICE_STATE_RESUMING
-#define SNAPSHOT_RESUMING_NDMA	VFIO_DEVICE_STATE_RUNNING_P2P
-#define SNAPSHOT_PRECOPY	VFIO_DEVICE_STATE_PRE_COPY
-#define SNAPSHOT_PRECOPY_NDMA	VFIO_DEVICE_STATE_PRE_COPY_P2P
-#define SNAPSHOT_NR_STATES	VFIO_DEVICE_STATE_NR
-#define SNAPSHOT_F_STOP_COPY	VFIO_MIGRATION_STOP_COPY
-#define SNAPSHOT_F_NDMA		VFIO_MIGRATION_P2P
-#define SNAPSHOT_F_PRECOPY	VFIO_MIGRATION_PRE_COPY
-
 /**
  * enum snapshot_action - what an arc does to the data stream
  * @SNAPSHOT_KEEP: nothing
- * @SNAPSHOT_SAVE_OPEN: open a saving stream with a first image in it
- * @SNAPSHOT_SAVE_FINISH: append the final image and the end to the open stream
- * @SNAPSHOT_SAVE_WHOLE: open a saving stream, with final image and end in it
+ * @SNAPSHOT_SAVE_OPEN: open a saving stream and save a first image
+ * @SNAPSHOT_SAVE_FINISH: add the final image to the open stream and end it
+ * @SNAPSHOT_SAVE_WHOLE: open a saving stream, save the final image and end it
  * @SNAPSHOT_SAVE_CLOSE: close the saving stream; cannot fail
  * @SNAPSHOT_LOAD_OPEN: open a loading stream
- * @SNAPSHOT_LOAD_CLOSE: check that the loaded state is whole, close the stream
+ * @SNAPSHOT_LOAD_CLOSE: check that the loaded state is complete, close the stream
  * @SNAPSHOT_NR_ACTIONS: number of actions
  */
 enum snapshot_action {
@@ -50,9 +35,9 @@ enum snapshot_action {
 };
 
 /**
- * enum snapshot_failure - where a failed arc leaves the device
- * @SNAPSHOT_STAYS: in the state it came from, if it is at that state's level
- * @SNAPSHOT_BREAKS: in ERROR
+ * enum snapshot_failure - state of a device after a failed arc
+ * @SNAPSHOT_STAYS: the state before, if the device is at the level of that state
+ * @SNAPSHOT_BREAKS: ERROR
  */
 enum snapshot_failure {
 	SNAPSHOT_STAYS,
@@ -61,11 +46,11 @@ enum snapshot_failure {
 
 /**
  * struct snapshot_arc - one legal arc
- * @from: enum vfio_device_mig_state that the arc leaves
- * @to: enum vfio_device_mig_state that it enters
- * @with: VFIO_MIGRATION_* that the device must have for this arc to exist
- * @without: VFIO_MIGRATION_* that it must not have
- * @level: enum vfio_snapshot_level to reach, before @action
+ * @from: enum vfio_device_mig_state before the arc
+ * @to: enum vfio_device_mig_state after it
+ * @with: VFIO_MIGRATION_* that a device needs to have this arc
+ * @without: VFIO_MIGRATION_* that such a device must not have
+ * @level: enum vfio_snapshot_level to reach before @action
  * @action: enum snapshot_action
  * @failure: enum snapshot_failure
  */
@@ -80,17 +65,19 @@ struct snapshot_arc {
 };
 
 /**
- * struct snapshot_walker - what arcs are taken on: a device, or a test
- * @level: level that the device is at, kept by @quiesce
- * @whole: the device halts as a whole, so that NDMA is STOP to it
- * @quiesce: bring the device to a level; 0 with @level set to it, or an errno
- *           with @level set to where the device really is
- * @act: do the action of an arc that has one; 0, or an errno with nothing done
+ * struct snapshot_walker - the device that an arc is taken on, or a test's fake
+ * @level: level of the device; @quiesce updates it
+ * @whole: NDMA and STOP are the same to the device
+ * @quiesce: bring the device to a level, or back to @back in one step if that
+ *           fails; returns 0 or an errno, and sets @level to the level of the
+ *           device in both cases
+ * @act: do the action of an arc; 0, or an errno with nothing done
  */
 struct snapshot_walker {
 	enum vfio_snapshot_level level;
 	bool whole;
-	int (*quiesce)(struct snapshot_walker *walker, enum vfio_snapshot_level want);
+	int (*quiesce)(struct snapshot_walker *walker, enum vfio_snapshot_level want,
+		       enum vfio_snapshot_level back);
 	int (*act)(struct snapshot_walker *walker, enum snapshot_action action);
 };
 
@@ -105,8 +92,8 @@ const struct snapshot_arc *snapshot_arc_next(unsigned int from, unsigned int to,
 					     unsigned int features);
 int snapshot_arc_query(unsigned int features, struct vfio_device_feature_mig_arc *query);
 enum vfio_device_mig_state snapshot_arc_settle(const struct snapshot_arc *arc, int err,
-					enum vfio_snapshot_level now);
+					       enum vfio_snapshot_level now);
 enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
-				      struct snapshot_walker *walker, int *err);
+					     struct snapshot_walker *walker, int *err);
 
 #endif /* VFIO_SNAPSHOT_ARCS_H */

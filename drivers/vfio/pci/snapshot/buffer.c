@@ -1,58 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of images: few and large folios, because a firmware command takes a
- * bounded number of fragments (1,024 entries of an indirect descriptor table of
- * a virtqueue, 16 MiB if every one were a page).
+ * Layer 2: memory of images.
+ *
+ * A buffer consists of few large folios, because a firmware command takes a
+ * bounded number of fragments (1,024 descriptors of an indirect virtqueue table
+ * are only 4 MiB in single pages). Where the back-end has buf_map(), the firmware
+ * keeps a buffer mapped from one transfer to the next; a mapped buffer is neither
+ * resized nor freed. A stream keeps its buffers in a pool, so that an image of a
+ * size that came before needs no memory and no command.
+ *
+ * Locks: the firmware's for the list of mapped buffers and all that is sent, then
+ * pool->lock for the spare ones. Whoever took a buffer from the pool owns it.
  */
+#include <kunit/visibility.h>
+#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/pipe_fs_i.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/splice.h>
 #include <linux/uio.h>
 
 #include "buffer.h"
 #include "firmware.h"
-#include "migration.h"
 
-/* Better a migration that fails than a process killed to make room for it. */
+/* Prefer a migration that fails to a process that the OOM killer ends. */
 #define GFP_META	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 #define GFP_IMAGE	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 
 /*
- * What the firmware leaves unwritten of an image it says is whole goes to
- * userspace, so there is nothing of the kernel in it. Of a buffer to load from,
- * only what userspace wrote goes anywhere.
+ * A saved image goes to userspace, including bytes that the firmware may have
+ * left unwritten: they must not show kernel memory. A load buffer only holds
+ * what userspace wrote.
  */
-static const gfp_t gfp_of[] = {
+static const gfp_t buf_gfp[] = {
 	[VFIO_SNAPSHOT_SAVE] = GFP_IMAGE | __GFP_ZERO,
 	[VFIO_SNAPSHOT_LOAD] = GFP_IMAGE,
 };
 
-/* What an IOMMU maps as one: 64 MiB in pages take it 2 ms, in the blackout. */
-#define PIECE	SZ_2M
-
-/*
- * An image to be read is given back piece by piece, so there are some: what is
- * held for nothing is a piece or a 32nd part of it at most, where the back-end
- * takes as many: half of max_segs of them, as the end of the image takes more.
- */
-static unsigned int largest_order(struct snapshot_buf *buf, size_t size)
+/* @order: the largest to try; lowered for good when an allocation fails. */
+static struct folio *buf_alloc_folio(struct snapshot_buf *buf, size_t bytes,
+				     unsigned int *order)
 {
-	size_t most = SIZE_MAX;
-
-	if (buf->dir == VFIO_SNAPSHOT_SAVE)
-		most = max3((size_t)PIECE, size / 32, size / buf->max_segs * 4);
-	return min_t(unsigned int, MAX_PAGE_ORDER, ilog2(most / PAGE_SIZE | 1));
-}
-
-/* @order: the largest to try; what could not be had will not be tried again. */
-static struct folio *alloc_folio(struct snapshot_buf *buf, size_t bytes,
-				 unsigned int *order)
-{
-	gfp_t gfp = gfp_of[buf->dir];
+	gfp_t gfp = buf_gfp[buf->pool->dir];
 	struct folio *folio;
 
 	*order = min_t(unsigned int, *order, ilog2(DIV_ROUND_UP(bytes, PAGE_SIZE)));
@@ -64,26 +54,25 @@ static struct folio *alloc_folio(struct snapshot_buf *buf, size_t bytes,
 	return folio_alloc(gfp | __GFP_RETRY_MAYFAIL, 0);
 }
 
-static int add_folio(struct snapshot_buf *buf, size_t bytes, unsigned int *order)
+static int buf_add_folio(struct snapshot_buf *buf, size_t bytes, unsigned int *order)
 {
 	struct folio *folio;
 
-	if (buf->nr == buf->max_segs)
+	if (buf->nr == buf->pool->fw->max_segs)
 		return -ENOMEM;
 
 	if (buf->nr == buf->room) {
 		unsigned int room = max(2 * buf->room, 8U);
 		struct folio **folios;
 
-		folios = krealloc_array(buf->folios, room, sizeof(*folios),
-					GFP_META);
+		folios = krealloc_array(buf->folios, room, sizeof(*folios), GFP_META);
 		if (!folios)
 			return -ENOMEM;
 		buf->folios = folios;
 		buf->room = room;
 	}
 
-	folio = alloc_folio(buf, bytes, order);
+	folio = buf_alloc_folio(buf, bytes, order);
 	if (!folio)
 		return -ENOMEM;
 	buf->folios[buf->nr++] = folio;
@@ -91,39 +80,54 @@ static int add_folio(struct snapshot_buf *buf, size_t bytes, unsigned int *order
 	return 0;
 }
 
-static void drop_folio(struct snapshot_buf *buf)
+static void buf_drop_folio(struct snapshot_buf *buf)
 {
 	struct folio *folio = buf->folios[--buf->nr];
 
-	if (buf->nr < buf->gone)
-		return;
 	buf->size -= folio_size(folio);
 	folio_put(folio);
 }
 
-static void unmap(struct snapshot_buf *buf)
+/* The firmware lets go of the memory first, then the buffer leaves the list. */
+static void buf_unmap(struct snapshot_buf *buf)
 {
-	list_del_init(&buf->mapped);
-	snapshot_fw_buf_unmap(buf->sdev->mig, buf->key);
+	snapshot_fw_assert_held(buf->pool->fw);
+	snapshot_fw_buf_unmap(buf->pool->fw, buf->key);
+	/* Pairs with list_empty_careful(). */
+	list_del_init_careful(&buf->mapped);
 }
 
-static void forget_table(struct snapshot_buf *buf)
+static bool buf_is_mapped(struct snapshot_buf *buf)
 {
-	if (!list_empty_careful(&buf->mapped)) {
-		snapshot_fw_lock(buf->sdev->mig);
-		if (!list_empty(&buf->mapped))
-			unmap(buf);
-		snapshot_fw_unlock(buf->sdev->mig);
+	return !list_empty_careful(&buf->mapped);
+}
+
+/* Takes a buffer back from the firmware, which may take a while. */
+static int buf_forget_table(struct snapshot_buf *buf)
+{
+	struct snapshot_fw *fw = buf->pool->fw;
+	int err;
+
+	if (buf_is_mapped(buf)) {
+		err = snapshot_fw_lock(fw);
+		if (err)
+			return err;
+		if (buf_is_mapped(buf))
+			buf_unmap(buf);
+		snapshot_fw_unlock(fw);
 	}
 	sg_free_table(&buf->table);
+	return 0;
 }
 
-static int make_table(struct snapshot_buf *buf)
+static int buf_make_table(struct snapshot_buf *buf)
 {
 	struct scatterlist *sg;
 	unsigned int i;
 	int err;
 
+	if (buf->table.sgl)
+		return 0;
 	err = sg_alloc_table(&buf->table, buf->nr, GFP_META);
 	if (err)
 		return err;
@@ -132,167 +136,128 @@ static int make_table(struct snapshot_buf *buf)
 	return 0;
 }
 
-/**
- * snapshot_buf_grow - make a buffer larger
- * @buf: the buffer; what is in it stays
- * @size: bytes to have afterwards, at least
- *
- * Return: 0, or -ENOMEM, also when memory is too fragmented for the
- * back-end's max_segs; the buffer is as large as it was then, which leaves
- * the caller's cgroup some memory to go on with.
- */
-int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
+static int buf_map(struct snapshot_buf *buf)
 {
-	unsigned int order = largest_order(buf, size);
-	unsigned int nr = buf->nr;
-	int err = 0;
+	struct vfio_snapshot_io io = {
+		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
+	};
+	struct snapshot_pool *pool = buf->pool;
 
-	if (buf->size >= size)
-		return 0;
-
-	forget_table(buf);
-	while (!err && buf->size < size)
-		err = add_folio(buf, size - buf->size, &order);
-	while (err && buf->nr > nr)
-		drop_folio(buf);
-	return err;
+	buf->key = snapshot_fw_buf_map(pool->fw, &io, pool->dir);
+	if (IS_ERR(buf->key))
+		return PTR_ERR(buf->key);
+	list_add(&buf->mapped, &pool->mapped);
+	return 0;
 }
 
 /**
- * snapshot_buf_alloc - allocate a buffer
- * @sdev: the device whose image it will hold; must outlive it
- * @dir: direction of the transfers it will be used for
- * @size: bytes, at least; 0 is allowed
+ * snapshot_buf_alloc - make an empty buffer
+ * @pool: of the stream; outlives the buffer
  *
- * All that a transfer needs is allocated here, so that the transfer itself
- * allocates nothing.
- *
- * Return: the buffer, or -ENOMEM as an ERR_PTR().
+ * Return: the buffer, at the start of a zeroed structure of pool->object bytes,
+ * or an ERR_PTR(-ENOMEM).
  */
-struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
-					enum vfio_snapshot_dir dir, size_t size)
+struct snapshot_buf *snapshot_buf_alloc(struct snapshot_pool *pool)
 {
-	struct snapshot_buf *buf = kzalloc_obj(*buf, GFP_META);
-	int err;
+	struct snapshot_buf *buf = kzalloc(pool->object, GFP_META);
 
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
-	buf->sdev = sdev;
-	buf->dir = dir;
-	buf->max_segs = sdev->mig->max_segs;
+	buf->pool = pool;
 	INIT_LIST_HEAD(&buf->mapped);
 	INIT_LIST_HEAD(&buf->entry);
-
-	err = snapshot_buf_grow(buf, size);
-	if (!err && buf->nr)
-		err = make_table(buf);
-	if (err) {
-		snapshot_buf_free(buf);
-		return ERR_PTR(err);
-	}
 	return buf;
 }
 
 /**
  * snapshot_buf_free - free a buffer
- * @buf: the buffer, may be NULL; no transfer may be under way
- *
- * Waits for the firmware where the back-end has to unmap it.
+ * @buf: the buffer, not mapped, or NULL
  */
 void snapshot_buf_free(struct snapshot_buf *buf)
 {
 	if (!buf)
 		return;
-	forget_table(buf);
+	WARN_ON_ONCE(buf_is_mapped(buf));
+	sg_free_table(&buf->table);
 	while (buf->nr)
-		drop_folio(buf);
+		buf_drop_folio(buf);
 	kfree(buf->folios);
 	kfree(buf);
 }
 
 /**
- * snapshot_buf_map - make a buffer known to the firmware, where that is needed
- * @buf: the buffer, with a size
+ * snapshot_buf_grow - make a buffer larger
+ * @buf: the buffer; its content stays
+ * @size: bytes to have afterwards, at least
  *
- * Called with @fw_lock held. Costs nothing if that was done before.
- *
- * Return: 0, or an errno.
+ * Return: 0; -ENOMEM, also when memory is too fragmented for the back-end's
+ * max_segs: the buffer keeps its size, which leaves the caller's cgroup some
+ * memory to go on with; -EINTR or -ENODEV as snapshot_fw_lock() when the buffer
+ * is mapped.
  */
-int snapshot_buf_map(struct snapshot_buf *buf)
+int snapshot_buf_grow(struct snapshot_buf *buf, size_t size)
 {
-	struct vfio_snapshot_io io;
+	unsigned int order = MAX_PAGE_ORDER;
+	unsigned int nr = buf->nr;
 	int err;
 
-	lockdep_assert_held(&buf->sdev->mig->fw_lock);
-	if (!buf->table.sgl) {
-		err = make_table(buf);
-		if (err)
-			return err;
-	}
-	if (!buf->sdev->ops->buf_map || !list_empty(&buf->mapped))
+	if (buf->size >= size)
 		return 0;
 
-	io = (struct vfio_snapshot_io){
-		.sgl = buf->table.sgl, .nents = buf->nr, .size = buf->size,
-	};
-	buf->key = snapshot_fw_buf_map(buf->sdev->mig, &io, buf->dir);
-	if (IS_ERR(buf->key))
-		return PTR_ERR(buf->key);
-	list_add(&buf->mapped, &buf->sdev->mig->mapped);
-	return 0;
+	err = buf_forget_table(buf);
+	if (err)
+		return err;
+	while (!err && buf->size < size)
+		err = buf_add_folio(buf, size - buf->size, &order);
+	while (err && buf->nr > nr)
+		buf_drop_folio(buf);
+	return err;
 }
 
 /**
- * snapshot_buf_ready - whether a transfer can begin with no more ado
- * @buf: the buffer
- * @size: bytes that it is to have
+ * snapshot_buf_prepare - make a buffer fit for a transfer
+ * @buf: the buffer; its content stays
+ * @size: bytes to have afterwards, at least
  *
- * Called with @fw_lock held.
+ * The only way to a buffer that is large enough, has a table and is mapped. Costs
+ * nothing where that was done before; waits for the firmware otherwise.
  *
- * Return: true if it has that size, is mapped, and is nobody else's.
+ * Return: 0; as snapshot_buf_grow(); an errno of the back-end; -ENODEV when the
+ * session is over.
  */
-bool snapshot_buf_ready(struct snapshot_buf *buf, size_t size)
+int snapshot_buf_prepare(struct snapshot_buf *buf, size_t size)
 {
-	unsigned int i;
+	struct snapshot_pool *pool = buf->pool;
+	int err;
 
-	lockdep_assert_held(&buf->sdev->mig->fw_lock);
-	if (buf->size < size || buf->gone || !buf->table.sgl ||
-	    (buf->sdev->ops->buf_map && list_empty(&buf->mapped)))
-		return false;
-	for (i = 0; i < buf->nr; i++)
-		if (folio_ref_count(buf->folios[i]) > 1)
-			return false;
-	return true;
+	err = snapshot_buf_grow(buf, size);
+	if (!err)
+		err = buf_make_table(buf);
+	if (err || buf_is_mapped(buf) || !pool->fw->maps)
+		return err;
+	err = snapshot_fw_lock(pool->fw);
+	if (err)
+		return err;
+	err = snapshot_pool_is_dead(pool) ? -ENODEV : buf_map(buf);
+	snapshot_fw_unlock(pool->fw);
+	return err;
 }
 
 /**
  * snapshot_buf_io - describe the beginning of a buffer to the firmware
- * @buf: the buffer
+ * @buf: a buffer after snapshot_buf_prepare(), of a session that is not over
  * @size: bytes, from 1 to the size of the buffer
- * @io: to be filled; valid until snapshot_buf_io_end()
+ * @io: filled; valid until snapshot_buf_io_end()
  *
- * Called with @fw_lock held.
- *
- * Return: 0, or an errno.
+ * Called with the firmware held. Cuts the buffer's table to @size.
  */
-int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
-		    struct vfio_snapshot_io *io)
+void snapshot_buf_io(struct snapshot_buf *buf, size_t size, struct vfio_snapshot_io *io)
 {
 	struct scatterlist *sg;
 	size_t left = size;
 	unsigned int i;
-	int err;
 
-	lockdep_assert_held(&buf->sdev->mig->fw_lock);
-	if (WARN_ON_ONCE(buf->gone))
-		return -EIO;
-	err = snapshot_buf_map(buf);
-	if (err)
-		return err;
-	*io = (struct vfio_snapshot_io){
-		.sgl = buf->table.sgl, .key = buf->key,
-	};
-
+	snapshot_fw_assert_held(buf->pool->fw);
 	for_each_sgtable_sg(&buf->table, sg, i) {
 		if (left <= sg->length)
 			break;
@@ -303,9 +268,9 @@ int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
 	buf->trimmed_last = sg_is_last(sg);
 	sg->length = left;
 	sg_mark_end(sg);
-	io->nents = i + 1;
-	io->size = size;
-	return 0;
+	*io = (struct vfio_snapshot_io){
+		.sgl = buf->table.sgl, .nents = i + 1, .key = buf->key, .size = size,
+	};
 }
 
 /**
@@ -319,92 +284,8 @@ void snapshot_buf_io_end(struct snapshot_buf *buf)
 		sg_unmark_end(buf->trimmed);
 }
 
-/**
- * snapshot_buf_unmap_all - take all buffers of a device back from the firmware
- * @mig: of the device, with @mig->fw_lock held; its session is over
- */
-void snapshot_buf_unmap_all(struct snapshot_mig *mig)
-{
-	struct snapshot_buf *buf, *next;
-
-	list_for_each_entry_safe(buf, next, &mig->mapped, mapped)
-		unmap(buf);
-}
-
-/**
- * snapshot_buf_release - give back memory that has been read
- * @buf: the buffer; no transfer of it may follow
- * @pos: nothing below this will be read again
- *
- * Memory that the firmware has mapped stays until the buffer is freed.
- */
-void snapshot_buf_release(struct snapshot_buf *buf, size_t pos)
-{
-	if (!list_empty_careful(&buf->mapped))
-		return;
-	while (buf->gone < buf->nr) {
-		struct folio *folio = buf->folios[buf->gone];
-
-		if (pos - buf->gone_bytes < folio_size(folio))
-			break;
-		buf->gone_bytes += folio_size(folio);
-		buf->gone++;
-		folio_put(folio);
-	}
-	if (buf->at < buf->gone) {
-		buf->at = buf->gone;
-		buf->start = buf->gone_bytes;
-	}
-}
-
-/*
- * Gives up memory that a pipe still holds: the firmware would write to what is
- * on its way to somebody.
- */
-static void drop_shared(struct snapshot_buf *buf)
-{
-	unsigned int i, kept = 0;
-
-	for (i = 0; i < buf->nr; i++) {
-		struct folio *folio = buf->folios[i];
-
-		if (folio_ref_count(folio) == 1) {
-			buf->folios[kept++] = folio;
-		} else {
-			buf->size -= folio_size(folio);
-			folio_put(folio);
-		}
-	}
-	if (kept < buf->nr)
-		forget_table(buf);
-	buf->nr = kept;
-	buf->at = 0;
-	buf->start = 0;
-}
-
-/**
- * snapshot_buf_reserve - make a buffer ready for an image
- * @buf: the buffer; what is in it is lost, nothing of it was released
- * @size: bytes to have afterwards, at least
- *
- * If that was done before, and the size is the same and nobody else holds any
- * of the memory, then nothing is allocated.
- *
- * Return: 0, or -ENOMEM as snapshot_buf_grow().
- */
-int snapshot_buf_reserve(struct snapshot_buf *buf, size_t size)
-{
-	int err;
-
-	drop_shared(buf);
-	err = snapshot_buf_grow(buf, size);
-	if (!err && !buf->table.sgl)
-		err = make_table(buf);
-	return err;
-}
-
 /* Folios differ in size: walk on from the last place, copies are sequential. */
-static struct folio *seek(struct snapshot_buf *buf, size_t pos)
+static struct folio *buf_seek(struct snapshot_buf *buf, size_t pos)
 {
 	if (pos < buf->start) {
 		buf->at = 0;
@@ -415,15 +296,34 @@ static struct folio *seek(struct snapshot_buf *buf, size_t pos)
 	return buf->folios[buf->at];
 }
 
-/* The longest piece of at most @len bytes at @pos that is in one folio. */
-static struct folio *piece(struct snapshot_buf *buf, size_t pos, size_t len,
-			   size_t *offset, size_t *bytes)
+/* Copies at most @len bytes at @pos, one folio at a time. */
+static size_t buf_copy(struct snapshot_buf *buf, size_t pos, size_t len,
+		       struct iov_iter *iter,
+		       size_t (*copy)(void *at, size_t bytes, struct iov_iter *iter))
 {
-	struct folio *folio = seek(buf, pos);
+	size_t done = 0;
 
-	*offset = pos - buf->start;
-	*bytes = min(len, folio_size(folio) - *offset);
-	return folio;
+	while (done < len) {
+		struct folio *folio = buf_seek(buf, pos + done);
+		size_t offset = pos + done - buf->start;
+		size_t bytes = min(len - done, folio_size(folio) - offset);
+		size_t copied = copy(folio_address(folio) + offset, bytes, iter);
+
+		done += copied;
+		if (copied < bytes)
+			break;
+	}
+	return done;
+}
+
+static size_t buf_copy_to(void *at, size_t bytes, struct iov_iter *to)
+{
+	return copy_to_iter(at, bytes, to);
+}
+
+static size_t buf_copy_from(void *at, size_t bytes, struct iov_iter *from)
+{
+	return copy_from_iter(at, bytes, from);
 }
 
 /**
@@ -431,24 +331,14 @@ static struct folio *piece(struct snapshot_buf *buf, size_t pos, size_t len,
  * @buf: the buffer
  * @pos: offset to start at
  * @len: bytes; @pos + @len must not exceed the size of the buffer
- * @to: where to
+ * @to: destination
  *
  * Return: bytes copied; fewer than @len only if @to faulted.
  */
 size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
 			 struct iov_iter *to)
 {
-	size_t offset, bytes, copied, done = 0;
-
-	while (done < len) {
-		struct folio *folio = piece(buf, pos + done, len - done, &offset, &bytes);
-
-		copied = copy_to_iter(folio_address(folio) + offset, bytes, to);
-		done += copied;
-		if (copied < bytes)
-			break;
-	}
-	return done;
+	return buf_copy(buf, pos, len, to, buf_copy_to);
 }
 
 /**
@@ -456,49 +346,156 @@ size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
  * @buf: the buffer
  * @pos: offset to start at
  * @len: bytes; @pos + @len must not exceed the size of the buffer
- * @from: where from
+ * @from: source
  *
  * Return: bytes copied; fewer than @len only if @from faulted.
  */
 size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
 			  struct iov_iter *from)
 {
-	size_t offset, bytes, copied, done = 0;
-
-	while (done < len) {
-		struct folio *folio = piece(buf, pos + done, len - done, &offset, &bytes);
-
-		copied = copy_from_iter(folio_address(folio) + offset, bytes, from);
-		done += copied;
-		if (copied < bytes)
-			break;
-	}
-	return done;
+	return buf_copy(buf, pos, len, from, buf_copy_from);
 }
 
 /**
- * snapshot_buf_splice - hand memory of a buffer to a pipe, without a copy
- * @buf: the buffer
- * @pos: offset to start at
- * @len: bytes, not 0; @pos + @len must not exceed the size of the buffer
- * @pipe: where to, locked by the caller
- *
- * The pipe holds that memory on its own from then on.
- *
- * Return: bytes handed over, which is fewer than @len at the end of a piece of
- * memory; -EPIPE without a reader, -EAGAIN when the pipe is full.
+ * snapshot_pool_init - set up the memory of a stream
+ * @pool: all 0
+ * @fw: of the device
+ * @dir: saving or loading
+ * @object: bytes of the structure that begins with a struct snapshot_buf
  */
-ssize_t snapshot_buf_splice(struct snapshot_buf *buf, size_t pos, size_t len,
-			    struct pipe_inode_info *pipe)
+void snapshot_pool_init(struct snapshot_pool *pool, struct snapshot_fw *fw,
+			enum vfio_snapshot_dir dir, size_t object)
 {
-	struct pipe_buffer slot = { .ops = &nosteal_pipe_buf_ops };
-	struct folio *folio;
-	size_t offset, bytes;
+	pool->fw = fw;
+	pool->dir = dir;
+	pool->object = object;
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->mapped);
+	INIT_LIST_HEAD(&pool->spares);
+}
 
-	folio = piece(buf, pos, len, &offset, &bytes);
-	folio_get(folio);
-	slot.page = folio_page(folio, offset / PAGE_SIZE);
-	slot.offset = offset % PAGE_SIZE;
-	slot.len = bytes;
-	return add_to_pipe(pipe, &slot);
+static struct snapshot_buf *pool_spare(struct snapshot_pool *pool)
+{
+	struct snapshot_buf *buf;
+
+	guard(spinlock)(&pool->lock);
+	buf = list_first_entry_or_null(&pool->spares, struct snapshot_buf, entry);
+	if (buf) {
+		list_del_init(&buf->entry);
+		pool->nr_spares--;
+	}
+	return buf;
+}
+
+static void pool_keep(struct snapshot_buf *buf)
+{
+	guard(spinlock)(&buf->pool->lock);
+	list_add_tail(&buf->entry, &buf->pool->spares);
+	buf->pool->nr_spares++;
+}
+
+/**
+ * snapshot_pool_get - take a buffer: one that is not in use, or a new one
+ * @pool: of the stream
+ *
+ * Return: the buffer, of any size, or an ERR_PTR(-ENOMEM).
+ */
+struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool)
+{
+	return pool_spare(pool) ?: snapshot_buf_alloc(pool);
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_get);
+
+/**
+ * snapshot_pool_get_ready - take a buffer that needs no memory and no command
+ * @pool: of the stream, with the firmware held
+ * @size: bytes that it must have
+ *
+ * Return: the buffer, or NULL.
+ */
+struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size)
+{
+	struct snapshot_buf *buf = pool_spare(pool);
+
+	snapshot_fw_assert_held(pool->fw);
+	if (buf && (buf->size < size || !buf->table.sgl ||
+		    (pool->fw->maps && !buf_is_mapped(buf)))) {
+		pool_keep(buf);
+		return NULL;
+	}
+	return buf;
+}
+
+/**
+ * snapshot_pool_put - give a buffer back
+ * @buf: the buffer
+ *
+ * The pool keeps what the next image needs. It also keeps a mapped buffer, as
+ * unmapping would make the caller wait for the firmware.
+ */
+void snapshot_pool_put(struct snapshot_buf *buf)
+{
+	struct snapshot_pool *pool = buf->pool;
+
+	if (pool->nr_spares < (pool->fw->window ? SNAPSHOT_WINDOWS : 1) ||
+	    buf_is_mapped(buf))
+		pool_keep(buf);
+	else
+		snapshot_buf_free(buf);
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_put);
+
+/**
+ * snapshot_pool_reserve - have buffers ready before the blackout
+ * @pool: of the stream
+ * @size: bytes of each
+ * @count: how many
+ *
+ * Return: 0, or as snapshot_buf_prepare(); buffers that were made stay.
+ */
+int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int count)
+{
+	struct snapshot_buf *buf, *next;
+	LIST_HEAD(list);
+	int err = 0;
+
+	while (!err && count--) {
+		buf = snapshot_pool_get(pool);
+		if (IS_ERR(buf)) {
+			err = PTR_ERR(buf);
+			break;
+		}
+		list_add_tail(&buf->entry, &list);
+		err = snapshot_buf_prepare(buf, size);
+	}
+	list_for_each_entry_safe(buf, next, &list, entry) {
+		list_del_init(&buf->entry);
+		pool_keep(buf);
+	}
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_reserve);
+
+/**
+ * snapshot_pool_unmap - take all buffers of a stream back from the firmware
+ * @pool: of a dead stream, with the firmware held
+ */
+void snapshot_pool_unmap(struct snapshot_pool *pool)
+{
+	struct snapshot_buf *buf, *next;
+
+	list_for_each_entry_safe(buf, next, &pool->mapped, mapped)
+		buf_unmap(buf);
+}
+
+/**
+ * snapshot_pool_drain - free the buffers that are not in use
+ * @pool: of a stream after snapshot_pool_unmap()
+ */
+void snapshot_pool_drain(struct snapshot_pool *pool)
+{
+	struct snapshot_buf *buf;
+
+	while ((buf = pool_spare(pool)))
+		snapshot_buf_free(buf);
 }

@@ -1,45 +1,65 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Layer 2: memory of images, and the pool of buffers that a stream reuses.
+ */
 #ifndef VFIO_SNAPSHOT_BUFFER_H
 #define VFIO_SNAPSHOT_BUFFER_H
 
 #include <linux/list.h>
+#include <linux/spinlock.h>
 #include <linux/vfio_snapshot.h>
 
 struct iov_iter;
-struct pipe_inode_info;
-struct snapshot_mig;
+struct snapshot_fw;
+
+/* Buffers of a window each: one is copied while the firmware uses the other. */
+#define SNAPSHOT_WINDOWS	2
+
+/**
+ * struct snapshot_pool - the memory of a stream
+ * @fw: of the device
+ * @dir: saving or loading
+ * @object: bytes of the structure that each struct snapshot_buf begins
+ * @dead: the session is over, the firmware knows no memory any more; set without
+ *        a lock, final once the firmware was held
+ * @mapped: buffers that the firmware knows; protected by the firmware's lock
+ * @lock: taken last; protects @spares, @nr_spares, and what the layer above keeps
+ * @spares: buffers that are not in use
+ * @nr_spares: how many
+ */
+struct snapshot_pool {
+	struct snapshot_fw *fw;
+	enum vfio_snapshot_dir dir;
+	size_t object;
+	bool dead;
+	struct list_head mapped;
+	spinlock_t lock;	/* see above */
+	struct list_head spares;
+	unsigned int nr_spares;
+};
 
 /**
  * struct snapshot_buf - memory of one image
- * @sdev: the device it is for
- * @dir: direction of the transfers it is used for
- * @max_segs: of the back-end, which may be gone before a buffer is that somebody
- *            is copying from or to
+ * @pool: of the stream
  * @folios: the memory, in order
  * @nr: entries of @folios in use
- * @gone: of them, those at the beginning that were given back
- * @gone_bytes: bytes of those
  * @room: entries that @folios has room for
- * @size: bytes of memory, those given back included
+ * @size: bytes of memory
  * @at: entry of @folios that was copied from or to last
  * @start: offset of that entry in the buffer
  * @table: all of @folios, for the firmware
  * @trimmed: entry of @table that was cut by snapshot_buf_io()
  * @trimmed_len: its length before
  * @trimmed_last: it ended @table before
- * @mapped: in the device's list of buffers with a valid @key, or empty;
- *          protected by the device's fw_lock
- * @entry: in a list of buffers that are not in use
+ * @mapped: in the pool's list of buffers with a valid @key, or empty. Removed
+ *          after the firmware let go of @table: who finds it empty may free.
+ * @entry: in a list of buffers
  * @key: from the back-end's buf_map(), for all of @table
  */
 struct snapshot_buf {
-	struct vfio_snapshot_device *sdev;
-	enum vfio_snapshot_dir dir;
-	unsigned int max_segs;
+	struct snapshot_pool *pool;
 	struct folio **folios;
 	unsigned int nr;
-	unsigned int gone;
-	size_t gone_bytes;
 	unsigned int room;
 	size_t size;
 	unsigned int at;
@@ -53,23 +73,29 @@ struct snapshot_buf {
 	void *key;
 };
 
-struct snapshot_buf *snapshot_buf_alloc(struct vfio_snapshot_device *sdev,
-					enum vfio_snapshot_dir dir, size_t size);
-int snapshot_buf_grow(struct snapshot_buf *buf, size_t size);
+static inline bool snapshot_pool_is_dead(const struct snapshot_pool *pool)
+{
+	return READ_ONCE(pool->dead);
+}
+
+void snapshot_pool_init(struct snapshot_pool *pool, struct snapshot_fw *fw,
+			enum vfio_snapshot_dir dir, size_t object);
+struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool);
+struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size);
+void snapshot_pool_put(struct snapshot_buf *buf);
+int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int count);
+void snapshot_pool_unmap(struct snapshot_pool *pool);
+void snapshot_pool_drain(struct snapshot_pool *pool);
+
+struct snapshot_buf *snapshot_buf_alloc(struct snapshot_pool *pool);
 void snapshot_buf_free(struct snapshot_buf *buf);
-int snapshot_buf_map(struct snapshot_buf *buf);
-bool snapshot_buf_ready(struct snapshot_buf *buf, size_t size);
-int snapshot_buf_io(struct snapshot_buf *buf, size_t size,
-		    struct vfio_snapshot_io *io);
+int snapshot_buf_grow(struct snapshot_buf *buf, size_t size);
+int snapshot_buf_prepare(struct snapshot_buf *buf, size_t size);
+void snapshot_buf_io(struct snapshot_buf *buf, size_t size, struct vfio_snapshot_io *io);
 void snapshot_buf_io_end(struct snapshot_buf *buf);
-void snapshot_buf_release(struct snapshot_buf *buf, size_t pos);
-int snapshot_buf_reserve(struct snapshot_buf *buf, size_t size);
-void snapshot_buf_unmap_all(struct snapshot_mig *mig);
 size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
 			 struct iov_iter *to);
 size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
 			  struct iov_iter *from);
-ssize_t snapshot_buf_splice(struct snapshot_buf *buf, size_t pos, size_t len,
-			    struct pipe_inode_info *pipe);
 
 #endif /* VFIO_SNAPSHOT_BUFFER_H */

@@ -16,7 +16,7 @@
 
 /* kzalloc_obj(*p, gfp): there since Linux 7.0. */
 #ifndef kzalloc_obj
-#define kzalloc_obj(var, gfp) kzalloc(sizeof(var), gfp)
+#define kzalloc_obj(var, ...) kzalloc(sizeof(var), ##__VA_ARGS__)
 #endif
 
 /* The name of a namespace is a string since Linux 6.13. */

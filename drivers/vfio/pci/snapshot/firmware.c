@@ -1,295 +1,367 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Layer 1: the firmware of one device.
+ *
+ * The firmware does one operation at a time. Whoever calls an operation holds
+ * the device's struct snapshot_fw; only this file calls the back-end, and traces
+ * each call. A transfer may complete after save() or load() returned: it then
+ * keeps the firmware busy, and the worker that ends it lets the next one in.
+ * Nobody copies user memory with the firmware held.
+ *
+ * The lock is a semaphore because a transfer releases it in another thread than
+ * the one that took it. The lockdep map stands for it wherever one thread both
+ * takes and releases it. It is taken after the lock of the device's state and
+ * after stream->io, and before the spinlock of a pool.
+ */
+#include <kunit/visibility.h>
 #include <linux/completion.h>
+#include <linux/device.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
-#include <linux/lockdep.h>
+#include <linux/ratelimit.h>
 
 #include "firmware.h"
-#include "migration.h"
 #include "trace.h"
 
-/* The operations, and what their arguments are. */
-static const struct {
+#undef EM
+#undef EM_LAST
+#define EM(value, name)		{ value, name },
+#define EM_LAST(value, name)	{ value, name },
+struct fw_symbol {
+	unsigned int value;
 	const char *name;
-	const char *args[VFIO_SNAPSHOT_UNKNOWN];
-} commands[SNAPSHOT_NR_COMMANDS] = {
-	[SNAPSHOT_CMD_QUIESCE] = { "quiesce", { "run", "ndma", "stop" } },
-	[SNAPSHOT_CMD_SESSION_BEGIN] = { "session_begin", { "save", "load" } },
-	[SNAPSHOT_CMD_SESSION_END] = { "session_end", { "save", "load" } },
-	[SNAPSHOT_CMD_ESTIMATE] = { "estimate", { "whole", "changed" } },
-	[SNAPSHOT_CMD_BUF_MAP] = { "buf_map", { "save", "load" } },
-	[SNAPSHOT_CMD_BUF_UNMAP] = { "buf_unmap" },
-	[SNAPSHOT_CMD_SAVE] = { "save", { "ahead", "final" } },
-	[SNAPSHOT_CMD_LOAD] = { "load" },
-	[SNAPSHOT_CMD_LOAD_END] = { "load_end" },
 };
+
+static const struct fw_symbol fw_commands[] = { SNAPSHOT_COMMANDS };
+static const struct fw_symbol fw_args[] = { SNAPSHOT_ARGS };
+#undef EM
+#undef EM_LAST
+
+static const char *fw_symbol(const struct fw_symbol *table, unsigned int n,
+			     unsigned int value)
+{
+	while (n--)
+		if (table[n].value == value)
+			return table[n].name;
+	return "?";
+}
 
 /**
  * snapshot_command_name - name of an operation, for messages
- * @command: the operation
+ * @command: enum snapshot_command
  *
  * Return: a constant string.
  */
-const char *snapshot_command_name(enum snapshot_command command)
+const char *snapshot_command_name(unsigned int command)
 {
-	return commands[command].name;
+	return fw_symbol(fw_commands, ARRAY_SIZE(fw_commands), command);
 }
 
 /**
- * snapshot_command_arg - argument of an operation, for messages
- * @command: the operation
+ * snapshot_command_arg - name of the argument of an operation, for messages
+ * @command: enum snapshot_command
  * @arg: its argument
  *
- * Return: a constant string, empty for an operation without one.
+ * Return: a constant string, "-" for an operation without one.
  */
-const char *snapshot_command_arg(enum snapshot_command command, unsigned int arg)
+const char *snapshot_command_arg(unsigned int command, unsigned int arg)
 {
-	return commands[command].args[arg] ?: "";
+	return fw_symbol(fw_args, ARRAY_SIZE(fw_args), SNAPSHOT_ARG(command, arg));
 }
 
-/* When it began, for end_command(); 0 when nobody wants to know. */
-static u64 begin_command(struct snapshot_mig *mig, enum snapshot_command command,
-			 unsigned int arg, u64 bytes)
+static void fw_put_transfer(struct snapshot_transfer *transfer)
 {
-	lockdep_assert_held(&mig->fw_lock);
-	mig->sdev->status = 0;
-	trace_vfio_snapshot_command_begin(snapshot_mig_name(mig), command, arg, bytes);
+	if (atomic_dec_and_test(&transfer->holds))
+		queue_work(system_highpri_wq, &transfer->fw->transfer_work);
+}
+
+/**
+ * snapshot_fw_lock - wait until the firmware is idle, and hold it
+ * @fw: of the device
+ *
+ * Return: 0, -EINTR when the caller is killed, -ENODEV when the back-end left.
+ */
+int snapshot_fw_lock(struct snapshot_fw *fw)
+{
+	if (down_killable(&fw->sem))
+		return -EINTR;
+	lock_map_acquire(&fw->dep_map);
+	if (!fw->gone)
+		return 0;
+	snapshot_fw_unlock(fw);
+	return -ENODEV;
+}
+
+/**
+ * snapshot_fw_lock_teardown - snapshot_fw_lock() of a worker that must go on
+ * @fw: of the device, whose back-end has not left
+ */
+void snapshot_fw_lock_teardown(struct snapshot_fw *fw)
+{
+	down(&fw->sem);
+	lock_map_acquire(&fw->dep_map);
+}
+
+/**
+ * snapshot_fw_is_busy - whether an operation is under way
+ * @fw: of the device
+ *
+ * Return: true also when one just ended.
+ */
+bool snapshot_fw_is_busy(struct snapshot_fw *fw)
+{
+	if (down_trylock(&fw->sem))
+		return true;
+	up(&fw->sem);
+	return false;
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_fw_is_busy);
+
+/**
+ * snapshot_fw_unlock - let the next operation in
+ * @fw: of the device, held by the caller
+ *
+ * A transfer that the caller submitted keeps the firmware until it is complete.
+ */
+void snapshot_fw_unlock(struct snapshot_fw *fw)
+{
+	struct snapshot_transfer *transfer = fw->transfer;
+
+	lock_map_release(&fw->dep_map);
+	if (transfer)
+		fw_put_transfer(transfer);
+	else
+		up(&fw->sem);
+}
+
+/* When it began, for fw_end(); 0 when nobody traces. */
+static u64 fw_begin(struct snapshot_fw *fw, enum snapshot_command command,
+		    unsigned int arg, u64 bytes)
+{
+	snapshot_fw_assert_held(fw);
+	fw->sdev->status = 0;
+	trace_vfio_snapshot_command_begin(snapshot_fw_name(fw), command, arg, bytes);
 	return trace_vfio_snapshot_command_end_enabled() ? ktime_get_ns() : 0;
 }
 
-static void end_command(struct snapshot_mig *mig, enum snapshot_command command,
-			unsigned int arg, u64 bytes, int err, u64 began)
+static void fw_end(struct snapshot_fw *fw, enum snapshot_command command,
+		   unsigned int arg, u64 bytes, int err, u64 began)
 {
+	struct snapshot_failed failed = {
+		.err = err, .command = command, .arg = arg, .status = fw->sdev->status,
+	};
+
 	if (trace_vfio_snapshot_command_end_enabled())
-		trace_vfio_snapshot_command_end(snapshot_mig_name(mig), command, arg,
+		trace_vfio_snapshot_command_end(snapshot_fw_name(fw), command, arg,
 						bytes, err,
 						began ? ktime_get_ns() - began : 0);
-	/* Of two, the first: a quiesce that follows is a roll-back. */
-	if (err && (!mig->failed.err || command != SNAPSHOT_CMD_QUIESCE))
-		mig->failed = (struct snapshot_failed){
-			.command = command, .arg = arg, .err = err,
-			.status = mig->sdev->status,
-		};
-}
-
-/**
- * snapshot_fw_lock_killable - wait until the firmware can be used, and hold it
- * @mig: of the device
- *
- * Takes @fw_lock when no transfer is under way.
- *
- * Return: 0, or -EINTR when the caller is killed.
- */
-int snapshot_fw_lock_killable(struct snapshot_mig *mig)
-{
-	do {
-		if (mutex_lock_killable(&mig->fw_lock))
-			return -EINTR;
-		if (!mig->transfer)
-			return 0;
-		mutex_unlock(&mig->fw_lock);
-	} while (!wait_event_killable(mig->idle, !READ_ONCE(mig->transfer)));
-	return -EINTR;
-}
-
-/**
- * snapshot_fw_lock - as snapshot_fw_lock_killable(), for what cannot be given up
- * @mig: of the device
- */
-void snapshot_fw_lock(struct snapshot_mig *mig)
-{
-	for (;;) {
-		mutex_lock(&mig->fw_lock);
-		if (!mig->transfer)
-			return;
-		mutex_unlock(&mig->fw_lock);
-		wait_event(mig->idle, !READ_ONCE(mig->transfer));
-	}
-}
-
-/**
- * snapshot_fw_unlock - release @fw_lock
- * @mig: of the device
- */
-void snapshot_fw_unlock(struct snapshot_mig *mig)
-{
-	mutex_unlock(&mig->fw_lock);
+	/* Keep the first error; a later quiesce is only the roll-back. */
+	if (err && (!fw->failed.err || command != SNAPSHOT_CMD_QUIESCE))
+		WRITE_ONCE(fw->failed, failed);
 }
 
 /**
  * snapshot_fw_quiesce - bring the device to a level
- * @mig: of the device, with @mig->fw_lock held
+ * @fw: of the device, held
  * @want: the level
  * @now: set to the level that it is at, in every case
  *
  * Return: 0 or an errno of the back-end.
  */
-int snapshot_fw_quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want,
+int snapshot_fw_quiesce(struct snapshot_fw *fw, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now)
 {
-	u64 began = begin_command(mig, SNAPSHOT_CMD_QUIESCE, want, 0);
+	u64 began = fw_begin(fw, SNAPSHOT_CMD_QUIESCE, want, 0);
 	int err;
 
 	*now = VFIO_SNAPSHOT_UNKNOWN;
-	err = mig->sdev->ops->quiesce(mig->sdev, want, now);
-	end_command(mig, SNAPSHOT_CMD_QUIESCE, want, 0, err, began);
+	err = fw->sdev->ops->quiesce(fw->sdev, want, now);
+	fw_end(fw, SNAPSHOT_CMD_QUIESCE, want, 0, err, began);
 	return err;
 }
 
 /**
  * snapshot_fw_session_begin - make what a transfer needs in the firmware
- * @mig: of the device, with @mig->fw_lock held
+ * @fw: of the device, held
  * @dir: of the transfer
  *
  * Return: 0 or an errno of the back-end.
  */
-int snapshot_fw_session_begin(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
+int snapshot_fw_session_begin(struct snapshot_fw *fw, enum vfio_snapshot_dir dir)
 {
-	u64 began = begin_command(mig, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0);
-	int err = mig->sdev->ops->session_begin(mig->sdev, dir);
+	const struct vfio_snapshot_ops *ops = fw->sdev->ops;
+	u64 began = fw_begin(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0);
+	int err = ops->session_begin(fw->sdev, dir);
 
-	end_command(mig, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0, err, began);
+	fw->window = ops->window;
+	fw->maps = ops->buf_map;
+	fw->max_segs = ops->max_segs;
+	fw->max_image = ops->max_image;
+	fw_end(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0, err, began);
 	return err;
 }
 
 /**
  * snapshot_fw_session_end - undo snapshot_fw_session_begin()
- * @mig: of the device, with @mig->fw_lock held
+ * @fw: of the device, held
  * @dir: as then
  */
-void snapshot_fw_session_end(struct snapshot_mig *mig, enum vfio_snapshot_dir dir)
+void snapshot_fw_session_end(struct snapshot_fw *fw, enum vfio_snapshot_dir dir)
 {
-	u64 began = begin_command(mig, SNAPSHOT_CMD_SESSION_END, dir, 0);
+	u64 began = fw_begin(fw, SNAPSHOT_CMD_SESSION_END, dir, 0);
 
-	mig->sdev->ops->session_end(mig->sdev, dir);
-	end_command(mig, SNAPSHOT_CMD_SESSION_END, dir, 0, 0, began);
+	fw->sdev->ops->session_end(fw->sdev, dir);
+	fw_end(fw, SNAPSHOT_CMD_SESSION_END, dir, 0, 0, began);
 }
 
-/**
- * snapshot_fw_estimate - ask how much there is to save
- * @mig: of the device, with @mig->fw_lock held
- * @extent: of the whole state, or of what changed
- * @est: set, unless an errno is returned
- *
- * Return: 0 or an errno of the back-end.
- */
-int snapshot_fw_estimate(struct snapshot_mig *mig, enum vfio_snapshot_extent extent,
-			 struct vfio_snapshot_estimate *est)
+static int fw_estimate(struct snapshot_fw *fw, enum vfio_snapshot_extent extent,
+		       struct vfio_snapshot_estimate *est)
 {
-	u64 began = begin_command(mig, SNAPSHOT_CMD_ESTIMATE, extent, 0);
+	u64 began;
 	int err;
 
+	err = snapshot_fw_lock(fw);
+	if (err)
+		return err;
 	*est = (struct vfio_snapshot_estimate){};
-	err = mig->sdev->ops->estimate(mig->sdev, extent, est);
-	end_command(mig, SNAPSHOT_CMD_ESTIMATE, extent, err ? 0 : est->bytes, err, began);
+	began = fw_begin(fw, SNAPSHOT_CMD_ESTIMATE, extent, 0);
+	err = fw->sdev->ops->estimate(fw->sdev, extent, est);
+	fw_end(fw, SNAPSHOT_CMD_ESTIMATE, extent, err ? 0 : est->bytes, err, began);
+	if (!err && est->bytes > fw->sdev->ops->max_image)
+		err = -EFBIG;
+	snapshot_fw_unlock(fw);
 	return err;
 }
 
 /**
+ * snapshot_fw_size - size of an image of the whole state
+ * @fw: of the device; the caller holds the lock of its state
+ * @max_age: jiffies, an earlier answer of the firmware may be that old
+ * @bytes: set to the largest size that an image can have
+ *
+ * Return: 0, an errno of the back-end, -EINTR, -EIO or -EFBIG for an answer that
+ * cannot be.
+ */
+int snapshot_fw_size(struct snapshot_fw *fw, unsigned long max_age, u64 *bytes)
+{
+	struct vfio_snapshot_estimate est;
+	int err;
+
+	if (!fw->sized || time_after_eq(jiffies, fw->sized + max_age)) {
+		err = fw_estimate(fw, VFIO_SNAPSHOT_WHOLE, &est);
+		if (err)
+			return err;
+		if (!est.bytes)
+			return -EIO;
+		fw->size = est.bytes;
+		fw->sized = jiffies ?: 1;
+	}
+	*bytes = fw->size;
+	return 0;
+}
+
+/**
+ * snapshot_fw_changed - how much changed since the last image
+ * @fw: of a device with VFIO_SNAPSHOT_CAP_INCREMENT that runs and saves
+ * @est: set, unless an errno is returned
+ *
+ * Return: 0, an errno of the back-end, -EINTR, -EFBIG for an answer that cannot be.
+ */
+int snapshot_fw_changed(struct snapshot_fw *fw, struct vfio_snapshot_estimate *est)
+{
+	return fw_estimate(fw, VFIO_SNAPSHOT_CHANGED, est);
+}
+
+/**
  * snapshot_fw_buf_map - make memory known to the firmware
- * @mig: of the device, with @mig->fw_lock held
+ * @fw: of the device, held; its back-end has buf_map()
  * @io: the memory
  * @dir: of the transfers that it is for
  *
- * Return: the back-end's key, NULL when it needs none, or an ERR_PTR().
+ * Return: the back-end's key, or an ERR_PTR().
  */
-void *snapshot_fw_buf_map(struct snapshot_mig *mig, struct vfio_snapshot_io *io,
+void *snapshot_fw_buf_map(struct snapshot_fw *fw, struct vfio_snapshot_io *io,
 			  enum vfio_snapshot_dir dir)
 {
-	u64 began;
-	void *key;
+	u64 began = fw_begin(fw, SNAPSHOT_CMD_BUF_MAP, dir, io->size);
+	void *key = fw->sdev->ops->buf_map(fw->sdev, io, dir);
 
-	if (!mig->sdev->ops->buf_map)
-		return NULL;
-	began = begin_command(mig, SNAPSHOT_CMD_BUF_MAP, dir, io->size);
-	key = mig->sdev->ops->buf_map(mig->sdev, io, dir);
-	end_command(mig, SNAPSHOT_CMD_BUF_MAP, dir, io->size, PTR_ERR_OR_ZERO(key), began);
+	fw_end(fw, SNAPSHOT_CMD_BUF_MAP, dir, io->size, PTR_ERR_OR_ZERO(key), began);
 	return key;
 }
 
 /**
  * snapshot_fw_buf_unmap - undo snapshot_fw_buf_map()
- * @mig: of the device, with @mig->fw_lock held
+ * @fw: of the device, held
  * @key: what it returned
  */
-void snapshot_fw_buf_unmap(struct snapshot_mig *mig, void *key)
+void snapshot_fw_buf_unmap(struct snapshot_fw *fw, void *key)
 {
-	u64 began;
+	u64 began = fw_begin(fw, SNAPSHOT_CMD_BUF_UNMAP, 0, 0);
 
-	if (!mig->sdev->ops->buf_unmap)
-		return;
-	began = begin_command(mig, SNAPSHOT_CMD_BUF_UNMAP, 0, 0);
-	mig->sdev->ops->buf_unmap(mig->sdev, key);
-	end_command(mig, SNAPSHOT_CMD_BUF_UNMAP, 0, 0, 0, began);
+	fw->sdev->ops->buf_unmap(fw->sdev, key);
+	fw_end(fw, SNAPSHOT_CMD_BUF_UNMAP, 0, 0, 0, began);
 }
 
-static void end_transfer(struct snapshot_transfer *transfer, int err)
+static void fw_end_transfer(struct snapshot_transfer *transfer, int err)
 {
-	struct snapshot_mig *mig = transfer->mig;
+	struct snapshot_fw *fw = transfer->fw;
 	bool saving = transfer->dir == VFIO_SNAPSHOT_SAVE;
 	u64 bytes = saving ? transfer->io.done : transfer->io.size;
 
-	lockdep_assert_held(&mig->fw_lock);
-	WRITE_ONCE(mig->transfer, NULL);
-	end_command(mig, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
-		    saving ? transfer->phase : 0, err ? 0 : bytes, err, transfer->began);
+	fw_end(fw, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
+	       saving ? transfer->phase : 0, err ? 0 : bytes, err, transfer->began);
 }
 
-/**
- * snapshot_fw_transfer_work - end of a transfer that nobody waits for
- * @work: @transfer_work of a struct snapshot_mig
- */
-void snapshot_fw_transfer_work(struct work_struct *work)
+static void fw_transfer_work(struct work_struct *work)
 {
-	struct snapshot_mig *mig = container_of(work, struct snapshot_mig, transfer_work);
+	struct snapshot_fw *fw = container_of(work, struct snapshot_fw, transfer_work);
+	struct snapshot_transfer *transfer = fw->transfer;
 
-	scoped_guard(mutex, &mig->fw_lock) {
-		struct snapshot_transfer *transfer = mig->transfer;
-
-		end_transfer(transfer, transfer->err);
-		transfer->done(transfer, transfer->err);
-	}
-	wake_up_all(&mig->idle);
+	lock_map_acquire_try(&fw->dep_map);
+	fw->transfer = NULL;
+	fw_end_transfer(transfer, transfer->err);
+	transfer->done(transfer, transfer->err);
+	snapshot_fw_unlock(fw);
 }
 
 /**
  * snapshot_fw_transfer - take an image or a chunk of it, or give a record
- * @transfer: what; @io, @mig, @dir, @phase and @done are set
+ * @transfer: what; @io, @fw, @dir, @phase and @done are set
  *
- * Called with @fw_lock of the device held. It may be released while the transfer
- * is under way; snapshot_fw_lock() waits for its end.
+ * Called with the firmware held.
  *
  * Return: -EINPROGRESS when @done will be called. If not, or without @done, the
  * transfer is over: 0, or an errno of the back-end.
  */
 int snapshot_fw_transfer(struct snapshot_transfer *transfer)
 {
-	struct snapshot_mig *mig = transfer->mig;
-	const struct vfio_snapshot_ops *ops = mig->sdev->ops;
+	bool saving = transfer->dir == VFIO_SNAPSHOT_SAVE;
 	struct vfio_snapshot_io *io = &transfer->io;
+	struct snapshot_fw *fw = transfer->fw;
 	int err;
 
-	WARN_ON_ONCE(mig->transfer);
+	WARN_ON_ONCE(fw->transfer);
 	io->private = transfer;
-	if (!transfer->done)
+	if (transfer->done)
+		atomic_set(&transfer->holds, 2);
+	else
 		init_completion(&transfer->over);
-	WRITE_ONCE(mig->transfer, transfer);
 
-	if (transfer->dir == VFIO_SNAPSHOT_SAVE) {
-		transfer->began = begin_command(mig, SNAPSHOT_CMD_SAVE, transfer->phase,
-						io->size);
-		err = ops->save(mig->sdev, transfer->phase, io);
-	} else {
-		transfer->began = begin_command(mig, SNAPSHOT_CMD_LOAD, 0, io->size);
-		err = ops->load(mig->sdev, io);
-	}
+	transfer->began = fw_begin(fw, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
+				   saving ? transfer->phase : 0, io->size);
+	err = saving ? fw->sdev->ops->save(fw->sdev, transfer->phase, io) :
+		       fw->sdev->ops->load(fw->sdev, io);
 	if (err == -EINPROGRESS) {
-		if (transfer->done)
+		if (transfer->done) {
+			fw->transfer = transfer;
 			return err;
+		}
 		wait_for_completion(&transfer->over);
 		err = transfer->err;
 	}
-	end_transfer(transfer, err);
+	fw_end_transfer(transfer, err);
 	return err;
 }
 
@@ -307,7 +379,7 @@ void vfio_snapshot_io_complete(struct vfio_snapshot_io *io, int err)
 
 	transfer->err = err;
 	if (transfer->done)
-		queue_work(system_highpri_wq, &transfer->mig->transfer_work);
+		fw_put_transfer(transfer);
 	else
 		complete(&transfer->over);
 }
@@ -315,19 +387,50 @@ EXPORT_SYMBOL_GPL(vfio_snapshot_io_complete);
 
 /**
  * snapshot_fw_load_end - let the device check the loaded state
- * @mig: of the device, with @mig->fw_lock held
+ * @fw: of the device, held
  *
  * Return: 0, also when the back-end has no such check, or its errno.
  */
-int snapshot_fw_load_end(struct snapshot_mig *mig)
+int snapshot_fw_load_end(struct snapshot_fw *fw)
 {
 	u64 began;
 	int err;
 
-	if (!mig->sdev->ops->load_end)
+	if (!fw->sdev->ops->load_end)
 		return 0;
-	began = begin_command(mig, SNAPSHOT_CMD_LOAD_END, 0, 0);
-	err = mig->sdev->ops->load_end(mig->sdev);
-	end_command(mig, SNAPSHOT_CMD_LOAD_END, 0, 0, err, began);
+	began = fw_begin(fw, SNAPSHOT_CMD_LOAD_END, 0, 0);
+	err = fw->sdev->ops->load_end(fw->sdev);
+	fw_end(fw, SNAPSHOT_CMD_LOAD_END, 0, 0, err, began);
 	return err;
+}
+
+/**
+ * snapshot_fw_init - set up the firmware side of a new device
+ * @fw: all 0
+ * @sdev: the device
+ */
+void snapshot_fw_init(struct snapshot_fw *fw, struct vfio_snapshot_device *sdev)
+{
+	static struct lock_class_key key;
+
+	fw->sdev = sdev;
+	sema_init(&fw->sem, 1);
+	lockdep_init_map(&fw->dep_map, "snapshot_fw", &key, 0);
+	INIT_WORK(&fw->transfer_work, fw_transfer_work);
+	ratelimit_state_init(&fw->ratelimit, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
+}
+
+/**
+ * snapshot_fw_leave - the back-end leaves: no operation is called any more
+ * @fw: of the device, closed for good
+ *
+ * Waits for the operation that is under way.
+ */
+void snapshot_fw_leave(struct snapshot_fw *fw)
+{
+	snapshot_fw_lock_teardown(fw);
+	fw->gone = true;
+	snapshot_fw_unlock(fw);
+	flush_work(&fw->transfer_work);
 }

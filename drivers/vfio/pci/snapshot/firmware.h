@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The operations of a back-end, each called with the device's fw_lock held and
- * seen by the tracepoints. Nothing else in the core calls them.
+ * Layer 1: the firmware of one device, which does one operation at a time.
  */
 #ifndef VFIO_SNAPSHOT_FIRMWARE_H
 #define VFIO_SNAPSHOT_FIRMWARE_H
 
+#include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/lockdep.h>
+#include <linux/ratelimit_types.h>
+#include <linux/semaphore.h>
 #include <linux/vfio_snapshot.h>
 #include <linux/workqueue.h>
-
-struct snapshot_mig;
 
 /**
  * enum snapshot_command - operations of a back-end, for messages and traces
@@ -38,59 +39,140 @@ enum snapshot_command {
 	SNAPSHOT_NR_COMMANDS,
 };
 
+/* The names of operations and of their arguments, for the log and for traces. */
+#define SNAPSHOT_COMMANDS						\
+	EM(SNAPSHOT_CMD_QUIESCE, "quiesce")				\
+	EM(SNAPSHOT_CMD_SESSION_BEGIN, "session_begin")			\
+	EM(SNAPSHOT_CMD_SESSION_END, "session_end")			\
+	EM(SNAPSHOT_CMD_ESTIMATE, "estimate")				\
+	EM(SNAPSHOT_CMD_BUF_MAP, "buf_map")				\
+	EM(SNAPSHOT_CMD_BUF_UNMAP, "buf_unmap")				\
+	EM(SNAPSHOT_CMD_SAVE, "save")					\
+	EM(SNAPSHOT_CMD_LOAD, "load")					\
+	EM_LAST(SNAPSHOT_CMD_LOAD_END, "load_end")
+
+#define SNAPSHOT_ARG(command, arg)	((command) * 4 + (arg))
+#define SNAPSHOT_ARGS							\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_RUN), "run")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_NDMA), "ndma")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_STOP), "stop")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_BEGIN, VFIO_SNAPSHOT_SAVE), "save")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_BEGIN, VFIO_SNAPSHOT_LOAD), "load")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_END, VFIO_SNAPSHOT_SAVE), "save")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_END, VFIO_SNAPSHOT_LOAD), "load")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_ESTIMATE, VFIO_SNAPSHOT_WHOLE), "whole")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_ESTIMATE, VFIO_SNAPSHOT_CHANGED), "changed")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_BUF_MAP, VFIO_SNAPSHOT_SAVE), "save")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_BUF_MAP, VFIO_SNAPSHOT_LOAD), "load")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_BUF_UNMAP, 0), "-")			\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SAVE, VFIO_SNAPSHOT_AHEAD), "ahead")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SAVE, VFIO_SNAPSHOT_FINAL), "final")	\
+	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_LOAD, 0), "-")			\
+	EM_LAST(SNAPSHOT_ARG(SNAPSHOT_CMD_LOAD_END, 0), "-")
+
 /**
- * struct snapshot_failed - an operation that failed
- * @command: which
- * @arg: its argument
+ * struct snapshot_failed - the operation that failed last
  * @err: errno of the back-end, 0 when none failed
+ * @command: enum snapshot_command
+ * @arg: its argument
  * @status: what the firmware answered
+ *
+ * One machine word, so that the log can read it without a lock.
  */
 struct snapshot_failed {
-	enum snapshot_command command;
-	unsigned int arg;
-	int err;
-	int status;
+	s16 err;
+	u8 command;
+	u8 arg;
+	s32 status;
+} __aligned(8);
+
+/**
+ * struct snapshot_fw - the firmware of one device
+ * @sdev: the device
+ * @sem: held for one operation; an asynchronous transfer keeps it until it is
+ *       complete. A mutex cannot be handed on like that.
+ * @dep_map: shows @sem to lockdep while a thread holds it
+ * @gone: the back-end left, no operation may be called; protected by @sem
+ * @transfer: asynchronous transfer that keeps @sem, or NULL; protected by @sem
+ * @transfer_work: the end of @transfer
+ * @window: of the back-end, copied: a data fd may outlive the back-end
+ * @maps: it has buf_map(); likewise
+ * @max_segs: likewise
+ * @max_image: likewise
+ * @size: last size in bytes that the back-end named; protected by the caller's
+ *        lock of the device's state
+ * @sized: jiffies of that, 0 if never; likewise
+ * @failed: the operation that failed last
+ * @ratelimit: limits the lines in the log
+ */
+struct snapshot_fw {
+	struct vfio_snapshot_device *sdev;
+	struct semaphore sem;
+	struct lockdep_map dep_map;
+	bool gone;
+	struct snapshot_transfer *transfer;
+	struct work_struct transfer_work;
+	size_t window;
+	bool maps;
+	unsigned int max_segs;
+	u64 max_image;
+	u64 size;
+	unsigned long sized;
+	struct snapshot_failed failed;
+	struct ratelimit_state ratelimit;
 };
 
 /**
  * struct snapshot_transfer - one save() or load()
  * @io: the memory
- * @mig: of the device
+ * @fw: of the device
  * @dir: save or load
  * @phase: for save()
- * @done: called when it is over, with the device's fw_lock held, so that it may
- *        begin the next one; NULL: whoever begins it waits for it
+ * @done: called when it is complete, with the firmware held, so that it may
+ *        begin the next one; NULL: the caller waits for the end
  * @err: what it ended with
  * @over: without @done
+ * @holds: who keeps the firmware busy: the submitter and the transfer
  * @began: ns, for traces
  */
 struct snapshot_transfer {
 	struct vfio_snapshot_io io;
-	struct snapshot_mig *mig;
+	struct snapshot_fw *fw;
 	enum vfio_snapshot_dir dir;
 	enum vfio_snapshot_phase phase;
 	void (*done)(struct snapshot_transfer *transfer, int err);
 	int err;
 	struct completion over;
+	atomic_t holds;
 	u64 began;
 };
 
-int snapshot_fw_lock_killable(struct snapshot_mig *mig);
-void snapshot_fw_lock(struct snapshot_mig *mig);
-void snapshot_fw_unlock(struct snapshot_mig *mig);
-const char *snapshot_command_name(enum snapshot_command command);
-const char *snapshot_command_arg(enum snapshot_command command, unsigned int arg);
-int snapshot_fw_quiesce(struct snapshot_mig *mig, enum vfio_snapshot_level want,
+/* Name of the device, for traces. */
+static inline const char *snapshot_fw_name(const struct snapshot_fw *fw)
+{
+	return dev_name(fw->sdev->core.vdev.dev);
+}
+
+#define snapshot_fw_assert_held(fw)	lockdep_assert(lock_is_held(&(fw)->dep_map))
+
+void snapshot_fw_init(struct snapshot_fw *fw, struct vfio_snapshot_device *sdev);
+void snapshot_fw_leave(struct snapshot_fw *fw);
+int snapshot_fw_lock(struct snapshot_fw *fw);
+void snapshot_fw_lock_teardown(struct snapshot_fw *fw);
+bool snapshot_fw_is_busy(struct snapshot_fw *fw);
+void snapshot_fw_unlock(struct snapshot_fw *fw);
+const char *snapshot_command_name(unsigned int command);
+const char *snapshot_command_arg(unsigned int command, unsigned int arg);
+int snapshot_fw_quiesce(struct snapshot_fw *fw, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now);
-int snapshot_fw_session_begin(struct snapshot_mig *mig, enum vfio_snapshot_dir dir);
-void snapshot_fw_session_end(struct snapshot_mig *mig, enum vfio_snapshot_dir dir);
-int snapshot_fw_estimate(struct snapshot_mig *mig, enum vfio_snapshot_extent extent,
-			 struct vfio_snapshot_estimate *est);
-void *snapshot_fw_buf_map(struct snapshot_mig *mig, struct vfio_snapshot_io *io,
+int snapshot_fw_session_begin(struct snapshot_fw *fw, enum vfio_snapshot_dir dir);
+void snapshot_fw_session_end(struct snapshot_fw *fw, enum vfio_snapshot_dir dir);
+int snapshot_fw_size(struct snapshot_fw *fw, unsigned long max_age, u64 *bytes);
+int snapshot_fw_changed(struct snapshot_fw *fw, struct vfio_snapshot_estimate *est);
+void *snapshot_fw_buf_map(struct snapshot_fw *fw, struct vfio_snapshot_io *io,
 			  enum vfio_snapshot_dir dir);
-void snapshot_fw_buf_unmap(struct snapshot_mig *mig, void *key);
+void snapshot_fw_buf_unmap(struct snapshot_fw *fw, void *key);
 int snapshot_fw_transfer(struct snapshot_transfer *transfer);
-void snapshot_fw_transfer_work(struct work_struct *work);
-int snapshot_fw_load_end(struct snapshot_mig *mig);
+int snapshot_fw_load_end(struct snapshot_fw *fw);
 
 #endif /* VFIO_SNAPSHOT_FIRMWARE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "format.h"
 
-/* The records that have a meaning here, and what a good header of each says. */
+/* The records that the parser knows, and the header that each must have. */
 static const struct {
 	u32 tag;
 	u32 flags;
@@ -15,26 +15,26 @@ static const struct {
 };
 
 /**
- * snapshot_record_fill - make the header of a record
- * @header: to be filled
+ * snapshot_record_fill - fill the header of a record
+ * @header: the header
  * @tag: VFIO_SNAPSHOT_TAG_*
  * @size: bytes of payload, not 0
  */
 void snapshot_record_fill(struct vfio_snapshot_record *header, u32 tag, u64 size)
 {
 	header->size = cpu_to_le64(size);
-	/* Nothing but the state itself is needed to load it. */
+	/* Other drivers may skip our records, but not the state itself. */
 	header->flags = tag == VFIO_SNAPSHOT_TAG_DEVICE_DATA ? 0 :
 			cpu_to_le32(VFIO_SNAPSHOT_RECORD_F_OPTIONAL);
 	header->tag = cpu_to_le32(tag);
 }
 
 /**
- * snapshot_ident_fill - make the payload of an IDENT record
- * @ident: to be filled
+ * snapshot_ident_fill - fill the payload of an IDENT record
+ * @ident: the payload
  * @vendor: PCI vendor id
  * @device: PCI device id
- * @backend: name of the back-end, cut to VFIO_SNAPSHOT_BACKEND_LEN - 1 bytes
+ * @backend: name of the back-end; at most VFIO_SNAPSHOT_BACKEND_LEN - 1 bytes of it
  */
 void snapshot_ident_fill(struct vfio_snapshot_ident *ident, u16 vendor, u16 device,
 			 const char *backend)
@@ -50,8 +50,8 @@ void snapshot_ident_fill(struct vfio_snapshot_ident *ident, u16 vendor, u16 devi
 }
 
 /**
- * snapshot_tally_add - count one whole record
- * @tally: of the stream that the record is in
+ * snapshot_tally_add - count one complete record
+ * @tally: tally of the stream
  * @size: bytes of payload of the record
  */
 void snapshot_tally_add(struct snapshot_tally *tally, u64 size)
@@ -74,10 +74,10 @@ static void want_header(struct snapshot_parser *parser)
 }
 
 /**
- * snapshot_parser_init - start on a new stream
- * @parser: to be set up
+ * snapshot_parser_init - start to parse a new stream
+ * @parser: the parser
  * @max_data: largest record of device data to accept, in bytes
- * @ident: what an IDENT record must be equal to
+ * @ident: the only IDENT record to accept
  */
 void snapshot_parser_init(struct snapshot_parser *parser, u64 max_data,
 			  const struct vfio_snapshot_ident *ident)
@@ -170,15 +170,15 @@ static int take_body(struct snapshot_parser *parser)
 }
 
 /**
- * snapshot_parser_feed - tell that wanted bytes have been put in place
- * @parser: of the stream
- * @bytes: how many of the @room bytes wanted, may be fewer, 0 is harmless
+ * snapshot_parser_feed - the next bytes are where the parser wants them
+ * @parser: the parser
+ * @bytes: how many; at most the parser's @room, may be 0
  *
- * After an error the stream is broken and must not be fed again.
+ * Do not call it again after an error.
  *
- * Return: 0 with the parser's @want and @room renewed, or
- * -EINVAL for a header that cannot be (size 0, unknown flag bits, a known
- * record of the wrong size or with the wrong flags),
+ * Return: 0 with new @want and @room in the parser, or
+ * -EINVAL for an invalid header (size 0, unknown flag bits, a known record of
+ * the wrong size or with the wrong flags),
  * -EFBIG for a record larger than the limits,
  * -EOPNOTSUPP for an unknown record that is not optional,
  * -EXDEV for the stream of another kind of device,
@@ -209,8 +209,8 @@ int snapshot_parser_feed(struct snapshot_parser *parser, u64 bytes)
 }
 
 /**
- * snapshot_parser_loaded - tell that the device took a record of device data
- * @parser: of the stream, with SNAPSHOT_WANT_LOAD
+ * snapshot_parser_loaded - the device has loaded the record of device data
+ * @parser: the parser, with SNAPSHOT_WANT_LOAD
  */
 void snapshot_parser_loaded(struct snapshot_parser *parser)
 {
@@ -220,10 +220,10 @@ void snapshot_parser_loaded(struct snapshot_parser *parser)
 }
 
 /**
- * snapshot_parser_finish - whether the stream may end here
- * @parser: of the stream
+ * snapshot_parser_finish - check that the stream is complete
+ * @parser: the parser
  *
- * Return: 0, or -ENODATA when something is missing: the rest of a record, the
+ * Return: 0, or -ENODATA if something is missing: the rest of a record, the
  * device data, or the END record of a stream that began with IDENT.
  */
 int snapshot_parser_finish(const struct snapshot_parser *parser)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The stream format: making records, and taking an untrusted stream apart.
- * Pure C without allocation, also compiled on the host by the unit tests.
+ * The stream format: fill the headers of records, parse an untrusted stream.
+ * Pure C: unit tests, the fuzzer and the command vfio-snapshot compile it on the
+ * host. It allocates nothing; the caller serializes the calls for one stream.
  */
 #ifndef VFIO_SNAPSHOT_FORMAT_H
 #define VFIO_SNAPSHOT_FORMAT_H
@@ -10,13 +11,13 @@
 
 #include "pure.h"
 
-/* Largest optional record of another driver that is skipped. */
+/* Limit for unknown optional records, which are skipped. */
 #define SNAPSHOT_SKIP_MAX	0x100000
 
 /**
- * struct snapshot_tally - what a stream holds so far
- * @records: whole records
- * @length: bytes of those records, headers included
+ * struct snapshot_tally - size of a stream so far
+ * @records: number of complete records
+ * @length: bytes in them, with headers
  */
 struct snapshot_tally {
 	u64 records;
@@ -25,12 +26,12 @@ struct snapshot_tally {
 
 /**
  * enum snapshot_want - what the next bytes of a stream are
- * @SNAPSHOT_WANT_BYTES: @room bytes of a header or of one of our own records,
- *                       to be put at @into
- * @SNAPSHOT_WANT_DATA: @room bytes of device data, to be put behind those of
- *                      the same record that came before
- * @SNAPSHOT_WANT_SKIP: @room bytes of an optional record, to be dropped
- * @SNAPSHOT_WANT_LOAD: none: a record of device data is whole, load it, then
+ * @SNAPSHOT_WANT_BYTES: @room bytes of a header or of one of our own records;
+ *                       copy them to @into
+ * @SNAPSHOT_WANT_DATA: @room bytes of device data; append them to the bytes of
+ *                      the same record
+ * @SNAPSHOT_WANT_SKIP: @room bytes of an optional record; drop them
+ * @SNAPSHOT_WANT_LOAD: none: a record of device data is complete; load it, then
  *                      call snapshot_parser_loaded()
  */
 enum snapshot_want {
@@ -41,24 +42,24 @@ enum snapshot_want {
 };
 
 /**
- * struct snapshot_parser - state of taking one stream apart
+ * struct snapshot_parser - state of the parser of one stream
  * @want: what the next bytes are
- * @room: how many of them are missing, never 0 but for SNAPSHOT_WANT_LOAD
- * @into: where to put them, for SNAPSHOT_WANT_BYTES
+ * @room: how many of them are missing; 0 only for SNAPSHOT_WANT_LOAD
+ * @into: where to copy them, for SNAPSHOT_WANT_BYTES
  * @size: payload size of the current record, valid with SNAPSHOT_WANT_DATA
  *        and SNAPSHOT_WANT_LOAD
- * @tally: the whole records so far
+ * @tally: the complete records so far
  * @loads: records of device data among them
  * @max_data: largest record of device data to accept
- * @ident: what the IDENT record must say
+ * @ident: the only IDENT record to accept
  * @have_ident: an IDENT record came
- * @have_end: an END record came; not one byte may follow
- * @in_header: the bytes wanted are those of a header
+ * @have_end: an END record came; no byte may follow
+ * @in_header: the next bytes belong to a header
  * @tag: tag of the current record, in CPU byte order
- * @header: the header being collected
- * @body: the payload of one of our own records being collected
+ * @header: the current header, as far as it came
+ * @body: the payload of one of our own records, as far as it came
  *
- * Everything above @max_data changes while the stream is taken apart.
+ * The caller reads the fields above @max_data and leaves the rest alone.
  */
 struct snapshot_parser {
 	enum snapshot_want want;

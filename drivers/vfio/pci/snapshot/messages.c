@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Layer 1: the lines in the kernel log: one when a device is probed, one for each
+ * failure of a migration, at most ten in five seconds. They may be said with any
+ * lock held, so they take none.
+ */
 #include <linux/device.h>
-#include <linux/err.h>
 #include <linux/ratelimit.h>
 #include <linux/sizes.h>
 #include <linux/sprintf.h>
@@ -8,131 +12,141 @@
 #include "arcs.h"
 #include "firmware.h"
 #include "messages.h"
-#include "migration.h"
 
-#define CAUSE_LEN	96
+#define CAUSE_LEN	80
 
-/* Where to look, when no operation of the back-end failed. */
-static const struct {
-	int err;
-	const char *look;
-} hints[] = {
-	{ -ENOMEM, "free memory, or raise the memory limit of the caller's cgroup" },
-	{ -EINTR, "the caller was killed" },
-	{ -ENODATA, "the stream is not whole, see why the source or the connection ended" },
-	{ -EBADMSG, "the stream is damaged, or parts of it are missing" },
-	{ -EINVAL, "what was loaded is no stream, or a damaged one" },
-	{ -EXDEV, "the stream is of another kind of device, use the same on both hosts" },
-	{ -EOPNOTSUPP, "the stream has a record that is not known here, update this host" },
-	{ -EFBIG, "the state is larger than the driver takes" },
-};
-
-static const char *hint(const struct snapshot_failed *failed, int err)
+/* Whether a line may be said; *@cause is then what the firmware answered. */
+static bool say_may(struct snapshot_fw *fw, int err, char cause[CAUSE_LEN])
 {
-	unsigned int i;
+	struct snapshot_failed failed = READ_ONCE(fw->failed);
 
-	if (!failed->err)
-		for (i = 0; i < ARRAY_SIZE(hints); i++)
-			if (hints[i].err == err)
-				return hints[i].look;
-	return "check the firmware and the driver of the physical function";
+	if (!__ratelimit(&fw->ratelimit))
+		return false;
+	/* An operation that failed with another errno is not the cause. */
+	if (!failed.err || failed.err != err)
+		scnprintf(cause, CAUSE_LEN, "no firmware command failed");
+	else
+		scnprintf(cause, CAUSE_LEN, "firmware command %s %s, status %#x",
+			  snapshot_command_name(failed.command),
+			  snapshot_command_arg(failed.command, failed.arg), failed.status);
+	return true;
 }
 
-static const char *name_cause(const struct snapshot_failed *failed, char *cause)
+static struct device *say_dev(struct snapshot_fw *fw)
 {
-	if (!failed->err)
-		return "no firmware command failed";
-	scnprintf(cause, CAUSE_LEN, "firmware command %s%s%s, status %#x",
-		  snapshot_command_name(failed->command),
-		  *snapshot_command_arg(failed->command, failed->arg) ? " " : "",
-		  snapshot_command_arg(failed->command, failed->arg), failed->status);
-	return cause;
-}
-
-static void say_failed(struct snapshot_mig *mig, const char *what, int err,
-		       enum vfio_device_mig_state state, const char *remedy)
-{
-	struct snapshot_failed failed = mig->failed;
-	char cause[CAUSE_LEN];
-
-	/* An operation that failed in between need not be why. */
-	if (failed.err != err)
-		failed.err = 0;
-	if (!__ratelimit(&mig->failures))
-		return;
-	dev_warn(mig->sdev->core.vdev.dev,
-		 "migration: %s failed (%d, %s), the device is in %s: %s; %s\n",
-		 what, err, name_cause(&failed, cause), snapshot_state_name(state),
-		 hint(&failed, err), remedy);
+	return fw->sdev->core.vdev.dev;
 }
 
 /**
  * snapshot_say_arc_failed - an arc failed
- * @mig: of the device, in the state that this left it in
+ * @fw: of the device
  * @arc: the arc
  * @err: what it failed with
- *
- * Says nothing where snapshot_say_load_failed() has said it all.
+ * @state: the state that this left the device in
  */
-void snapshot_say_arc_failed(struct snapshot_mig *mig, const struct snapshot_arc *arc,
-			     int err)
+void snapshot_say_arc_failed(struct snapshot_fw *fw, const struct snapshot_arc *arc,
+			     int err, unsigned int state)
 {
-	char what[40];
+	char cause[CAUSE_LEN];
 
-	if (arc->action == SNAPSHOT_LOAD_CLOSE && mig->told)
-		return;
-	scnprintf(what, sizeof(what), "%s -> %s", snapshot_state_name(arc->from),
-		  snapshot_state_name(arc->to));
-	say_failed(mig, what, err, mig->state,
-		   mig->state == VFIO_DEVICE_STATE_ERROR ? "reset it, then start again" :
-							   "nothing is lost, try again");
+	if (say_may(fw, err, cause))
+		dev_warn(say_dev(fw), "migration: %s -> %s failed: %d, %s; state %s\n",
+			 snapshot_state_name(arc->from), snapshot_state_name(arc->to),
+			 err, cause, snapshot_state_name(state));
 }
 
 /**
- * snapshot_say_load_failed - what was written to the data fd cannot be loaded
- * @mig: of the device
- * @err: what that failed with
- *
- * The device can only go to ERROR from there, but nobody may ask for it.
+ * snapshot_say_ahead_failed - no further image is taken ahead
+ * @fw: of the device
+ * @err: what the image failed with
  */
-void snapshot_say_load_failed(struct snapshot_mig *mig, int err)
+void snapshot_say_ahead_failed(struct snapshot_fw *fw, int err)
 {
-	say_failed(mig, "loading the stream", err, VFIO_DEVICE_STATE_RESUMING,
-		   "reset it, then start again");
-	mig->told = true;
+	char cause[CAUSE_LEN];
+
+	if (say_may(fw, err, cause))
+		dev_warn(say_dev(fw),
+			 "migration: image ahead failed: %d, %s; the final image is whole\n",
+			 err, cause);
+}
+
+/**
+ * snapshot_say_final_failed - the state of a stopped device could not be saved
+ * @fw: of the device
+ * @err: what the image failed with
+ */
+void snapshot_say_final_failed(struct snapshot_fw *fw, int err)
+{
+	char cause[CAUSE_LEN];
+
+	if (say_may(fw, err, cause))
+		dev_warn(say_dev(fw),
+			 "migration: final image failed: %d, %s; read() of the data fd returns it\n",
+			 err, cause);
+}
+
+/**
+ * snapshot_say_stream_refused - what was written to the data fd cannot be loaded
+ * @fw: of the device
+ * @err: the reason
+ */
+void snapshot_say_stream_refused(struct snapshot_fw *fw, int err)
+{
+	char cause[CAUSE_LEN];
+
+	if (say_may(fw, err, cause))
+		dev_warn(say_dev(fw), "migration: stream refused: %d, %s; state RESUMING\n",
+			 err, cause);
 }
 
 /**
  * snapshot_say_not_running - a device that was reset, or opened, does not run
- * @mig: of the device
+ * @fw: of the device
+ * @err: the reason
  */
-void snapshot_say_not_running(struct snapshot_mig *mig)
+void snapshot_say_not_running(struct snapshot_fw *fw, int err)
 {
-	say_failed(mig, "making it run", mig->failed.err, VFIO_DEVICE_STATE_ERROR,
-		   "reset it again");
+	char cause[CAUSE_LEN];
+
+	if (say_may(fw, err, cause))
+		dev_warn(say_dev(fw),
+			 "migration: not running after reset: %d, %s; state ERROR\n",
+			 err, cause);
 }
 
 /**
- * snapshot_say_detached - nobody answers for the device any more
- * @mig: of the device
+ * snapshot_say_size_unknown - the firmware does not say how much there is to save
+ * @fw: of the device
+ * @err: the reason
  */
-void snapshot_say_detached(struct snapshot_mig *mig)
+void snapshot_say_size_unknown(struct snapshot_fw *fw, int err)
 {
-	if (__ratelimit(&mig->failures))
-		dev_warn(mig->sdev->core.vdev.dev,
-			 "migration: the firmware is gone, the device is in ERROR; look after the physical function\n");
+	char cause[CAUSE_LEN];
+
+	if (say_may(fw, err, cause))
+		dev_warn(say_dev(fw), "migration: size unknown: %d, %s\n", err, cause);
+}
+
+/**
+ * snapshot_say_lost - the driver of the physical function left the firmware
+ * @fw: of the device
+ */
+void snapshot_say_lost(struct snapshot_fw *fw)
+{
+	if (__ratelimit(&fw->ratelimit))
+		dev_warn(say_dev(fw), "migration: lost contact with the firmware\n");
 }
 
 /**
  * snapshot_say_able - what a device that was probed supports
- * @mig: of the device
+ * @fw: of the device
+ * @features: VFIO_MIGRATION_*
  */
-void snapshot_say_able(struct snapshot_mig *mig)
+void snapshot_say_able(struct snapshot_fw *fw, unsigned int features)
 {
-	dev_info(mig->sdev->core.vdev.dev,
-		 "can be migrated: %s, stop-copy%s%s, images of at most %llu MiB\n",
-		 mig->sdev->ops->name,
-		 mig->features & VFIO_MIGRATION_P2P ? ", P2P" : "",
-		 mig->features & VFIO_MIGRATION_PRE_COPY ? ", pre-copy" : "",
-		 mig->sdev->ops->max_image / SZ_1M);
+	dev_info(say_dev(fw), "can be migrated: %s, stop-copy%s%s, images of at most %llu MiB\n",
+		 fw->sdev->ops->name,
+		 features & VFIO_MIGRATION_P2P ? ", P2P" : "",
+		 features & VFIO_MIGRATION_PRE_COPY ? ", pre-copy" : "",
+		 fw->sdev->ops->max_image / SZ_1M);
 }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel log says: one line when a device is probed, one when a
- * migration fails.
+ * Layer 1: the lines in the kernel log. Each states facts; what to do about it is
+ * in Documentation/admin-guide/troubleshooting.rst, by the same words.
  */
 #ifndef VFIO_SNAPSHOT_MESSAGES_H
 #define VFIO_SNAPSHOT_MESSAGES_H
 
 struct snapshot_arc;
-struct snapshot_mig;
+struct snapshot_fw;
 
-void snapshot_say_detached(struct snapshot_mig *mig);
-void snapshot_say_able(struct snapshot_mig *mig);
-void snapshot_say_arc_failed(struct snapshot_mig *mig, const struct snapshot_arc *arc,
-			     int err);
-void snapshot_say_load_failed(struct snapshot_mig *mig, int err);
-void snapshot_say_not_running(struct snapshot_mig *mig);
+void snapshot_say_able(struct snapshot_fw *fw, unsigned int features);
+void snapshot_say_arc_failed(struct snapshot_fw *fw, const struct snapshot_arc *arc,
+			     int err, unsigned int state);
+void snapshot_say_ahead_failed(struct snapshot_fw *fw, int err);
+void snapshot_say_final_failed(struct snapshot_fw *fw, int err);
+void snapshot_say_stream_refused(struct snapshot_fw *fw, int err);
+void snapshot_say_not_running(struct snapshot_fw *fw, int err);
+void snapshot_say_size_unknown(struct snapshot_fw *fw, int err);
+void snapshot_say_lost(struct snapshot_fw *fw);
 
 #endif /* VFIO_SNAPSHOT_MESSAGES_H */

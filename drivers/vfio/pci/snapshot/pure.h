@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the pure C files of the core need, in the kernel and on the host.
+ * Includes and types for the pure C files of the core, in the kernel and on the host.
  */
 #ifndef VFIO_SNAPSHOT_PURE_H
 #define VFIO_SNAPSHOT_PURE_H
@@ -22,7 +22,7 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
-/* Debian 12's <linux/vfio.h> is that of Linux 6.1; newer ones have these names. */
+/* Debian 12 has the <linux/vfio.h> of Linux 6.1, which lacks these. */
 #ifndef VFIO_MIGRATION_PRE_COPY
 #define VFIO_MIGRATION_PRE_COPY		4
 #define VFIO_DEVICE_STATE_PRE_COPY	6
@@ -36,7 +36,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define array_index_nospec(index, size) (index)
+#define array_index_nospec(index, size) ((void)(size), (index))
 #define le16_to_cpu(v) le16toh(v)
 #define le32_to_cpu(v) le32toh(v)
 #define le64_to_cpu(v) le64toh(v)

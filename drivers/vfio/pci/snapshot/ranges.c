@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ranges.h"
 
-/* How many of the ranges end below @addr: the first others may have it in them. */
+/* Index of the first range that ends at or above @addr, or set->n. */
 static unsigned int below(const struct snapshot_ranges *set, u64 addr)
 {
 	unsigned int low = 0, high = set->n;
@@ -17,7 +17,7 @@ static unsigned int below(const struct snapshot_ranges *set, u64 addr)
 	return low;
 }
 
-/* The ranges @from to @to - 1 make way for @n, which the caller fills in. */
+/* Make room for @n ranges in the place of @from to @to - 1; the caller fills them. */
 static void replace(struct snapshot_ranges *set, unsigned int from, unsigned int to,
 		    unsigned int n)
 {
@@ -26,14 +26,14 @@ static void replace(struct snapshot_ranges *set, unsigned int from, unsigned int
 }
 
 /**
- * snapshot_ranges_add - put addresses into a set
+ * snapshot_ranges_add - add addresses to a set
  * @set: the set
- * @first: lowest of them
- * @last: highest of them
+ * @first: lowest address
+ * @last: highest address
  */
 void snapshot_ranges_add(struct snapshot_ranges *set, u64 first, u64 last)
 {
-	/* Neighbours that touch become one. */
+	/* Start one below: adjacent ranges are merged. */
 	unsigned int from = below(set, first ? first - 1 : 0), to = from;
 
 	while (to < set->n && (!set->at[to].first || set->at[to].first - 1 <= last)) {
@@ -48,10 +48,10 @@ void snapshot_ranges_add(struct snapshot_ranges *set, u64 first, u64 last)
 }
 
 /**
- * snapshot_ranges_cut - take addresses out of a set
+ * snapshot_ranges_cut - remove addresses from a set
  * @set: the set
- * @first: lowest of them
- * @last: highest of them
+ * @first: lowest address
+ * @last: highest address
  */
 void snapshot_ranges_cut(struct snapshot_ranges *set, u64 first, u64 last)
 {
@@ -71,13 +71,13 @@ void snapshot_ranges_cut(struct snapshot_ranges *set, u64 first, u64 last)
 }
 
 /**
- * snapshot_ranges_next - the first addresses of a set within others
+ * snapshot_ranges_next - find the first addresses of a set in an interval
  * @set: the set
- * @first: lowest of the others
- * @last: highest of the others
- * @part: set to what they have in common, as far as it is one piece
+ * @first: lowest address of the interval
+ * @last: highest address of the interval
+ * @part: set to the part of the first matching range that is in the interval
  *
- * Return: whether there is anything.
+ * Return: true if there is one.
  */
 bool snapshot_ranges_next(const struct snapshot_ranges *set, u64 first, u64 last,
 			  struct vfio_snapshot_range *part)
@@ -95,11 +95,11 @@ bool snapshot_ranges_next(const struct snapshot_ranges *set, u64 first, u64 last
 }
 
 /**
- * snapshot_ranges_fuse - make do with fewer ranges, by adding what is between some
+ * snapshot_ranges_fuse - merge ranges until few are left
  * @set: the set
- * @most: ranges that may be left, at least 1
+ * @most: limit for the number of ranges, at least 1
  *
- * Fills the narrowest gaps.
+ * Merges across the narrowest gaps first, so that it adds few addresses.
  */
 void snapshot_ranges_fuse(struct snapshot_ranges *set, unsigned int most)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set of addresses, kept as ranges: ascending, none touches the next. Pure C;
- * the memory is the caller's.
+ * A set of addresses as an array of ranges in ascending order, with a gap between
+ * neighbours. Pure C: the caller allocates the array and serializes the calls.
  */
 #ifndef VFIO_SNAPSHOT_RANGES_H
 #define VFIO_SNAPSHOT_RANGES_H
@@ -12,8 +12,9 @@
 /**
  * struct snapshot_ranges - a set of addresses
  * @at: the ranges
- * @n: how many there are
- * @room: how many @at has room for; each call below needs room for one more
+ * @n: number of ranges
+ * @room: ranges that fit in @at; snapshot_ranges_add() and snapshot_ranges_cut()
+ *        need room for one more
  */
 struct snapshot_ranges {
 	struct vfio_snapshot_range *at;

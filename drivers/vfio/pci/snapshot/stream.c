@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The data stream of one session, and its file.
+ * Layer 4: the data fd, and the life of a session.
  *
- * A stream has two owners, the device's session and the data fd. The session
- * kills it when the state leaves the session; from then on the fd answers
- * ENODEV, whatever the fd's owner does with it.
+ * A stream has two owners, the device's session and the data fd. It goes through
+ *
+ *   open      the session is on, the fd works
+ *   dead      the session is over: the fd answers ENODEV, the firmware still knows
+ *             the stream's memory
+ *   closed    the firmware knows nothing of it any more
+ *   drained   its memory is free; the user of the fd at that moment drains it
+ *   released  both owners let go
+ *
+ * Killing takes no lock and sends no command, so it is fit for the blackout, for a
+ * reset and for the close of a device whose firmware hangs. Closing sends commands
+ * and runs in a worker.
+ *
+ * Locks: the lock of the device's state, then stream->io, then the firmware.
  */
+#include <kunit/visibility.h>
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -17,185 +30,99 @@
 #include <linux/uio.h>
 #include <linux/vfio.h>
 
-#include "buffer.h"
 #include "compat.h"
-#include "migration.h"
+#include "firmware.h"
 #include "stream.h"
 #include "trace.h"
 
-/**
- * snapshot_stream_spare - take a buffer that is not in use
- * @stream: the stream
- *
- * Return: the buffer, or NULL.
+/*
+ * A dead stream is closed after this time: the guest may run again by then, here
+ * or elsewhere, so its blackout does not pay for it.
  */
-struct snapshot_buf *snapshot_stream_spare(struct snapshot_stream *stream)
-{
-	struct snapshot_buf *buf;
+#define TEARDOWN_DELAY	(HZ / 10)
 
-	guard(spinlock)(&stream->lock);
-	buf = list_first_entry_or_null(&stream->spares, struct snapshot_buf, entry);
-	if (buf) {
-		list_del_init(&buf->entry);
-		stream->nr_spares--;
-	}
-	return buf;
+static bool stream_is_saving(const struct snapshot_stream *stream)
+{
+	return stream->pool.dir == VFIO_SNAPSHOT_SAVE;
 }
 
-/**
- * snapshot_stream_ready_spare - take a buffer that can be used at once
- * @stream: the stream, with the device's fw_lock held
- * @size: bytes that it must have
- *
- * Return: the buffer, or NULL.
- */
-struct snapshot_buf *snapshot_stream_ready_spare(struct snapshot_stream *stream,
-						 size_t size)
+static void stream_free_content(struct snapshot_stream *stream)
 {
-	struct snapshot_buf *buf = snapshot_stream_spare(stream);
-
-	if (!buf || snapshot_buf_ready(buf, size))
-		return buf;
-	snapshot_stream_put_spare(stream, buf);
-	return NULL;
-}
-
-/**
- * snapshot_stream_put_spare - keep a buffer for the next use
- * @stream: the stream
- * @buf: the buffer, or NULL
- */
-void snapshot_stream_put_spare(struct snapshot_stream *stream,
-			       struct snapshot_buf *buf)
-{
-	if (!buf)
-		return;
-	guard(spinlock)(&stream->lock);
-	list_add_tail(&buf->entry, &stream->spares);
-	stream->nr_spares++;
-}
-
-/**
- * snapshot_stream_prepare - have buffers that the firmware knows
- * @stream: the stream
- * @size: bytes of each
- * @count: how many
- *
- * For the time before the blackout.
- *
- * Return: 0, or an errno with those that were made kept.
- */
-int snapshot_stream_prepare(struct snapshot_stream *stream, size_t size,
-			    unsigned int count)
-{
-	while (count--) {
-		struct snapshot_buf *buf;
-		int err;
-
-		buf = snapshot_buf_alloc(stream->mig->sdev, stream->dir, size);
-		if (IS_ERR(buf))
-			return PTR_ERR(buf);
-		err = snapshot_fw_lock_killable(stream->mig);
-		if (!err) {
-			err = snapshot_buf_map(buf);
-			snapshot_fw_unlock(stream->mig);
-		}
-		snapshot_stream_put_spare(stream, buf);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static void free_content(struct snapshot_stream *stream)
-{
-	struct snapshot_buf *buf;
-
-	if (stream->dir == VFIO_SNAPSHOT_SAVE)
-		snapshot_save_drop(stream);
+	if (stream_is_saving(stream))
+		snapshot_save_drain(&stream->save);
 	else
-		snapshot_load_drop(stream);
-	while ((buf = snapshot_stream_spare(stream)))
-		snapshot_buf_free(buf);
+		snapshot_load_drain(&stream->load);
+	snapshot_pool_drain(&stream->pool);
 }
 
 static void stream_release(struct kref *ref)
 {
 	struct snapshot_stream *stream = container_of(ref, struct snapshot_stream, ref);
 
-	free_content(stream);
+	stream_free_content(stream);
 	mutex_destroy(&stream->io);
 	kfree(stream);
 }
 
-/*
- * Frees what a stream without a session holds. Whoever uses the data fd at that
- * moment keeps it, and comes here when that is over.
- */
-static void drain(struct snapshot_stream *stream)
+/* Drains a closed stream, unless the fd is in use: its user comes here at the end. */
+static void stream_drain(struct snapshot_stream *stream)
 {
-	/* Between the end and a look at @io, or the other way round. */
+	/*
+	 * Order the store to ->closed before the trylock of ->io; pairs with the
+	 * unlock in stream_end_io(), which comes before the load of ->closed.
+	 */
 	smp_mb();
 	if (READ_ONCE(stream->closed) && mutex_trylock(&stream->io)) {
-		free_content(stream);
+		stream_free_content(stream);
 		mutex_unlock(&stream->io);
 	}
 }
 
-/**
- * snapshot_stream_begin_io - begin to use the data fd
- * @stream: the stream
- *
- * Return: 0, or -ERESTARTSYS.
- */
-int snapshot_stream_begin_io(struct snapshot_stream *stream)
+static int stream_begin_io(struct snapshot_stream *stream, bool wait)
 {
+	if (!wait)
+		return mutex_trylock(&stream->io) ? 0 : -EAGAIN;
 	return mutex_lock_interruptible(&stream->io) ? -ERESTARTSYS : 0;
 }
 
-/* @bytes more were read or written. */
-static void trace_data(struct snapshot_stream *stream, ssize_t bytes)
+/* @moved: bytes that were read or written, or an errno */
+static void stream_end_io(struct snapshot_stream *stream, ssize_t moved)
 {
-	bool saving = stream->dir == VFIO_SNAPSHOT_SAVE;
+	bool saving = stream_is_saving(stream);
 
-	if (bytes > 0 && trace_vfio_snapshot_data_enabled())
-		trace_vfio_snapshot_data(snapshot_mig_name(stream->mig), stream->dir,
-					 bytes,
+	if (moved > 0 && trace_vfio_snapshot_data_enabled())
+		trace_vfio_snapshot_data(snapshot_fw_name(stream->pool.fw),
+					 stream->pool.dir, moved,
 					 saving ? stream->save.taken : stream->load.taken,
-					 saving ? snapshot_save_pending(stream) : 0);
-}
-
-/**
- * snapshot_stream_end_io - end of the use of the data fd
- * @stream: the stream
- * @moved: bytes that were read or written, or an errno
- */
-void snapshot_stream_end_io(struct snapshot_stream *stream, ssize_t moved)
-{
-	trace_data(stream, moved);
+					 saving ? snapshot_save_pending(&stream->save) : 0);
 	mutex_unlock(&stream->io);
-	drain(stream);
+	stream_drain(stream);
 }
 
 static ssize_t stream_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	return snapshot_save_read(iocb->ki_filp->private_data, to, NULL,
-				  iov_iter_count(to),
-				  !(iocb->ki_filp->f_flags & O_NONBLOCK) &&
-				  !(iocb->ki_flags & IOCB_NOWAIT));
+	struct snapshot_stream *stream = iocb->ki_filp->private_data;
+	bool wait = !(iocb->ki_filp->f_flags & O_NONBLOCK) &&
+		    !(iocb->ki_flags & IOCB_NOWAIT);
+	ssize_t done = stream_begin_io(stream, wait);
+
+	if (done)
+		return done;
+	done = snapshot_save_read(&stream->save, to, wait);
+	stream_end_io(stream, done);
+	return done;
 }
 
-/*
- * No copy: the pipe gets the memory of the image. One slot of it may take more
- * than a page, as those from a socket do.
- */
-static ssize_t stream_splice_read(struct file *file, loff_t *ppos,
-				  struct pipe_inode_info *pipe, size_t len,
-				  unsigned int flags)
+static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	return snapshot_save_read(file->private_data, NULL, pipe, len,
-				  !(file->f_flags & O_NONBLOCK) &&
-				  !(flags & SPLICE_F_NONBLOCK));
+	struct snapshot_stream *stream = iocb->ki_filp->private_data;
+	ssize_t done = stream_begin_io(stream, true);
+
+	if (done)
+		return done;
+	done = snapshot_load_write(&stream->load, from);
+	stream_end_io(stream, done);
+	return done;
 }
 
 static __poll_t stream_poll(struct file *file, poll_table *wait)
@@ -203,9 +130,9 @@ static __poll_t stream_poll(struct file *file, poll_table *wait)
 	struct snapshot_stream *stream = file->private_data;
 	const __poll_t in = EPOLLIN | EPOLLRDNORM;
 
-	poll_wait(file, &stream->wait, wait);
-	guard(spinlock)(&stream->lock);
-	if (snapshot_stream_is_dead(stream))
+	poll_wait(file, &stream->save.wait, wait);
+	guard(spinlock)(&stream->pool.lock);
+	if (snapshot_pool_is_dead(&stream->pool))
 		return in | EPOLLERR | EPOLLHUP;
 	if (stream->save.final || !list_empty(&stream->save.queue))
 		return in;
@@ -218,9 +145,9 @@ static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct vfio_precopy_info info = {};
 	int err;
 
-	err = vfio_check_precopy_ioctl(&stream->mig->sdev->core.vdev, cmd, arg, &info);
+	err = vfio_check_precopy_ioctl(&stream->pool.fw->sdev->core.vdev, cmd, arg, &info);
 	if (!err)
-		err = snapshot_mig_precopy_info(stream->mig, stream, &info);
+		err = stream->session->precopy_info(stream, &info);
 	if (err)
 		return err;
 	if (copy_to_user((void __user *)arg, &info,
@@ -229,32 +156,27 @@ static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return 0;
 }
 
-static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
-{
-	return snapshot_load_write(iocb->ki_filp->private_data, from);
-}
-
 static int stream_file_release(struct inode *inode, struct file *file)
 {
 	struct snapshot_stream *stream = file->private_data;
-	struct vfio_device *vdev = &stream->mig->sdev->core.vdev;
+	struct vfio_device *vdev = &stream->pool.fw->sdev->core.vdev;
 
 	kref_put(&stream->ref, stream_release);
 	vfio_put_device(vdev);
 	return 0;
 }
 
-static const struct file_operations save_fops = {
+static const struct file_operations stream_save_fops = {
 	.owner = THIS_MODULE,
 	.read_iter = stream_read_iter,
-	.splice_read = stream_splice_read,
+	.splice_read = copy_splice_read,
 	.poll = stream_poll,
 	.unlocked_ioctl = stream_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.release = stream_file_release,
 };
 
-static const struct file_operations load_fops = {
+static const struct file_operations stream_load_fops = {
 	.owner = THIS_MODULE,
 	.write_iter = stream_write_iter,
 	.splice_write = iter_file_splice_write,
@@ -266,108 +188,227 @@ static const struct {
 	const struct file_operations *fops;
 	int flags;
 } stream_files[] = {
-	[VFIO_SNAPSHOT_SAVE] = { "[vfio-snapshot-save]", &save_fops, O_RDONLY },
-	[VFIO_SNAPSHOT_LOAD] = { "[vfio-snapshot-load]", &load_fops, O_WRONLY },
+	[VFIO_SNAPSHOT_SAVE] = { "[vfio-snapshot-save]", &stream_save_fops, O_RDONLY },
+	[VFIO_SNAPSHOT_LOAD] = { "[vfio-snapshot-load]", &stream_load_fops, O_WRONLY },
 };
 
-static void end_session(struct snapshot_stream *stream)
+static int stream_begin_firmware(struct snapshot_stream *stream)
 {
-	snapshot_fw_lock(stream->mig);
-	snapshot_buf_unmap_all(stream->mig);
-	snapshot_fw_session_end(stream->mig, stream->dir);
-	snapshot_fw_unlock(stream->mig);
+	struct snapshot_fw *fw = stream->pool.fw;
+	int err = snapshot_fw_lock(fw);
+
+	if (err)
+		return err;
+	err = snapshot_fw_session_begin(fw, stream->pool.dir);
+	snapshot_fw_unlock(fw);
+	return err;
 }
 
-/**
- * snapshot_stream_open - make a stream, its file and its firmware objects
- * @mig: of the device, with @mig->lock held
- * @dir: saving or loading
- * @file: set to the file; the caller gives it to userspace or puts it
- *
- * Return: the stream, owned by the session until snapshot_stream_close(), or an
- * ERR_PTR().
- */
-struct snapshot_stream *snapshot_stream_open(struct snapshot_mig *mig,
-					     enum vfio_snapshot_dir dir,
-					     struct file **file)
+static void stream_end_firmware(struct snapshot_stream *stream)
 {
-	struct vfio_snapshot_device *sdev = mig->sdev;
-	struct snapshot_stream *stream;
-	int err;
+	struct snapshot_fw *fw = stream->pool.fw;
 
-	lockdep_assert_held(&mig->lock);
+	snapshot_fw_lock_teardown(fw);
+	snapshot_pool_unmap(&stream->pool);
+	snapshot_fw_session_end(fw, stream->pool.dir);
+	snapshot_fw_unlock(fw);
+}
 
-	stream = kzalloc_obj(*stream, GFP_KERNEL_ACCOUNT);
-	if (!stream)
-		return ERR_PTR(-ENOMEM);
-	mig->window = sdev->ops->window;
-	mig->max_segs = sdev->ops->max_segs;
-	kref_init(&stream->ref);
-	stream->mig = mig;
-	stream->dir = dir;
-	init_waitqueue_head(&stream->wait);
-	mutex_init(&stream->io);
-	spin_lock_init(&stream->lock);
-	INIT_LIST_HEAD(&stream->spares);
-	if (dir == VFIO_SNAPSHOT_SAVE)
-		INIT_LIST_HEAD(&stream->save.queue);
-
-	err = snapshot_fw_lock_killable(mig);
-	if (err)
-		goto err_put;
-	err = snapshot_fw_session_begin(mig, dir);
-	snapshot_fw_unlock(mig);
-	if (err)
-		goto err_put;
-
-	if (dir == VFIO_SNAPSHOT_LOAD) {
-		err = snapshot_load_begin(stream);
-		if (err)
-			goto err_end;
-	}
+static int stream_open_file(struct snapshot_stream *stream, struct file **file)
+{
+	enum vfio_snapshot_dir dir = stream->pool.dir;
 
 	*file = anon_inode_getfile(stream_files[dir].name, stream_files[dir].fops,
 				   stream, stream_files[dir].flags);
-	if (IS_ERR(*file)) {
-		err = PTR_ERR(*file);
-		goto err_end;
-	}
+	if (IS_ERR(*file))
+		return PTR_ERR(*file);
 	stream_open(file_inode(*file), *file);
 	kref_get(&stream->ref);
-	get_device(&sdev->core.vdev.device);
-	return stream;
+	get_device(&stream->pool.fw->sdev->core.vdev.device);
+	return 0;
+}
 
-err_end:
-	end_session(stream);
+/* Makes a stream, its firmware objects and its file. */
+static struct snapshot_stream *stream_make(struct snapshot_session *session,
+					   enum vfio_snapshot_dir dir, struct file **file)
+{
+	bool saving = dir == VFIO_SNAPSHOT_SAVE;
+	struct snapshot_stream *stream = kzalloc_obj(*stream, GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!stream)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&stream->ref);
+	stream->session = session;
+	mutex_init(&stream->io);
+	snapshot_pool_init(&stream->pool, session->fw, dir,
+			   saving ? snapshot_save_object : sizeof(struct snapshot_buf));
+
+	err = stream_begin_firmware(stream);
+	if (err)
+		goto err_put;
+	err = saving ? snapshot_save_begin(&stream->save, &stream->pool) :
+		       snapshot_load_begin(&stream->load, &stream->pool);
+	if (!err)
+		err = stream_open_file(stream, file);
+	if (!err)
+		return stream;
+
+	stream_end_firmware(stream);
 err_put:
 	kref_put(&stream->ref, stream_release);
 	return ERR_PTR(err);
 }
 
-/**
- * snapshot_stream_kill - the session is over, the data fd stops working
- * @stream: the stream
- *
- * Takes no lock, frees nothing, sends no command: fit for the blackout and for
- * a reset. snapshot_stream_close() must follow.
- */
-void snapshot_stream_kill(struct snapshot_stream *stream)
+/* Waits for the firmware, never for the user of the data fd. */
+static void stream_close(struct snapshot_stream *stream)
 {
-	WRITE_ONCE(stream->dead, true);
-	wake_up_all(&stream->wait);
+	stream_end_firmware(stream);
+	WRITE_ONCE(stream->closed, true);
+	stream_drain(stream);
+	kref_put(&stream->ref, stream_release);
+}
+
+static void stream_kill(struct snapshot_stream *stream)
+{
+	WRITE_ONCE(stream->pool.dead, true);
+	if (stream_is_saving(stream))
+		wake_up_all(&stream->save.wait);
+}
+
+/*
+ * Does not take the lock of the device's state: a command that never returns would
+ * block all changes of state, and the close of the device.
+ */
+static void session_teardown(struct work_struct *work)
+{
+	struct snapshot_session *session = container_of(work, struct snapshot_session,
+							teardown.work);
+	struct snapshot_stream *stream = READ_ONCE(session->dead);
+
+	if (!stream)
+		return;
+	stream_close(stream);
+	/* Pairs with session_is_idle(): the next session begins after this one. */
+	smp_store_release(&session->dead, NULL);
+	wake_up_all(&session->closed);
+}
+
+static bool session_is_idle(struct snapshot_session *session)
+{
+	/* Pairs with session_teardown(). */
+	return !smp_load_acquire(&session->dead);
 }
 
 /**
- * snapshot_stream_close - give back all that a dead stream holds
- * @stream: a stream after snapshot_stream_kill(); gone for the caller when this
- *          returns
- *
- * Sends commands. Waits for the firmware, never for the user of the data fd.
+ * snapshot_session_init - set up the session side of a new device
+ * @session: all 0
+ * @fw: of the device
+ * @precopy_info: answers VFIO_MIG_GET_PRECOPY_INFO
  */
-void snapshot_stream_close(struct snapshot_stream *stream)
+void snapshot_session_init(struct snapshot_session *session, struct snapshot_fw *fw,
+			   int (*precopy_info)(struct snapshot_stream *stream,
+					       struct vfio_precopy_info *info))
 {
-	end_session(stream);
-	WRITE_ONCE(stream->closed, true);
-	drain(stream);
-	kref_put(&stream->ref, stream_release);
+	session->fw = fw;
+	session->precopy_info = precopy_info;
+	spin_lock_init(&session->kill_lock);
+	init_waitqueue_head(&session->closed);
+	INIT_DELAYED_WORK(&session->teardown, session_teardown);
+}
+
+/**
+ * snapshot_session_begin - open a stream
+ * @session: without a stream; the caller holds the lock of the device's state
+ * @dir: saving or loading
+ * @file: set to the file; the caller gives it to userspace or puts it
+ *
+ * Waits until the stream of the session before is closed.
+ *
+ * Return: 0, -EINTR when the caller is killed, -ENOMEM, or an errno of the back-end.
+ */
+int snapshot_session_begin(struct snapshot_session *session, enum vfio_snapshot_dir dir,
+			   struct file **file)
+{
+	struct snapshot_stream *stream;
+
+	snapshot_session_hurry(session);
+	if (wait_event_killable(session->closed, session_is_idle(session)))
+		return -EINTR;
+	stream = stream_make(session, dir, file);
+	if (IS_ERR(stream))
+		return PTR_ERR(stream);
+	scoped_guard(spinlock, &session->kill_lock)
+		session->stream = stream;
+	return 0;
+}
+
+/**
+ * snapshot_session_kill - the data fd stops working
+ * @session: of the device
+ *
+ * Takes no mutex. snapshot_session_end() must follow.
+ */
+void snapshot_session_kill(struct snapshot_session *session)
+{
+	guard(spinlock)(&session->kill_lock);
+	if (session->stream)
+		stream_kill(session->stream);
+}
+
+/**
+ * snapshot_session_end - the data fd stops working, its stream is closed later
+ * @session: of the device; the caller holds the lock of the device's state
+ */
+void snapshot_session_end(struct snapshot_session *session)
+{
+	struct snapshot_stream *stream = session->stream;
+
+	if (!stream)
+		return;
+	scoped_guard(spinlock, &session->kill_lock)
+		session->stream = NULL;
+	stream_kill(stream);
+	WRITE_ONCE(session->dead, stream);
+	queue_delayed_work(system_long_wq, &session->teardown, TEARDOWN_DELAY);
+}
+
+/**
+ * snapshot_session_hurry - close the dead stream now, if there is one
+ * @session: of the device
+ */
+void snapshot_session_hurry(struct snapshot_session *session)
+{
+	if (READ_ONCE(session->dead))
+		mod_delayed_work(system_long_wq, &session->teardown, 0);
+}
+
+/**
+ * snapshot_session_flush - wait until the dead stream is closed
+ * @session: of a device that was closed for good
+ */
+void snapshot_session_flush(struct snapshot_session *session)
+{
+	snapshot_session_hurry(session);
+	flush_delayed_work(&session->teardown);
+}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_session_flush);
+
+/**
+ * snapshot_stream_finish_load - whether a whole state was loaded
+ * @stream: a loading stream; the caller holds the lock of the device's state
+ *
+ * Waits for a write that is under way, as that may complete the stream.
+ *
+ * Return: as snapshot_load_finish(), -EINTR when the caller is killed.
+ */
+int snapshot_stream_finish_load(struct snapshot_stream *stream)
+{
+	int err;
+
+	if (mutex_lock_killable(&stream->io))
+		return -EINTR;
+	err = snapshot_load_finish(&stream->load);
+	mutex_unlock(&stream->io);
+	return err;
 }

@@ -63,17 +63,6 @@ enum snapshot_record_what {
 	EM(VFIO_SNAPSHOT_STOP, "stop")			\
 	EM_LAST(VFIO_SNAPSHOT_UNKNOWN, "unknown")
 
-#define SNAPSHOT_COMMANDS				\
-	EM(SNAPSHOT_CMD_QUIESCE, "quiesce")			\
-	EM(SNAPSHOT_CMD_SESSION_BEGIN, "session_begin")	\
-	EM(SNAPSHOT_CMD_SESSION_END, "session_end")		\
-	EM(SNAPSHOT_CMD_ESTIMATE, "estimate")		\
-	EM(SNAPSHOT_CMD_BUF_MAP, "buf_map")			\
-	EM(SNAPSHOT_CMD_BUF_UNMAP, "buf_unmap")		\
-	EM(SNAPSHOT_CMD_SAVE, "save")			\
-	EM(SNAPSHOT_CMD_LOAD, "load")			\
-	EM_LAST(SNAPSHOT_CMD_LOAD_END, "load_end")
-
 #define SNAPSHOT_DIRS					\
 	EM(VFIO_SNAPSHOT_SAVE, "save")			\
 	EM_LAST(VFIO_SNAPSHOT_LOAD, "load")
@@ -115,24 +104,7 @@ TRACE_DEFINE_ENUM(VFIO_SNAPSHOT_FINAL);
 			 { VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, "stop_copy_size" }, \
 			 { VFIO_SNAPSHOT_TAG_END, "end" })
 /* What an argument means depends on the command. */
-#define show_arg(command, arg)						\
-	__print_symbolic((command) * 4 + (arg),				\
-			 { SNAPSHOT_CMD_QUIESCE * 4 + VFIO_SNAPSHOT_RUN, "run" },	\
-			 { SNAPSHOT_CMD_QUIESCE * 4 + VFIO_SNAPSHOT_NDMA, "ndma" },	\
-			 { SNAPSHOT_CMD_QUIESCE * 4 + VFIO_SNAPSHOT_STOP, "stop" },	\
-			 { SNAPSHOT_CMD_SESSION_BEGIN * 4 + VFIO_SNAPSHOT_SAVE, "save" }, \
-			 { SNAPSHOT_CMD_SESSION_BEGIN * 4 + VFIO_SNAPSHOT_LOAD, "load" }, \
-			 { SNAPSHOT_CMD_SESSION_END * 4 + VFIO_SNAPSHOT_SAVE, "save" }, \
-			 { SNAPSHOT_CMD_SESSION_END * 4 + VFIO_SNAPSHOT_LOAD, "load" }, \
-			 { SNAPSHOT_CMD_ESTIMATE * 4 + VFIO_SNAPSHOT_WHOLE, "-" }, \
-			 { SNAPSHOT_CMD_ESTIMATE * 4 + VFIO_SNAPSHOT_CHANGED, "changed" }, \
-			 { SNAPSHOT_CMD_BUF_MAP * 4 + VFIO_SNAPSHOT_SAVE, "save" },	\
-			 { SNAPSHOT_CMD_BUF_MAP * 4 + VFIO_SNAPSHOT_LOAD, "load" },	\
-			 { SNAPSHOT_CMD_BUF_UNMAP * 4, "-" },		\
-			 { SNAPSHOT_CMD_SAVE * 4 + VFIO_SNAPSHOT_AHEAD, "ahead" },	\
-			 { SNAPSHOT_CMD_SAVE * 4 + VFIO_SNAPSHOT_FINAL, "final" },	\
-			 { SNAPSHOT_CMD_LOAD * 4, "-" },			\
-			 { SNAPSHOT_CMD_LOAD_END * 4, "-" })
+#define show_arg(command, arg)	__print_symbolic(SNAPSHOT_ARG(command, arg), SNAPSHOT_ARGS)
 
 TRACE_EVENT(vfio_snapshot_arc_begin,
 	TP_PROTO(const char *device, u8 from, u8 to, u8 level),

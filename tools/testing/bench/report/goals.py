@@ -23,17 +23,16 @@ class Row:
     what: str
     scenario: str
     goals: tuple[Goal, ...]
-    peer_optional: bool = False  # the other driver need not be able to do it
 
 
-def _row(name: str, scenario: str, what: str, *goals: Goal, peer_optional: bool = False) -> Row:
-    return Row(name, what, scenario, goals, peer_optional)
+def _row(name: str, scenario: str, what: str, *goals: Goal) -> Row:
+    return Row(name, what, scenario, goals)
 
 
 # Of the time, and of what does not depend on how firmware takes a state
 _SPEED = (
     _row(
-        "to_stop_copy_64m", "precopy", "PRECOPY_NDMA to STOP_COPY, 64 MiB",
+        "to_stop_copy_64m", "precopy", "PRE_COPY_P2P to STOP_COPY, 64 MiB",
         Goal("to_stop_copy_64m", 1.0, PEER),
         Goal("to_stop_copy_64m/pages", 0),
     ),
@@ -55,11 +54,6 @@ _SPEED = (
         Goal("read_64m", 1.1, "read_64m/bound"),
     ),
     _row(
-        "splice_64m", "splice", "splice() of the stream, 64 MiB",
-        Goal("splice_64m", 0.2, "read_64m"),
-        peer_optional=True,
-    ),
-    _row(
         "small_arcs", "small", "the slowest arc beside the peer's, small state",
         Goal("small_arcs/*", 1.02, PEER),
     ),
@@ -75,7 +69,7 @@ _REST = (
         Goal("parallel_16", 1.2, "parallel_16/alone"),
     ),
     _row(
-        "precopy_idle", "idle", "false answers, and bytes a second, while PRECOPY is polled",
+        "precopy_idle", "idle", "false answers, and bytes a second, while PRE_COPY is polled",
         Goal("precopy_idle/false_ends", 0),
         Goal("precopy_idle/false_more", 0),
         Goal("precopy_idle/bytes", 0),
@@ -99,7 +93,6 @@ _VIRTIO = (
     _row(
         "memory_save", "memory", "memory beside the state, saving 64 MiB",
         Goal("memory_save", 2 * MIB),
-        Goal("memory_save/half_held", 0.55, "memory_save/state"),
     ),
     _row(
         "memory_resume", "memory", "memory beside the state, loading 64 MiB",

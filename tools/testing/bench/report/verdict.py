@@ -118,8 +118,7 @@ def missing(results: Results, rows: tuple[Row, ...]) -> list[str]:
                 needs.append((OURS, goal.against))
             lost += [f"{name} ({side})" for side, name in needs if not results.has(side, name)]
         hung = results.hung(results.scenario_of.get(row.name, row.scenario), UPSTREAM)
-        if not (results.has(UPSTREAM, row.name) or results.below(row.name) or hung
-                or row.peer_optional):  # fmt: skip
+        if not (results.has(UPSTREAM, row.name) or results.below(row.name) or hung):
             lost.append(f"{row.name} ({UPSTREAM})")
     return list(dict.fromkeys(lost))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The migration test: run.sh has set up the VFs and calls this."""
+"""The migration test. run.sh sets up the VFs and then runs this."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from .plans import (
     DEMO,
     FIGURES,
     FULL,
+    PEER,
     TEN,
     TRACKED,
     VERSIONS,
@@ -30,6 +31,7 @@ from .wait import Failure
 
 PLANS = {
     "full": FULL,
+    "peer": PEER,
     "demo": DEMO,
     "versions": VERSIONS,
     "all-versions": ALL_VERSIONS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The test bed in L1: two sets of VFs, the guest that moves between them, its transfers."""
+"""The test bed in L1: two sets of VFs, the guest that migrates between them, its transfers."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ EVIDENCE = {
 }
 
 
-# Who tells QEMU of the pages that a ConnectX VF writes to; its x-device-dirty-page-tracking.
+# Who reports to QEMU the pages that a ConnectX VF writes to, as x-device-dirty-page-tracking.
 TRACKING = {
-    "nobody": "off",  # QEMU takes every page for written to
+    "nobody": "off",  # QEMU treats every page as dirty
     "device": "on",
 }
 
@@ -76,7 +76,7 @@ class Bed:
     def start_guest(self) -> None:
         """Load the snapshot, plug the VFs in, and wait for the transfers and the engine."""
         setup = self.setup
-        # Held until all VFs are there: the guest then finds them at once, and in order.
+        # The guest is stopped until all VFs are plugged in, so that it finds them in order.
         snapshot = ["-S", "-incoming", f"file:{setup.guest.snapshot}"]
         machine = self._keep(Machine("vm0", setup.guest, setup.work, snapshot))
         self._machine = machine
@@ -110,7 +110,7 @@ class Bed:
 
     @property
     def tracked(self) -> bool:
-        """QEMU knows what all devices write to: not that of a virtio VF."""
+        """QEMU gets the dirty pages of all devices; VIRTIO VFs do not report theirs."""
         return not self.transfers and self.setup.tracking == "device"
 
     @property
@@ -118,7 +118,7 @@ class Bed:
         return TRACKED_LIMIT_MS if self.tracked else DOWNTIME_LIMIT_MS
 
     def destination(self, qemu: Qemu = BACKPORT, *, blind: bool = False, **options: Any) -> Machine:
-        """Blind: once it is a source, it hears of none of the pages that its devices write to."""
+        """Blind: when this QEMU is a source, its devices report no dirty pages."""
         name = f"vm{len(self.machines)}"
         setup = self.setup
         tracking = "device" if blind else setup.tracking
@@ -130,7 +130,7 @@ class Bed:
         )  # fmt: skip
 
     def moved_to(self, machine: Machine) -> None:
-        """The guest is there now; the machine it was in ends."""
+        """The guest runs in this machine now; end the old one."""
         for transfer in self.transfers:
             transfer.guest.follow(machine.status)
         if self.engine:
@@ -141,7 +141,7 @@ class Bed:
         before.quit()
 
     def nics(self) -> list[tuple[str, str]]:
-        """Every network device of the guest: (its id, the id of the port it is behind)."""
+        """Every network device of the guest: (its id, the id of its port)."""
 
         def walk(devices: list[dict[str, Any]], port: str) -> Iterator[tuple[str, str]]:
             for device in devices:
@@ -175,11 +175,11 @@ class Bed:
         return max((gap[0] for gap in gaps), default=0.0), max((gap[1] for gap in gaps), default=0.0)
 
     def reports(self) -> list[int]:
-        """How often each of the guest's ends has reported; for guest_gap."""
+        """How many reports each end in the guest has made; for guest_gap."""
         return [len(transfer.guest.samples) for transfer in self.transfers]
 
     def guest_gap(self, reports: list[int]) -> float | None:
-        """The longest silence that the guest itself has seen since those reports."""
+        """The longest silence on the guest's clock since those reports."""
         since = [
             sample.rx_gap
             for transfer, seen in zip(self.transfers, reports, strict=True)
@@ -194,7 +194,7 @@ class Bed:
             transfer.finish(seconds)
 
     def transferred(self) -> tuple[int, int]:
-        """Bytes verified so far (by L1, by the guest), whatever state the test is in."""
+        """Bytes verified so far (by L1, by the guest); works at any time."""
         l1 = [transfer.l1.samples[-1:] for transfer in self.transfers]
         guest = [transfer.guest.samples[-1:] for transfer in self.transfers]
         return sum(s.rx for last in l1 for s in last), sum(s.rx for last in guest for s in last)
@@ -205,7 +205,7 @@ class Bed:
         return int(path.read_text(encoding="ascii"))
 
     def flip_is_seen(self) -> str:
-        """Send one wrong byte over loopback; return what the receiver says of it."""
+        """Send one wrong byte over loopback; return the receiver's message."""
         program = str(self.setup.guest.parts / "traffic")
         port = str(TCP_PORT + 1)
         bad = ["-f", str(FLIPPED_OFFSET), "127.0.0.1", port]
@@ -225,7 +225,7 @@ class Bed:
         return f"{last[0] if last else 'nothing'} (exit {receiver.returncode})"
 
     def evidence(self) -> Iterator[str]:
-        """What a person needs to see when it broke."""
+        """Logs that help to find the reason of a failure."""
         for machine in self.machines[-3:]:
             state = "alive" if machine.alive() else f"exit {machine.exit_code}"
             for path in machine.files():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The engine of the guest's ConnectX VF, as the program that looks after its writes tells (engine.c)."""
+"""The engine of the guest's ConnectX VF, from the reports of engine.c, which checks its writes."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LOST = re.compile(r"error pages=(\d+) ")
 
 @dataclass(frozen=True)
 class Pass:
-    """One look at every word of every page: all are what they have to be."""
+    """One check of every word of every page, all of them right."""
 
     number: int
     before: int  # the engine's count of writes at its beginning,
@@ -44,7 +44,7 @@ class Engine:
         return Pass.parse(lines[-1]) if lines else None
 
     def wait_pass(self, more: int) -> Pass:
-        """Until it has looked so many times more, and has found nothing wrong."""
+        """Wait for this many more passes without an error."""
         last = self.last()
         number = (last.number if last else 0) + more
 
@@ -55,7 +55,7 @@ class Engine:
         return until(f"the guest's look number {number} at its pages", PASS_SECONDS, passed)
 
     def wait_lost(self) -> str:
-        """Until it says that pages are not what they have to be."""
+        """Wait for a report of wrong pages."""
 
         def said() -> str | None:
             try:

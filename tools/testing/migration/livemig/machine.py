@@ -20,16 +20,15 @@ NICS = 2  # at most; each has a port of its own
 WAITING = NICS + 1  # what waits for a device in the snapshot: a transfer for each NIC, and the engine
 START_SECONDS = 60
 
-# Where TCG runs in TCG, each branch-free piece of code costs about a millisecond when it first
-# runs: whatever the test has no use for is off.  Freed memory is kept zero so that the
-# snapshot, and what a migration has to send, is small. A busy machine may not tick in time for the
-# kernel's check of the timer.
+# If TCG runs in TCG, each basic block costs about a millisecond when it first runs, so all that the
+# test does not need is off. Freed memory is zero, to keep the snapshot and the migration small. The
+# kernel's check of the timer fails on a busy machine.
 KERNEL_ARGUMENTS = (
     "console=ttyS0 rdinit=/init quiet loglevel=4 panic=-1 nokaslr mitigations=off acpi=off "
     "lsm= audit=0 psi=0 ipv6.disable=1 damon_stat.enabled=0 transparent_hugepage=never "
     "init_on_alloc=0 init_on_free=1 no_timer_check tsc=reliable tsc_early_khz="
 )
-# What is loaded, saved and refused, and the states of the devices, in QEMU's own words.
+# QEMU's trace events for what is saved and loaded, and for the states of the devices.
 TRACES = (
     "vfio_migration_set_device_state",
     "vfio_save_block",
@@ -44,7 +43,7 @@ _STATE = re.compile(r"vfio_migration_set_device_state +\((\S+)\) state (\S+)")
 
 @dataclass(frozen=True)
 class Qemu:
-    """One of the QEMUs that a guest can run in."""
+    """A version of QEMU that can run the guest."""
 
     name: str
     program: str
@@ -61,7 +60,7 @@ def stock_qemu(program: Path, firmware: Path) -> Qemu:
 
 @dataclass(frozen=True)
 class Guest:
-    """What prepare.sh built, and which of its snapshots."""
+    """What prepare.sh built, with the snapshot of one memory size."""
 
     parts: Path
     memory_mib: int = MEMORY_MIB
@@ -153,7 +152,7 @@ class Machine:
         return self.qmp.command(name, **arguments)
 
     def quit(self) -> None:
-        """End in the orderly way; what that way does to the device counts too."""
+        """End in the orderly way, as that releases the devices in the orderly way."""
         self.command("quit")
         until(f"{self.name}: QEMU's end", 30, lambda: not self.alive())
 
@@ -177,11 +176,11 @@ class Machine:
         return _STATE.findall(text)
 
     def files(self) -> list[Path]:
-        """What the guest and QEMU have said."""
+        """The logs of the guest and of QEMU."""
         return [f for f in (self.log, self.trace, self.console, self.status) if f.exists()]
 
     def cpu_seconds(self) -> float:
-        """What this QEMU has used of L1's processor."""
+        """The processor time that this QEMU has used in L1."""
         line = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
         user, system = line.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
@@ -191,7 +190,7 @@ class Machine:
         return f"{number['major']}.{number['minor']}.{number['micro']}"
 
     def opened(self) -> set[str]:
-        """The device nodes below /dev/vfio that this QEMU holds."""
+        """The device nodes in /dev/vfio that this QEMU has open."""
         found = set()
         for link in Path(f"/proc/{self._process.pid}/fd").iterdir():
             try:
@@ -204,7 +203,7 @@ class Machine:
 
 
 def nic_arguments(number: int, bdf: str, **options: Any) -> dict[str, Any]:
-    """An assigned VF, as QEMU's -device (json) and device_add both take it."""
+    """An assigned VF, in the form that -device (JSON) and device_add accept."""
     arguments: dict[str, Any] = {
         "driver": "vfio-pci",
         "id": nic_id(number),
@@ -213,7 +212,7 @@ def nic_arguments(number: int, bdf: str, **options: Any) -> dict[str, Any]:
         "enable-migration": "on",
         "migration-events": True,
         "rombar": 0,
-        # QEMU refuses to load a BAR that it has mapped in part, as it does small ones.
+        # QEMU maps small BARs in part, and then refuses to load them.
         "x-no-mmap": True,
     }
     arguments.update(options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One migration: how QEMU is told to do it, and the record of what happened."""
+"""One migration: the commands to QEMU, and a record of the results."""
 
 import json
 import socket
@@ -13,21 +13,23 @@ from .vf import Vf
 from .wait import PATIENCE, Failure, now_ms, until
 
 MIGRATION_SECONDS = 90
-SLOW = 256 * 1024  # bytes/s: a migration that does not get past its first phase
+SLOW = 256 * 1024  # bytes/s: too slow to get past PRE_COPY
 FAST = 1 << 40
-# Without dirty tracking in device or IOMMU, all memory is sent again in the blackout.
+# Without dirty tracking, QEMU sends all memory again in the blackout.
 DOWNTIME_LIMIT_MS = int(60000 * PATIENCE)
-# With it, the guest is stopped when what is left would take QEMU's usual 300 ms at a rate that is
-# given, as the one that QEMU measures between its looks for pages says more of the looks.
+# With dirty tracking, QEMU stops the guest when the rest takes at most its usual 300 ms. The rate is
+# given here, as QEMU's measured one depends mostly on how often it asks for dirty pages.
 TRACKED_LIMIT_MS = 300
+# Too short for a guest that writes to memory: QEMU stays in PRE_COPY until hurry().
+NEVER_MS = 1
 TRACKED_RATE = 16 << 20
-# In the trace of a destination: a piece of device state that the kernel took.
+# In a destination's trace: device state that the kernel accepted.
 LOADED = r"vfio_load_state_device_data .*?size (\d+) ret 0"
-# In that of a source: one that was sent.
+# In a source's trace: device state that was sent.
 SAVED = r"vfio_save_block .*?data_size (\d+)"
-# In that of a source: the devices have been asked to note what they write to.
+# In a source's trace: dirty tracking by the devices started.
 TRACKED = r"vfio_device_dirty_tracking_start "
-# A device whose state went over channels of its own (source; destination).
+# A device whose state used its own channels (source; destination).
 SENT_APART = r"vfio_save_complete_precopy_thread_end .* ret 1\b"  # true
 TAKEN_APART = r"vfio_load_bufs_thread_end "
 CHANNELS = 2
@@ -40,7 +42,7 @@ class Mode:
 
     name: str
     multifd: bool = False  # memory over several channels
-    apart: bool = False  # and the final state of each device as well
+    apart: bool = False  # also the final state of each device
 
 
 PLAIN = Mode("plain")
@@ -50,12 +52,12 @@ APART = Mode("multifd with device state", multifd=True, apart=True)
 
 @dataclass
 class Span:
-    """A device state, as QEMU's event named it, and how long it lasted."""
+    """A device state, from QEMU's events, and how long it lasted."""
 
     side: str
     state: str
     start_ms: float  # from the beginning of the migration
-    duration_ms: float | None = None  # None: it was still so at the end
+    duration_ms: float | None = None  # None: until the end
 
 
 @dataclass
@@ -65,16 +67,16 @@ class Record:
     destination: str
     outcome: str = "unknown"
     total_ms: float | None = None
-    downtime_ms: float | None = None  # as QEMU accounts it
+    downtime_ms: float | None = None  # as QEMU reports it
     stopped_ms: float | None = None  # from the source's STOP to the next RESUME
     device_bytes_saved: int = 0
     device_bytes_loaded: int = 0
-    device_bytes_in_line: int = 0  # of those saved: between the memory, on the main channel
+    device_bytes_in_line: int = 0  # of those saved: on the main channel, between memory
     devices_sent_apart: int = 0
     devices_taken_apart: int = 0
     memory_bytes: int = 0
     memory_bytes_stopped: int | None = None  # of those: sent while the guest was stopped
-    tracked: bool = False  # the devices have told QEMU of the pages that they wrote to
+    tracked: bool = False  # the devices reported their dirty pages
     silence_to_l1_ms: float | None = None
     silence_to_guest_ms: float | None = None
     silence_guest_clock_ms: float | None = None
@@ -88,17 +90,24 @@ class Record:
 
 def destination(name: str, vfs: list[tuple[Vf, dict[str, Any]]], guest: Guest, work: Path,
                 qemu: Qemu, preload: Path | None) -> Machine:  # fmt: skip
-    """A QEMU that has the VFs, with options of theirs, and waits for the guest."""
+    """A QEMU with the VFs and their options that waits for the guest."""
     arguments = ["-incoming", "defer"]
     for number, (vf, options) in enumerate(vfs):
         arguments += ["-device", json.dumps(nic_arguments(number, vf.bdf, **options))]
     return Machine(name, guest, work, arguments, qemu, preload)
 
 
+def _limits(machine: Machine, limit_ms: int) -> None:
+    machine.command(
+        "migrate-set-parameters", downtime_limit=limit_ms,
+        avail_switchover_bandwidth=TRACKED_RATE if limit_ms <= TRACKED_LIMIT_MS else 0,
+    )  # fmt: skip
+
+
 def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_ms: int) -> None:
     wanted = {
         "events": True,
-        # The destination's verdict counts: without it the source may have ended already.
+        # Without the return path, the source could complete before the destination fails.
         "return-path": True,
         "switchover-ack": True,
         "pause-before-switchover": pause,
@@ -109,10 +118,9 @@ def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_
         capabilities=[{"capability": k, "state": v} for k, v in wanted.items()],
     )
     machine.command(
-        "migrate-set-parameters", downtime_limit=limit_ms, max_bandwidth=bandwidth,
-        multifd_channels=CHANNELS,
-        avail_switchover_bandwidth=TRACKED_RATE if limit_ms == TRACKED_LIMIT_MS else 0,
+        "migrate-set-parameters", max_bandwidth=bandwidth, multifd_channels=CHANNELS
     )  # fmt: skip
+    _limits(machine, limit_ms)
     apart = "on" if mode.apart else "off"
     peripherals = machine.command("qom-list", path="/machine/peripheral")
     for name in {p["name"] for p in peripherals} & {nic_id(number) for number in range(NICS)}:
@@ -121,7 +129,7 @@ def _configure(machine: Machine, bandwidth: int, pause: bool, mode: Mode, limit_
 
 
 class Sink:
-    """Takes a migration stream and forgets it: a destination that never gets to run."""
+    """A destination that reads the migration stream, discards it and never runs."""
 
     def __init__(self, path: Path) -> None:
         self.uri = f"unix:{path}"
@@ -138,7 +146,7 @@ class Sink:
 
 
 class Migration:
-    """The source's side of it; what the destination does is seen in its events."""
+    """A migration, seen from the source; the destination is seen by its events."""
 
     def __init__(self, source: Machine, dest: Machine | None, uri: str, *, bandwidth: int = FAST,
                  pause: bool = False, mode: Mode = PLAIN,
@@ -146,7 +154,7 @@ class Migration:
         self.source = source
         self.dest = dest
         self.mode = mode
-        # The source's trace tells of its earlier migrations as well.
+        # The source's trace also has its earlier migrations.
         self._seen = (len(source.traced(SAVED)), source.count(SENT_APART), len(source.states()),
                       source.count(TRACKED))  # fmt: skip
         if dest:
@@ -157,6 +165,10 @@ class Migration:
         self.end: float | None = None
         source.command("migrate", uri=uri)
 
+    def hurry(self, limit_ms: int) -> None:
+        """Set the downtime limit of the running migration."""
+        _limits(self.source, limit_ms)
+
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.source.command("query-migrate")
         return answer
@@ -166,7 +178,7 @@ class Migration:
         return int(self.status().get("ram", {}).get("transferred", 0))
 
     def wait(self, *wanted: str) -> dict[str, Any]:
-        """Until the migration is in one of these phases; an unwanted end is a failure."""
+        """Wait for one of these phases; another end of the migration is a failure."""
 
         def reached() -> dict[str, Any] | None:
             status = self.status()
@@ -183,7 +195,7 @@ class Migration:
         return status
 
     def wait_runs(self, machine: Machine) -> float:
-        """When the guest ran again, on either side."""
+        """Wait until the guest runs again in this machine; return when that was."""
         stopped = self.source.qmp.wait_event("STOP", self.begin, MIGRATION_SECONDS)
         return machine.qmp.wait_event("RESUME", stopped.ms, MIGRATION_SECONDS).ms
 
@@ -196,7 +208,7 @@ class Migration:
         for side, machine in (("source", self.source), ("destination", self.dest)):
             if not machine:
                 continue
-            # The destination took its first states before the migration began.
+            # The destination had its first states before the migration began.
             begin = 0 if side == "destination" else self.begin
             events = [
                 event
@@ -216,7 +228,7 @@ class Migration:
         return spans
 
     def fill(self, record: Record, resumed: float | None) -> None:
-        """Everything QEMU can tell about this migration."""
+        """Fill in all that QEMU reports about this migration."""
         status = self.status()
         record.outcome = status["status"]
         record.total_ms = status.get("total-time")

@@ -9,7 +9,7 @@ from .wait import Failure
 
 
 class Output:
-    """Takes the checks in the planned order; a check that fails ends the run."""
+    """Reports the checks in the planned order; a failed check ends the run."""
 
     def __init__(self, plan: list[str]) -> None:
         self.plan = plan
@@ -33,7 +33,7 @@ class Output:
         raise NotImplementedError
 
     def migrated(self, record: Record) -> None:
-        """A migration and what was to be seen after it are over."""
+        """A migration and the checks after it are done."""
 
     def broken(self, why: str, evidence: Iterable[str]) -> None:
         raise NotImplementedError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is done in which order.  A step is an action and the names of its checks, in order."""
+"""The plans: lists of steps. A step is an action and the names of its checks, in order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,10 @@ from .scenario import (
     lose_destination_midway,
     move,
     refused,
+    save_fails,
     self_test,
     start,
+    stop_fails,
     walks_judged,
 )
 
@@ -33,20 +35,20 @@ class Step:
     checks: list[str]
 
 
-# What a guest uses its VFs for: (when that begins, after a migration).
+# What a guest uses its VFs for
 TRANSFER = "transfer"
 ENGINE = "engine"
 
 
 def _move_step(what: str, hop: Hop = Hop(), uses: tuple[str, ...] = (TRANSFER,)) -> Step:
-    engine = [f"{what}: every word that the engine wrote is right, and it goes on"]
+    engine = [f"{what}: every word that the engine wrote is right, and the engine goes on"]
     transfer = [f"{what}: the transfer goes on both ways through every VF"]
     return Step(
         partial(move, hop=hop),
         [
             f"{what}: the migration completes and carries device state",
-            f"{what}: the devices walk their states in order, and together",
-            f"{what}: all device state that was saved is loaded",
+            f"{what}: the devices take their states in order, and together",
+            f"{what}: all saved device state is loaded",
             *(engine if ENGINE in uses else []),
             f"{what}: the source's VFs are released and unbound",
             *(transfer if TRANSFER in uses else []),
@@ -54,19 +56,22 @@ def _move_step(what: str, hop: Hop = Hop(), uses: tuple[str, ...] = (TRANSFER,))
     )
 
 
-def _stay_step(action: Action, what: str) -> Step:
+def _stay_step(action: Action, what: str, uses: tuple[str, ...] = (TRANSFER,)) -> Step:
+    engine = [f"{what}: every word that the engine wrote is right, and the engine goes on"]
+    transfer = [f"{what}: the transfer goes on both ways through every VF of the source"]
     return Step(
         action,
         [
-            f"{what}: the migration ends so and the devices of the source run",
-            f"{what}: the transfer goes on both ways through every VF of the source",
+            f"{what}: the migration ends as expected and the source's devices run",
+            *(engine if ENGINE in uses else []),
+            *(transfer if TRANSFER in uses else []),
         ],
     )
 
 
 def _start(*uses: str) -> Step:
     checks = {
-        ENGINE: "the engine writes to the guest's memory, every word of which is right",
+        ENGINE: "the engine writes to the guest's memory, and every word is right",
         TRANSFER: "the transfer runs both ways through every VF",
     }
     return Step(
@@ -77,11 +82,14 @@ def _start(*uses: str) -> Step:
 
 _START = _start(TRANSFER)
 _FINISH = Step(finish, ["every byte of the transfer arrived once and in order, both ways"])
-_KERNEL_LOG = Step(kernel_log, ["L1's kernel had nothing to complain of"])
+_KERNEL_LOG = Step(kernel_log, ["L1's kernel logged no warning"])
 
 DEMO = [_START, _move_step("VF0 to VF1"), _move_step("VF1 to VF0"), _FINISH]
-FULL = [
-    Step(self_test, ["the receiver sees a flipped byte and names its offset"]),
+SAVE_FAILS = "the source's firmware refuses the final save"
+_SELF_TEST = Step(self_test, ["the receiver notices a flipped byte and reports its offset"])
+# The steps that the upstream driver passes, too.
+PEER = [
+    _SELF_TEST,
     _START,
     _stay_step(cancel_precopy, "cancelled while the guest runs"),
     _stay_step(cancel_blackout, "cancelled in the blackout"),
@@ -92,18 +100,25 @@ FULL = [
     _FINISH,
     _KERNEL_LOG,
 ]
-# For the figures: one migration after the other.
+FULL = [*PEER[:2], _stay_step(save_fails, SAVE_FAILS), *PEER[2:]]
+# Ten migrations, for figures.
 TEN = [
     _START,
     *(_move_step(f"migration {number}") for number in range(1, 11)),
     _FINISH,
     _KERNEL_LOG,
 ]
-# A guest with a ConnectX VF; for figures; and one that has a VF of either kind.
+# A guest with a ConnectX VF; the same for figures; a guest with a VF of each kind.
 WRITES = [
     _start(ENGINE),
-    _move_step("there", Hop(to_blind=True), (ENGINE,)),
-    Step(lose_pages, ["back, without word of the pages written to: the guest misses some"]),
+    _stay_step(save_fails, SAVE_FAILS, (ENGINE,)),
+    _move_step(
+        "the source's firmware refuses an image before the guest stops",
+        Hop(to_blind=True, ahead_fails=True),
+        (ENGINE,),
+    ),
+    Step(lose_pages, ["a migration without the device's dirty pages: the guest finds wrong pages"]),
+    Step(stop_fails, ["the source's firmware refuses to stop: the migration fails and the guest runs"]),
     _KERNEL_LOG,
 ]
 FIGURES = [_start(ENGINE), _move_step("there", uses=(ENGINE,))]
@@ -113,7 +128,7 @@ BOTH = [_start(*_BOTH), _move_step("there", uses=_BOTH), _FINISH, _KERNEL_LOG]
 
 
 def _hops(first: int, names: str, mode: Mode) -> list[Step]:
-    """Migrations in a row, to the backport's QEMU (b) or to the stock one (s)."""
+    """Migrations in a row, to the backport's QEMU (b) or the stock one (s)."""
     return [
         _move_step(
             f"migration {number}, to {'stock' if name == 's' else 'backport'} QEMU, {mode.name}",
@@ -140,7 +155,7 @@ ALL_VERSIONS = [
     _FINISH,
     _KERNEL_LOG,
 ]
-# What no other plan shows: the stock QEMU on either side, each way to travel, two VFs together.
+# Only here: the stock QEMU on either side, each mode of the stream, two VFs together.
 VERSIONS = [
     Step(walks_judged, ["a device that goes on before the other has arrived is seen"]),
     _START,

@@ -20,7 +20,7 @@ class Event:
 
 
 class Qmp:
-    """One connection: commands are answered in order, events are kept."""
+    """A connection that runs commands one by one and keeps events."""
 
     def __init__(self, path: Path, timeout: float) -> None:
         self.events: list[Event] = []
@@ -83,7 +83,7 @@ class Qmp:
             return [e for e in self.events if e.name == name and e.ms >= ms]
 
     def wait_event(self, name: str, since: float, timeout: float, **data: Any) -> Event:
-        """The first event of that name (and with that data) after a moment."""
+        """Wait for the first event of this name and data after a point in time."""
 
         def found() -> Event | None:
             for event in self.since(since, name):

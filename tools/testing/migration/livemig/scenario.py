@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is done to the guest, and what must be true afterwards (plans.py puts it together)."""
+"""The actions on the guest and their checks; plans.py puts them in order."""
 
 import contextlib
 import re
@@ -9,13 +9,25 @@ from dataclasses import dataclass
 
 from .bed import FLIPPED_OFFSET, QUIET_MS, Bed
 from .engine import LOST
+from .firmware import Firmware
 from .machine import BACKPORT, Machine
-from .migrate import LOADED, PLAIN, SLOW, TRACKED_LIMIT_MS, Migration, Mode, Record, Sink
+from .migrate import (
+    LOADED,
+    NEVER_MS,
+    PLAIN,
+    SLOW,
+    TRACKED_LIMIT_MS,
+    Migration,
+    Mode,
+    Record,
+    Sink,
+)
 from .output import Output
 from .states import (
     ALONE,
     BACK_WALK,
     DESTINATION_WALK,
+    RUNNING,
     SOURCE_WALK,
     TOGETHER,
     UNDISTURBED_WALK,
@@ -36,11 +48,12 @@ COMPLAINT = re.compile(r"\b(WARNING|BUG|Oops|UBSAN|KASAN|Call Trace|blocked for 
 
 @dataclass(frozen=True)
 class Hop:
-    """One migration: the QEMU it goes to, and how the stream travels."""
+    """One migration: the QEMU of the destination, and how the stream travels."""
 
     to_stock: bool = False
     mode: Mode = PLAIN
     to_blind: bool = False  # see Bed.destination
+    ahead_fails: bool = False  # the firmware refuses the second image before the guest stops
 
 
 def _sums(base: list[Totals], now: list[Totals]) -> dict[str, int]:
@@ -67,7 +80,7 @@ def _all_more(before: list[int], now: list[int]) -> bool:
 
 
 def _settled(states: Callable[[], States], walk: Walk) -> tuple[bool, States]:
-    """QEMU reports that the guest runs before the last states are taken: a moment's patience."""
+    """Wait for the walk, as QEMU reports that the guest runs before it sets the last states."""
     with contextlib.suppress(TimedOut):
         until("the devices' states", STATES_SECONDS, lambda: walked(states(), walk))
     seen = states()
@@ -129,7 +142,7 @@ def _silences(bed: Bed, record: Record, begin: float, end: float, reports: list[
 
 def _after(bed: Bed, record: Record, begin: float, base: list[Totals],
            reports: list[int]) -> list[Totals]:
-    """The transfer goes on from here; its silences are those since the beginning."""
+    """Wait for progress of the transfer; record its silences since the migration began."""
     here = bed.totals()
     record.bytes_during = _sums(base, here)
     now = bed.progress(here)
@@ -159,7 +172,10 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     base, reports = bed.totals(), bed.reports()
 
     uri = f"unix:{bed.setup.work / dest.name}.migration"
-    migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=bed.limit_ms)
+    if hop.ahead_fails:
+        migration = _ahead_refused(bed, out, dest, uri)
+    else:
+        migration = Migration(bed.machine, dest, uri, mode=hop.mode, limit_ms=bed.limit_ms)
     resumed = migration.wait_runs(dest)
     migration.wait("completed")
     migration.fill(record, resumed)
@@ -196,6 +212,19 @@ def move(bed: Bed, out: Output, names: list[str], hop: Hop = Hop()) -> None:
     out.migrated(record)
 
 
+def _ahead_refused(bed: Bed, out: Output, dest: Machine, uri: str) -> Migration:
+    """The firmware refuses the second image; then the guest may stop."""
+    firmware = Firmware(bed.at[-1])
+    firmware.pad()
+    migration = Migration(bed.machine, dest, uri, limit_ms=NEVER_MS)
+    firmware.wait_first("save")
+    firmware.refuse("save", once=True)
+    firmware.wait_refused("save")
+    out.note(f"the firmware of {bed.at[-1].name} refused an image while the guest runs")
+    migration.hurry(bed.limit_ms)
+    return migration
+
+
 def _transfers_after(bed: Bed, record: Record, out: Output, name: str, begin: float,
                      base: list[Totals], reports: list[int]) -> None:  # fmt: skip
     target, dest = bed.at, bed.machine
@@ -210,11 +239,11 @@ def _transfers_after(bed: Bed, record: Record, out: Output, name: str, begin: fl
 
 
 def _engine_after(bed: Bed, record: Record, out: Output, name: str) -> None:
-    """Every word is right, as looked at wholly on this side; and more are written."""
+    """A whole pass on this side finds every word right, and the engine goes on."""
     engine = bed.engine
     assert engine
     left = engine.last()
-    engine.wait_pass(1)  # it began over there, perhaps
+    engine.wait_pass(1)  # it may have begun at the source
     here = engine.wait_pass(1)
     good = left is not None and here.after > here.before > left.after
     good = good and record.tracked == bed.tracked
@@ -230,11 +259,11 @@ def _cost(record: Record) -> str:
 
 
 def lose_pages(bed: Bed, out: Output, names: list[str]) -> None:
-    """A migration by a blind QEMU: this is how it looks when pages are not sent again."""
+    """A migration by a blind QEMU, to see that the test notices pages that were not sent again."""
     dest = bed.destination()
     engine = bed.engine
     assert engine
-    out.note("a migration by a QEMU that hears of no page that the VF writes to")
+    out.note("a migration by a QEMU that gets none of the VF's dirty pages")
     uri = f"unix:{bed.setup.work / dest.name}.migration"
     migration = Migration(bed.machine, dest, uri, limit_ms=TRACKED_LIMIT_MS)
     migration.wait_runs(dest)
@@ -246,7 +275,7 @@ def lose_pages(bed: Bed, out: Output, names: list[str]) -> None:
 
 
 def _all_loaded(record: Record, mode: Mode, devices: int) -> tuple[bool, str]:
-    """Everything that was saved has come to the destination, on the way that was asked for."""
+    """Check that the destination got all that was saved, in the requested mode."""
     detail = (
         f"{record.device_bytes_saved} saved, {record.device_bytes_in_line} of them sent between "
         f"the memory, {record.device_bytes_loaded} loaded from there; on channels of their own: "
@@ -262,7 +291,7 @@ def _all_loaded(record: Record, mode: Mode, devices: int) -> tuple[bool, str]:
 
 def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,
           disturb: Callable[[Bed], tuple[Migration, Machine | None]]) -> None:  # fmt: skip
-    """A migration that must not succeed, and must leave the guest as it was."""
+    """A migration that must fail and leave the guest running at the source."""
     source, target = bed.at, bed.other
     record = Record(what, _addresses(source), _addresses(target))
     base, reports = bed.totals(), bed.reports()
@@ -278,6 +307,13 @@ def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,
 
     if dest:
         until("the destination's end", 60, lambda: not dest.alive())
+    if bed.engine:
+        left = bed.engine.wait_pass(1)
+        here = bed.engine.wait_pass(1)
+        out.check(names[1], here.after > here.before >= left.after, f"{left}\n{here}")
+        names = names[1:]
+    if not bed.transfers:
+        return
     interrupts = _interrupts(source)
     _after(bed, record, migration.begin, base, reports)
     now = _interrupts(source)
@@ -301,7 +337,7 @@ def cancel_precopy(bed: Bed, out: Output, names: list[str]) -> None:
 
 
 def _paused(bed: Bed) -> tuple[Migration, Machine]:
-    """A migration held in the blackout: guest stopped, device in STOP_COPY."""
+    """A migration held in the blackout: the guest is stopped, the device in STOP_COPY."""
     dest = bed.destination()
     uri = f"unix:{bed.setup.work / dest.name}.migration"
     migration = Migration(bed.machine, dest, uri, pause=True)
@@ -346,7 +382,7 @@ def lose_destination(bed: Bed, out: Output, names: list[str]) -> None:
 
 def refused(bed: Bed, out: Output, names: list[str]) -> None:
     def disturb(bed: Bed) -> tuple[Migration, Machine]:
-        # Another kind of device, to QEMU: found out when all of its state has been loaded.
+        # QEMU notices the other device ID only after it has loaded the whole state.
         dest = bed.destination(**{"x-pci-device-id": OTHER_DEVICE})
         uri = f"unix:{bed.setup.work / dest.name}.migration"
         migration = Migration(bed.machine, dest, uri)
@@ -356,6 +392,43 @@ def refused(bed: Bed, out: Output, names: list[str]) -> None:
         return migration, dest
 
     _stay(bed, out, names, "the destination refuses the device", "failed", disturb)
+
+
+def _refuse(bed: Bed, what: str) -> tuple[Migration, Machine]:
+    """A migration that fails, as the source's firmware refuses this command from PRE_COPY on."""
+    dest = bed.destination()
+    firmware = Firmware(bed.at[-1])
+    uri = f"unix:{bed.setup.work / dest.name}.migration"
+    migration = Migration(bed.machine, dest, uri, limit_ms=NEVER_MS)
+    bed.machine.qmp.wait_event("VFIO_MIGRATION", migration.begin, 30, device_state="pre-copy")
+    firmware.wait_first("save")
+    firmware.refuse(what)
+    migration.hurry(bed.limit_ms)
+    migration.wait("failed")
+    firmware.obey(what)
+    return migration, dest
+
+
+def save_fails(bed: Bed, out: Output, names: list[str]) -> None:
+    def disturb(bed: Bed) -> tuple[Migration, Machine]:
+        migration, dest = _refuse(bed, "save")
+        # read() reports the error: QEMU would reset the VF if STOP_COPY could not be entered.
+        if not migration.source.qmp.since(migration.begin, "STOP"):
+            raise Failure("the migration failed before the guest stopped")
+        return migration, dest
+
+    _stay(bed, out, names, "the source's firmware refuses the final save", "failed", disturb)
+
+
+def stop_fails(bed: Bed, out: Output, names: list[str]) -> None:
+    """QEMU resets a VF that it cannot stop. The guest's driver is not told and stops working."""
+    migration, dest = _refuse(bed, "stop")
+    until("the destination's end", 60, lambda: not dest.alive())
+    migration.wait_runs(bed.machine)
+    seen = migration.source_states()
+    good = seen[-1][1] == RUNNING and "STOP_COPY" not in {state for _, state in seen}
+    good = good and bed.machine.command("query-status")["status"] == "running"
+    out.check(names[0], good, f"source: {told(seen)}")
 
 
 def finish(bed: Bed, out: Output, names: list[str]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The states that a guest's devices take, in the order in which QEMU's trace tells of them.
+"""The states of a guest's devices, in the order of QEMU's trace.
 
 Devices may write to one another.  So none may stop taking writes while another can still send
 them: all of them reach the state without DMA of their own (P2P) before any goes on to stop, and
@@ -15,16 +15,16 @@ RUNNING = "RUNNING"
 
 @dataclass(frozen=True)
 class Walk:
-    """What every device passes through, and the state that all reach before any goes on."""
+    """The states that every device takes, and the one that all reach before any goes on."""
 
     states: tuple[str, ...]
     meet: str | None = None
-    forbidden: str | None = None  # a state that no device may take any more
+    forbidden: str | None = None  # a state that no device may take
 
 
 SOURCE_WALK = Walk(("PRE_COPY", "PRE_COPY_P2P", "STOP_COPY"), "PRE_COPY_P2P", RUNNING)
 DESTINATION_WALK = Walk(("RESUMING", "RUNNING_P2P", RUNNING), "RUNNING_P2P")
-# A source that goes on after it had stopped.
+# A source that runs again after it had stopped.
 BACK_WALK = Walk(("PRE_COPY", "PRE_COPY_P2P", "STOP_COPY", "RUNNING_P2P", RUNNING), "PRE_COPY_P2P")
 UNDISTURBED_WALK = Walk(("PRE_COPY", RUNNING))
 
@@ -42,7 +42,7 @@ def _passed(wanted: tuple[str, ...], states: list[str]) -> bool:
 
 
 def _met(walk: Walk, seen: States, devices: set[str]) -> bool:
-    """No device takes the state after the common one before all have been in that one."""
+    """No device leaves the common state before all have reached it."""
     after = walk.states[walk.states.index(walk.meet) + 1]
     there: set[str] = set()
     for device, state in seen:
@@ -70,7 +70,7 @@ def _seen(text: str) -> States:
     return [(word.partition(":")[0], word.partition(":")[2]) for word in text.split()]
 
 
-# For a test of the judgement itself: (what it is, the walk, the states in order).
+# For a test of walked(): (name, walk, states in order).
 TOGETHER = [
     ("both leave", SOURCE_WALK, _seen(
         "a:PRE_COPY b:PRE_COPY b:PRE_COPY_P2P a:PRE_COPY_P2P b:STOP_COPY a:STOP_COPY a:STOP")),

@@ -52,7 +52,7 @@ def ms(value: float | None) -> str:
 
 
 def migration_lines(migration: dict[str, Any]) -> list[str]:
-    """One migration: the states of both devices over time, and what it cost."""
+    """One migration: the states of both devices over time, and its cost."""
     during, after = migration["bytes_during"], migration["bytes_after"]
     return [
         f"{migration['name']}   {migration['source']} -> {migration['destination']}   "
@@ -74,7 +74,7 @@ def migration_lines(migration: dict[str, Any]) -> list[str]:
 
 
 def verdict(timeline: dict[str, Any]) -> str:
-    """The last line: is the transfer what it was sent as?"""
+    """The last line: whether the transfer arrived intact."""
     transfer = timeline["transfer"]
     amounts = f"{transfer['bytes_to_l1']} bytes to L1 and {transfer['bytes_to_guest']} to the guest"
     if not transfer["intact"]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The two ends of the transfer, as their reports tell (see traffic.c)."""
+"""The two ends of the transfer, from their reports (see traffic.c)."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from .wait import Failure, TimedOut, until
 
 
 def l1_address(number: int) -> str:
-    """Each NIC of the guest is on a network of its own."""
+    """Each NIC of the guest has its own network."""
     return f"10.77.{number}.1"
 
 
@@ -45,7 +45,7 @@ class Sample:
 
 
 class Report:
-    """What one end has said so far; for the guest over all machines it ran in."""
+    """The reports of one end so far; the guest's end spans all its machines."""
 
     def __init__(self, who: str, prefix: str = "") -> None:
         self.who = who
@@ -58,7 +58,7 @@ class Report:
         self._partial = ""
 
     def follow(self, path: Path) -> None:
-        """Go on in another file; a line may begin in the old and end in the new one."""
+        """Continue in another file; a line may start in the old file and end in the new one."""
         if self._path:
             self.update()
         self._path, self._offset = path, 0
@@ -101,7 +101,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Totals:
-    """Bytes that arrived, verified, at either end; and when that was."""
+    """Verified bytes that arrived at either end, and segments sent again."""
 
     to_l1: int
     to_guest: int
@@ -133,14 +133,14 @@ class Transfer:
             raise Failure(f"L1's end of the transfer exited with {code}")
 
     def totals(self) -> Totals:
-        """What both ends have verified by now."""
+        """The bytes that both ends have verified so far."""
         self.update()
         guest = self.guest.samples[-1].rx if self.guest.samples else 0
         l1 = self.l1.samples[-1] if self.l1.samples else None
         return Totals(to_l1=l1.rx if l1 else 0, to_guest=guest, retrans=l1.retrans if l1 else 0)
 
     def wait_progress(self, base: Totals, amount: int, seconds: float) -> Totals:
-        """Until that many bytes more than base arrived at both ends."""
+        """Wait until this many bytes more than base arrived at both ends."""
 
         def progressed() -> Totals | None:
             now = self.totals()
@@ -157,7 +157,7 @@ class Transfer:
             ) from failure
 
     def gaps(self, start: float, end: float) -> tuple[float, float]:
-        """L1's view of a stretch of time: the longest silence of (guest->L1, L1->guest)."""
+        """The longest silence of (guest->L1, L1->guest) in a period, as L1 sees it."""
         self.l1.update()
         window = [s for s in self.l1.samples if start <= s.ms <= end + REPORT_MS]
         return (

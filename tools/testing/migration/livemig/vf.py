@@ -30,16 +30,16 @@ class Vf:
 
     @property
     def connectx(self) -> bool:
-        """It has an engine that writes to memory; and no network, nor interrupts."""
+        """A ConnectX VF has an engine that writes to memory, but no network and no interrupts."""
         return int((self._device / "vendor").read_text(encoding="ascii"), 16) == _CONNECTX
 
     @property
     def group(self) -> str:
-        """The device node whose holder has the VF."""
+        """The device node that the user of the VF has open."""
         return "/dev/vfio/" + os.readlink(self._device / "iommu_group").rpartition("/")[2]
 
     def interrupts(self) -> int:
-        """Interrupts that VFIO took from the VF and passed on, since it was opened."""
+        """Interrupts that VFIO forwarded from the VF since it was opened."""
         total = 0
         for line in Path("/proc/interrupts").read_text(encoding="ascii").splitlines():
             if "vfio-" in line and self.bdf in line:
@@ -55,7 +55,7 @@ class Vf:
         self._write(_PCI / "drivers_probe")
 
     def _write(self, attribute: Path) -> None:
-        # In a process of its own: the kernel waits here for as long as the VF is held open.
+        # In its own process, as the kernel waits here while the VF is open.
         command = ["sh", "-c", 'echo "$1" >"$2"', "sh", self.bdf, str(attribute)]
         try:
             subprocess.run(command, check=True, timeout=SYSFS_SECONDS * PATIENCE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Waiting with a limit: nothing in the test waits for ever."""
+"""Waiting with a limit, so that the test never hangs."""
 
 import os
 import time
@@ -8,20 +8,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# All limits are so many times longer: on a kernel that is slower by nature.
+# All limits are this many times longer, for slow kernels.
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 
 class Failure(Exception):
-    """The test cannot go on; the message says what was expected."""
+    """The test cannot continue; the message says what was expected."""
 
 
 class TimedOut(Failure):
-    """What was awaited did not come."""
+    """A wait reached its limit."""
 
 
 def until(what: str, seconds: float, condition: Callable[[], T | None], step: float = 0.02) -> T:
-    """Return the condition's first true value; fail when it does not come."""
+    """Return the condition's first true value; fail after the limit."""
     seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
@@ -34,5 +34,5 @@ def until(what: str, seconds: float, condition: Callable[[], T | None], step: fl
 
 
 def now_ms() -> float:
-    """The clock that all times of the test are given in."""
+    """The clock of all times in the test."""
     return time.monotonic() * 1e3

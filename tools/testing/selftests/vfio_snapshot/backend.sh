@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What a new back-end has to pass, on two devices of one kind that are bound to
-# its driver and in use by nobody:
+# The tests that a new back-end has to pass, on two devices of one kind that are bound to its driver
+# and not in use:
 #   backend.sh BDF BDF2 [PROGRAM...]
-# One TAP document a program, and one about the kernel's log at the end.
-#   KSELFTEST_OUT where the programs are
+# Prints one TAP document per program and one about the kernel log at the end.
+#   KSELFTEST_OUT  folder of the programs
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

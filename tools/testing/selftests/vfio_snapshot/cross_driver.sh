@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A device's state changes drivers: saved under one, loaded under the other.
+# Saves a device's state under one driver and loads it under the other.
 #   cross_driver.sh BDF1 BDF2 OURS PEER
-# NIC_SH names the file with nic_bind, MIG_TOOL the program that moves states.
+#   NIC_SH    the file with nic_bind
+#   MIG_TOOL  the program mig_tool
 set -eu
 
 [ $# -ge 4 ] || { echo "usage: cross_driver.sh BDF1 BDF2 OURS PEER" >&2; exit 2; }
@@ -14,8 +15,7 @@ tool=${MIG_TOOL:-$(dirname "$0")/mig_tool}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# The data saved under $1 comes out of $2 unchanged, and $1 takes back what $2
-# made of it.
+# Driver $2 loads what $1 saved and saves the same data; $1 loads that again.
 from_to()
 {
 	nic_bind "$first" "$1"
@@ -29,8 +29,8 @@ from_to()
 	"$tool" load "$first" "$tmp/again"
 }
 
-# Likewise, of a migration with precopy: all its records, of a ConnectX that with the size (tag 1), too,
-# load under $2, and what comes out there is what a save of the stopped device would have been.
+# The same with PRE_COPY: $2 loads all records, on a ConnectX also the one with the size (tag 1), and
+# saves what a save of the stopped source gives.
 from_to_ahead()
 {
 	nic_bind "$first" "$1"
@@ -44,7 +44,7 @@ from_to_ahead()
 	cmp "$tmp/plain.data" "$tmp/again.data"
 }
 
-# Called by itself: in a condition, bash would not stop at the first failure.
+# Not called in a condition, where bash would not stop at the first failure.
 case ${7:-} in
 from_to) from_to "$5" "$6"; exit ;;
 from_to_ahead) from_to_ahead "$5" "$6"; exit ;;

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# dirty.sh [DRIVER...]: dirty tracking by the emulated ConnectX, with the upstream driver and with ours,
-# if no other is named. One TAP document each. In a VM whose kernel has IOMMUFD, or else to see what
-# one without it answers.
+# dirty.sh [DRIVER...]: dirty tracking by the emulated ConnectX, by default with the upstream driver and
+# with ours. One TAP document per driver. Needs a kernel with IOMMUFD.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# What the kernel has to say about itself, sourced by run.sh: reports in its
-# log, leaks, and whether its checkers are still on. Each function fails, and
-# prints as TAP comments why, when something is wrong.
+# Checks of the kernel itself, sourced by run.sh: reports in its log, leaks, and whether its checkers
+# are still on. When something is wrong, a function fails and prints why as TAP comments.
 
-# How the first line of a report looks. Not "Call Trace": memory that was made
-# to run out is logged with one, and is no fault of anybody.
+# First lines of reports. Not "Call Trace": the kernel also prints one when a test makes memory run
+# out, which is not a fault.
 REPORTS='WARNING:|BUG:|kernel BUG at|Oops|KASAN|UBSAN|general protection fault'
 REPORTS+='|refcount_t:|ODEBUG:|DMA-API: |list_(add|del) corruption|usercopy: Kernel memory'
 REPORTS+='|possible (circular|recursive|irq lock inversion)|inconsistent lock state|held lock freed'
@@ -13,8 +12,8 @@ REPORTS+='|bad unlock balance|suspicious RCU|INFO: (task|trying|rcu|lockdep)|blo
 REPORTS+='|sleeping function called|scheduling while atomic|rcu.* (detected|self-detected) stall'
 REPORTS+='|suspected memory leak|kmemleak: .*(isabl|unknown object)|nobody cared|Kernel panic'
 
-# What Linux reports whatever driver its VFs have: virtio_pci_remove() of 7.3 gives them up
-# without the lock of PCI's removals, which lockdep asserts.
+# A report that does not depend on our drivers: virtio_pci_remove() of Linux 7.3 removes VFs without
+# the lock that lockdep asserts.
 KNOWN='WARNING: drivers/pci/remove\.c:[0-9]+ at pci_stop_and_remove_bus_device\+'
 
 kernel_log_begin()
@@ -23,7 +22,7 @@ kernel_log_begin()
 	echo "$kernel_log_mark" >/dev/kmsg
 }
 
-# The log from there on; all that there is if it has pushed the mark out.
+# The log from the mark on, or all of it when the mark was overwritten
 kernel_log()
 {
 	dmesg | awk -v mark="$kernel_log_mark" '
@@ -37,7 +36,7 @@ kernel_log_is_clean()
 	local log
 
 	log=$(kernel_log | grep -vE "$KNOWN" || true)
-	# Not a pipe to "grep -q": it would leave before all was written.
+	# Not a pipe to "grep -q", which exits before everything is written.
 	grep -E "$REPORTS" <<<"$log" >/dev/null || return 0
 	grep -E -A 25 "$REPORTS" <<<"$log" | head -n 200 | sed 's/^/# /'
 	return 1
@@ -48,8 +47,7 @@ is_debug_kernel()
 	[[ $(uname -r) = *-debug ]]
 }
 
-# The first report of lockdep is its last: it is off from then on, and so it is
-# after a corruption of memory.
+# lockdep turns itself off after its first report and after a corruption of memory.
 lockdep_is_on()
 {
 	grep -q '^ *debug_locks: *1$' /proc/lockdep_stats && return
@@ -59,14 +57,14 @@ lockdep_is_on()
 
 KMEMLEAK=/sys/kernel/debug/kmemleak
 
-# What was not freed so far is not ours.
+# Leaks from before are not ours.
 leaks_begin()
 {
 	echo clear >"$KMEMLEAK"
 }
 
-# An object counts as leaked when it is not referenced for some seconds, and
-# stale references, on stacks for example, take some scans to go.
+# kmemleak reports an object after some seconds without a reference. Stale references, for example on
+# stacks, disappear after some scans.
 nothing_leaked()
 {
 	local scan leaks

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Whether kernel_reports.sh sees what it has to: bugs are made on purpose, one
-# of each kind. TAP. On the debug kernel, in a VM that is not used afterwards.
+# Tests kernel_reports.sh with bugs made on purpose, one of each kind. TAP. For the debug kernel, in a
+# VM that is not used afterwards.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,8 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../../testvm/l1/nic.sh"
 module=$NIC_BUILD/test-modules$NIC_KERNEL/mig_bugs_test.ko
 
-# bug | the check that has to fail | and what it has to print
-# lock_order goes first: most other reports turn lockdep off. oops goes last.
+# bug | the check that has to fail | the text that it has to print
+# lock_order comes first, because most other reports turn lockdep off. oops comes last.
 bugs="
 lock_order	kernel_log_is_clean	possible circular locking dependency
 sleep_in_atomic	kernel_log_is_clean	BUG: sleeping function called from invalid context
@@ -60,7 +60,7 @@ is_reported() # BUG CHECK TEXT
 {
 	local out
 
-	# The process that loads the last one is killed by it.
+	# An oops kills the process that loads the module.
 	make "$1" || [ "$1" = oops ]
 	if out=$("$2"); then
 		echo "$2 passes"
@@ -81,7 +81,7 @@ if ! is_debug_kernel; then
 	echo "1..0 # SKIP for a kernel with KASAN, lockdep and kmemleak"
 	exit 4
 fi
-# For the task that hangs
+# For the bug that hangs a task
 echo 3 >/proc/sys/kernel/hung_task_timeout_secs
 
 t "no bug: nothing is reported" nothing_is_reported

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The arc query: it tells what a state change would do, and does nothing */
+/* The arc query says what a change of state would do, and changes nothing. */
 #include <sys/ioctl.h>
 
 #include <linux/vfio_snapshot.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every pair of the eight states, each from a device that was just reset, and
- * against the written-out expectation: which requests are refused, which give
- * a data fd, and what becomes of the fd that was open before.
+ * Every pair of the eight states, each from a freshly reset device, against the
+ * expectation in fsm_expect.h: which requests are refused, which return a data
+ * fd, and what happens to the fd of the session before.
  */
 #include "lib/fsm_expect.h"
 #include "lib/harness.h"
@@ -11,8 +11,8 @@ FIXTURE(arcs) {
 	struct vfio_dev dev;
 	uint64_t flags;
 	struct blob stream;
-	const char * const *paths;	/* of this start, by target */
-	int fd;				/* the session's, or -1 */
+	const char * const *paths;	/* of this start, indexed by target */
+	int fd;				/* data fd of the session, or -1 */
 };
 
 FIXTURE_VARIANT(arcs) {
@@ -90,8 +90,8 @@ static int close_session(int *fd)
 }
 
 /*
- * The wanted start on a device that was just reset. In RESUMING the stream is
- * one byte short, so that the fd has something left to prove.
+ * Brings a freshly reset device to @from. In RESUMING the stream lacks one
+ * byte, so that a test can see whether the fd still accepts it.
  */
 static int prepare(struct vfio_dev *dev, uint32_t from,
 		   const struct blob *stream, int *fd)
@@ -210,7 +210,7 @@ TEST_F(arcs, the_old_data_fd_lives_on_exactly_when_its_session_does)
 	}
 }
 
-/* 0 when the session of @from goes on */
+/* 0 while the session of @from continues */
 static int use_session(uint32_t from, const struct blob *stream, int fd)
 {
 	return from == VFIO_DEVICE_STATE_RESUMING ? finish_stream(stream, fd) :

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An image that is taken ahead while nobody waits for it: the lab holds the
- * command, and the data fd says what is there and what is not yet. Then images
- * that hold what changed since the one before, and state that was set up anew.
+ * Images that are taken ahead asynchronously: the lab holds the save command,
+ * and the data fd tells what is there and what is not. Further images contain
+ * only what changed, and state that was renewed is initial data again.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include "lib/work.h"
 
 #define ANSWER_MS 10000
-/* For what shall wait to be seen waiting */
+/* How long a call must be seen waiting */
 #define WAIT_MS 200
 #define SECONDS 60
 #define MIB (1024ul * 1024)
@@ -40,7 +40,7 @@ FIXTURE_SETUP(async)
 	NEEDS_OURS();
 	self->nic = nic_of(test_env.bdf);
 	if (!self->nic || !self->nic->late)
-		SKIP(return, "the driver waits for each image");
+		SKIP(return, "the driver saves synchronously in PRE_COPY");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
@@ -51,7 +51,7 @@ FIXTURE_SETUP(async)
 
 FIXTURE_TEARDOWN(async)
 {
-	/* First: what is held would hold up the rest. */
+	/* First, because held commands would block the rest. */
 	lab_close(&self->lab);
 	if (self->call.fn)
 		EXPECT_TRUE(call_over(&self->call, ANSWER_MS));
@@ -69,7 +69,7 @@ static void set_nonblock(int fd, bool on)
 	fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
-/* Without waiting: how many bytes came, and *@err what ended it */
+/* Reads without waiting: the bytes, and in *@err what ended it */
 static size_t take_what_is_there(int fd, int *err)
 {
 	char some[4096];
@@ -116,7 +116,7 @@ static bool wait_held(struct lab *lab, uint64_t held)
 	return false;
 }
 
-/* PRE_COPY, with the first image on its way and all that precedes it read */
+/* Goes to PRE_COPY, with the first image held and everything before it read */
 #define HOLD_FIRST_IMAGE() \
 	do { \
 		int _err; \
@@ -128,7 +128,7 @@ static bool wait_held(struct lab *lab, uint64_t held)
 		EXPECT_EQ(EAGAIN, _err); \
 	} while (0)
 
-TEST_F_TIMEOUT(async, a_state_is_reached_while_the_first_image_is_under_way, SECONDS)
+TEST_F_TIMEOUT(async, pre_copy_is_reached_before_the_first_image_is_saved, SECONDS)
 {
 	int err;
 
@@ -158,7 +158,7 @@ TEST_F_TIMEOUT(async, read_waits_until_the_image_is_there, SECONDS)
 	HOLD_FIRST_IMAGE();
 	ASSERT_EQ(0, call_start(&self->call, read_some, &self->fd));
 	EXPECT_FALSE(call_over(&self->call, WAIT_MS));
-	/* Nobody else waits for it. */
+	/* The state can be read meanwhile. */
 	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_PRE_COPY);
 	lab_set(&self->lab, LAB_RELEASE, 1);
 	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
@@ -206,8 +206,9 @@ TEST_F_TIMEOUT(async, the_next_command_waits_for_the_image, SECONDS)
 	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_STOP_COPY);
 }
 
-TEST_F_TIMEOUT(async, an_image_that_failed_is_told_by_read_and_not_the_last_word, SECONDS)
+TEST_F_TIMEOUT(async, a_failed_first_image_ends_with_enomsg_and_the_final_image_is_whole, SECONDS)
 {
+	struct vfio_precopy_info info;
 	struct blob b = {};
 	struct load_result r;
 	int err;
@@ -215,8 +216,11 @@ TEST_F_TIMEOUT(async, an_image_that_failed_is_told_by_read_and_not_the_last_word
 	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1,
 		 nic_status(self->nic, EBUSY), 0);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
-	EXPECT_EQ(-EBUSY, mig_read_all(self->fd, 4096, &b));
+	EXPECT_EQ(-ENOMSG, mig_read_all(self->fd, 4096, &b));
 	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_PRE_COPY);
+	EXPECT_EQ(0, mig_precopy_info(self->fd, &info));
+	EXPECT_EQ(0, info.initial_bytes);
+	EXPECT_EQ(0, info.dirty_bytes);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
 	err = mig_read_all(self->fd, 4096, &b);
 	EXPECT_EQ(0, err);
@@ -228,7 +232,7 @@ TEST_F_TIMEOUT(async, an_image_that_failed_is_told_by_read_and_not_the_last_word
 	blob_free(&b);
 }
 
-/* What is read up to the temporary end; -1 if there is none */
+/* Bytes up to the temporary end; -1 when the stream ends otherwise */
 static long long drain(int fd)
 {
 	struct blob b = {};
@@ -248,7 +252,10 @@ TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
 	if (!self->nic->increments)
 		SKIP(return, "each image is whole");
 	lab_vf_set(&self->lab, LAB_VF_PAD, PAD);
-	/* Written by nobody while it goes on: it is not set up anew. */
+	/*
+	 * Nobody writes the engine's registers while it runs, so its state is not
+	 * renewed.
+	 */
 	ASSERT_EQ(0, engine_start(&self->work.engine, VIRTIO_IOVA, MEM_LEN,
 				  EVERY_US, 0));
 	ASSERT_EQ(0, engine_wait(&self->work.engine, 3));
@@ -263,7 +270,7 @@ TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
 	EXPECT_GT(PAD / 4, info.dirty_bytes);
 	EXPECT_GT(PAD / 4, drain(self->fd));
 
-	/* Halted, it changes nothing. */
+	/* A halted device changes nothing. */
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL));
 	saves = lab_count(&self->lab, self->nic->op[NIC_SAVE]);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
@@ -275,7 +282,7 @@ TEST_F_TIMEOUT(async, an_image_holds_what_changed_since_the_one_before, SECONDS)
 	ASSERT_EQ(0, engine_stop(&self->work.engine));
 }
 
-TEST_F_TIMEOUT(async, nothing_new_costs_nothing, SECONDS)
+TEST_F_TIMEOUT(async, without_changes_no_image_is_taken, SECONDS)
 {
 	struct vfio_precopy_info info;
 	uint64_t saves;
@@ -293,7 +300,7 @@ TEST_F_TIMEOUT(async, nothing_new_costs_nothing, SECONDS)
 	EXPECT_EQ(saves, lab_count(&self->lab, self->nic->op[NIC_SAVE]));
 }
 
-TEST_F_TIMEOUT(async, state_that_was_set_up_anew_is_initial_data_again, SECONDS)
+TEST_F_TIMEOUT(async, renewed_state_is_initial_data_again, SECONDS)
 {
 	uint32_t v2 = VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2;
 	struct vfio_precopy_info info;
@@ -305,7 +312,7 @@ TEST_F_TIMEOUT(async, state_that_was_set_up_anew_is_initial_data_again, SECONDS)
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
 	EXPECT_EQ(0, info.flags);
 
-	/* The guest's driver writes registers. */
+	/* The driver writes registers, which renews the state. */
 	ASSERT_EQ(0, work_send(&self->work, 0, 1));
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
 	if (!has_v2) {
@@ -317,7 +324,7 @@ TEST_F_TIMEOUT(async, state_that_was_set_up_anew_is_initial_data_again, SECONDS)
 	EXPECT_LT(0, info.initial_bytes);
 	EXPECT_EQ(0, info.dirty_bytes);
 	EXPECT_LT(0, drain(self->fd));
-	/* Once */
+	/* Reported only once */
 	ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
 	EXPECT_EQ(0, info.flags);
 	EXPECT_EQ(0, info.initial_bytes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the firmware is asked for while the guest stands still, counted by the
- * NIC: a migration as QEMU drives it, from one device to another.
+ * Counts the firmware commands while the guest is stopped. The migration goes
+ * from one device to another as QEMU does it.
  */
 #include "lib/harness.h"
 #include "lib/rig.h"
@@ -25,7 +25,7 @@ FIXTURE_SETUP(blackout)
 	NEEDS_SECOND_DEVICE();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(blackout)
 	blob_free(&self->rest);
 }
 
-/* Everything up to the moment when the guest is stopped */
+/* Everything before the guest stops */
 #define PREPARE() \
 	do { \
 		ASSERT_EQ(0, mig_set(&self->rig.dev, VFIO_DEVICE_STATE_PRE_COPY, \
@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(blackout)
 					   self->ahead.len, 4096, NULL)); \
 	} while (0)
 
-/* But for the last step, with which the guest runs again */
+/* Everything while the guest is stopped, but the last step */
 #define STAND_STILL() \
 	do { \
 		ASSERT_EQ(0, mig_set(&self->rig.dev, \
@@ -74,7 +74,7 @@ FIXTURE_TEARDOWN(blackout)
 #define RUN_AGAIN() \
 	ASSERT_EQ(0, mig_set(&self->to, VFIO_DEVICE_STATE_RUNNING, NULL))
 
-/* A load that the writer does not wait for may begin after the write. */
+/* An asynchronous load may begin after the write. */
 static bool wait_count(struct lab *lab, unsigned int opcode, uint64_t want)
 {
 	unsigned int tries;
@@ -84,7 +84,7 @@ static bool wait_count(struct lab *lab, unsigned int opcode, uint64_t want)
 	return lab_count(lab, opcode) == want;
 }
 
-TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet_and_its_next)
+TEST_F(blackout, the_blackout_has_only_commands_that_move_the_state)
 {
 	const struct nic *nic = self->rig.nic;
 	struct lab *lab = &self->rig.lab;
@@ -101,7 +101,7 @@ TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet
 	EXPECT_EQ(1, lab_between(lab, load));
 	EXPECT_EQ(nic->still, lab_between_all(lab));
 
-	/* What is due when the guest runs may come before we can count. */
+	/* The commands at the session's end may come before the second mark. */
 	lab_mark(lab, true);
 	RUN_AGAIN();
 	lab_mark(lab, false);
@@ -110,7 +110,7 @@ TEST_F(blackout, only_what_moves_the_state_stands_between_the_guests_last_packet
 	EXPECT_EQ(0, work_send(&self->there, 0, 1));
 }
 
-TEST_F(blackout, what_the_blackout_left_behind_is_given_back_after_it)
+TEST_F(blackout, objects_are_removed_after_the_blackout)
 {
 	PREPARE();
 	STAND_STILL();
@@ -119,7 +119,7 @@ TEST_F(blackout, what_the_blackout_left_behind_is_given_back_after_it)
 	EXPECT_EQ(0, lab_wait_objects(&self->rig.lab, self->rig.objects));
 }
 
-TEST_F(blackout, the_source_writes_to_memory_exactly_while_its_state_says_so)
+TEST_F(blackout, the_source_writes_memory_only_in_states_that_run)
 {
 	PREPARE();
 	EXPECT_EQ(NULL, rig_lies(&self->rig));

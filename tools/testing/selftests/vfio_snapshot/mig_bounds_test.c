@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory: the kernel takes none for data that has only been promised, all that
- * it takes is charged to the cgroup of whoever asked, a cgroup that has too
- * little gets an error, and what is true of the device stays true.
+ * Bounds of memory: the kernel allocates only for data that has arrived,
+ * charges it to the caller's cgroup, and returns an error when the cgroup has
+ * too little. The reported state stays true.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -17,10 +17,10 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-#define STATE (64 * MIB)	/* what the firmware's state is padded by */
-#define LIMIT (16 * MIB)	/* and a cgroup in which it has no room */
-#define AHEAD (2 * MIB)		/* memory is taken so far ahead of the data */
-/* What a cgroup's counters may be off by, and small things beside the data */
+#define STATE (64 * MIB)	/* padding of the device state */
+#define LIMIT (16 * MIB)	/* limit of a cgroup in which it does not fit */
+#define AHEAD (2 * MIB)		/* memory is allocated up to so much ahead of the data */
+/* Inaccuracy of a cgroup's counters, and small allocations beside the data */
 #define SLACK (512 * KIB)
 
 FIXTURE(bounds) {
@@ -29,7 +29,7 @@ FIXTURE(bounds) {
 	uint64_t flags;
 	struct memcg cg;
 	struct lab lab;
-	/* What a state of STATE bytes takes at once, and where that has no room */
+	/* Memory that STATE bytes take at once, and a limit below that */
 	long long takes, limit;
 	struct blob stream;
 };
@@ -73,7 +73,7 @@ static void *ballast(size_t len)
 	return data;
 }
 
-/* The largest record that there may be, of which only the header comes */
+/* Only the header of the largest record */
 static int promise(int fd)
 {
 	struct blob b = {};
@@ -105,9 +105,9 @@ TEST_F_TIMEOUT(bounds, memory_for_a_record_comes_with_its_data, 60)
 		grown = memcg_kernel(&self->cg) - before;
 		may = (at + AHEAD - 1) / AHEAD * AHEAD;
 		EXPECT_LE(grown, may + SLACK);
-		/* Or it is not charged to this cgroup at all. */
+		/* Less means that the cgroup was not charged. */
 		EXPECT_GE(grown, at - SLACK);
-		TH_LOG("promised 1 GiB, came %lld kB: %lld kB", at / KIB, grown / KIB);
+		TH_LOG("a record of 1 GiB, %lld kB of it written: %lld kB of memory", at / KIB, grown / KIB);
 	}
 	EXPECT_EQ(-ENODATA, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	EXPECT_EQ(0, vfio_dev_reset(&self->dev));
@@ -157,7 +157,7 @@ TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	}
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-	/* A file and a bare stream; KASAN makes them larger. */
+	/* A file and a stream without content. KASAN makes them larger. */
 	may = i * 2 * KIB * slowness();
 	left = memcg_settle(&self->cg, before + may) - before;
 	EXPECT_LE(left, may);
@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(bounds, fds_of_sessions_that_are_over_hold_next_to_nothing, 60)
 		close(fd[--i]);
 }
 
-/* The sum of what is in the lines of a file that @format reads a number from */
+/* Sum of the numbers that @format matches in the lines of a file */
 static long long sum_of(const char *path, const char *format)
 {
 	long long sum = 0, n;
@@ -182,8 +182,9 @@ static long long sum_of(const char *path, const char *format)
 }
 
 /*
- * Memory that can be had, and so what no cgroup was charged for as well. Pages
- * that a CPU keeps for itself are free, and not in MemAvailable.
+ * Available memory of the machine: it falls also for memory that no cgroup is
+ * charged for. Pages in the lists of the CPUs are free, but not in
+ * MemAvailable.
  */
 static long long available(void)
 {
@@ -192,8 +193,8 @@ static long long available(void)
 }
 
 struct figures {
-	long long peak;		/* more than before the call, at most */
-	long long kernel;	/* more than at the beginning */
+	long long peak;		/* at most, above the value before the call */
+	long long kernel;	/* above the value at the beginning */
 	long long machine;	/* less available than at the beginning */
 };
 
@@ -229,7 +230,7 @@ static struct figures meter_read(struct meter *m)
 	TH_LOG("%-44s peak %7lld kB, held %7lld kB, machine %7lld kB", what, \
 	       (f).peak / KIB, (f).kernel / KIB, (f).machine / KIB)
 
-/* A state of a good size, and where it is: the stream is in @self->stream. */
+/* Sets the padding and saves the device to @self->stream */
 static void save_padded(struct __test_metadata *_metadata,
 			FIXTURE_DATA(bounds) *self)
 {
@@ -242,18 +243,15 @@ static void save_padded(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(bounds, saving_costs_the_state_and_little_beside_it, 60)
 {
-	long long rest = STATE * 55 / 100;
-	size_t half, at = 0;
+	size_t at = 0;
 	struct figures f;
 	struct meter m;
 	ssize_t got;
 	int fd;
 
 	if (self->takes < STATE)
-		SKIP(return, "it takes windows of memory: see mig_windows_test");
+		SKIP(return, "the state moves through windows: see mig_windows_test");
 	NEEDS_LAB(&self->lab, test_env.bdf);
-	if (self->nic->maps)
-		rest = STATE + SLACK;
 	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
 	ballast(MIB);
 	ASSERT_EQ(0, memcg_enter(&self->cg));
@@ -264,22 +262,16 @@ TEST_F_TIMEOUT(bounds, saving_costs_the_state_and_little_beside_it, 60)
 	EXPECT_GE(f.kernel, STATE - SLACK);
 	EXPECT_LE(f.kernel, STATE + SLACK);
 	EXPECT_LE(f.peak, STATE + 2 * SLACK);
-	/* What the machine lacks more than the cgroup has nobody was charged for. */
+	/* The cgroup was charged for all that the machine lacks. */
 	EXPECT_LE(f.machine, f.kernel + 8 * MIB);
 
-	half = STATE / 2;
-	while (at < half && (got = read(fd, ballast(0), MIB)) > 0)
-		at += got;
-	f = meter_read(&m);
-	LOG_FIGURES("half of it read", f);
-	EXPECT_LE(f.kernel, rest);
 	while ((got = read(fd, ballast(0), MIB)) > 0)
 		at += got;
 	EXPECT_EQ(0, got);
 	EXPECT_GT(at, STATE);
 	f = meter_read(&m);
 	LOG_FIGURES("all of it read", f);
-	EXPECT_LE(f.kernel, rest);
+	EXPECT_LE(f.kernel, STATE + SLACK);
 
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 	close(fd);
@@ -341,7 +333,7 @@ TEST_F_TIMEOUT(bounds, loading_costs_the_state_and_little_beside_it, 60)
 	close(fd);
 }
 
-/* @work in a process that is in the cgroup: its errno, or -EINTR if it was killed */
+/* Runs @work in a process in the cgroup: its errno, or -EINTR if it was killed */
 static int in_cgroup(FIXTURE_DATA(bounds) *self,
 		     int (*work)(FIXTURE_DATA(bounds) *self, int arg), int arg)
 {
@@ -374,37 +366,56 @@ static long long all_oom_kills(void)
 	return found;
 }
 
-/* It was too much for the cgroup, and nobody else had to pay for that. */
-#define EXPECT_TOO_MUCH(_ret, _kills) \
+/* The cgroup was too small: @_err, or the OOM killer took this process and no other */
+#define EXPECT_TOO_MUCH(_ret, _err, _kills) \
 	do { \
 		int _r = (_ret); \
 		long long _killed = memcg_oom_kills(&self->cg); \
-		EXPECT_TRUE(_r == -ENOMEM || _r == -EINTR) { \
+		EXPECT_TRUE(_r == (_err) || _r == -EINTR) { \
 			TH_LOG("%d", _r); \
 		} \
 		EXPECT_EQ(_r == -EINTR, _killed > 0); \
 		EXPECT_EQ((_kills) + _killed, all_oom_kills()); \
-		TH_LOG("%s", _r == -EINTR ? "killed" : "ENOMEM"); \
+		TH_LOG("%s", _r == -EINTR ? "killed" : strerror(-_r)); \
 	} while (0)
 
-static int set_state(FIXTURE_DATA(bounds) *self, int state)
+/*
+ * Enters the saving state @to and reads the stream: 0, or the errno at its end.
+ * In PRE_COPY, 0 after an image and -ENOMSG without one.
+ */
+static int save_in(FIXTURE_DATA(bounds) *self, int to)
 {
-	return mig_set(&self->dev, state, NULL);
+	long long len = 0;
+	char some[4096];
+	ssize_t got;
+	int fd, ret;
+
+	ret = mig_set(&self->dev, to, &fd);
+	if (ret)
+		return ret;
+	while ((got = read(fd, some, sizeof(some))) > 0)
+		len += got;
+	ret = got ? -errno : 0;
+	close(fd);
+	if (ret == -ENOMSG && to == VFIO_DEVICE_STATE_PRE_COPY &&
+	    len > self->takes - MIB)
+		return 0;
+	return !ret && len < STATE ? -ENODATA : ret;
 }
 
 TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be_repeated, 60)
 {
-	/* What is asked for, and where the device is when there was no memory */
+	/* How each saving state reports missing memory, and the state before it */
 	static const struct {
-		uint32_t to;
-		uint32_t left;
+		uint32_t to, from;
+		int err;
 	} ways[] = {
-		{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP },
-		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING },
+		{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP, -ENOMEM },
+		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING, -ENOMSG },
 	};
 	long long kills = all_oom_kills(), before = available();
 	unsigned int i;
-	int fd;
+	int state;
 
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
@@ -412,32 +423,60 @@ TEST_F_TIMEOUT(bounds, saving_more_than_the_cgroup_has_room_for_fails_and_can_be
 		if (!mig_state_supported(self->flags, ways[i].to))
 			continue;
 		ASSERT_EQ(0, memcg_limit(&self->cg, self->limit));
-		EXPECT_TOO_MUCH(in_cgroup(self, set_state, ways[i].to), kills);
-		EXPECT_STATE(&self->dev, ways[i].left);
-		EXPECT_EQ(ways[i].left != VFIO_DEVICE_STATE_RUNNING,
+		EXPECT_TOO_MUCH(in_cgroup(self, save_in, ways[i].to), ways[i].err, kills);
+		state = mig_get(&self->dev);
+		/* A killed process may not have reached the state. */
+		EXPECT_TRUE(state == (int)ways[i].to ||
+			    (memcg_oom_kills(&self->cg) && state == (int)ways[i].from)) {
+			TH_LOG("%s", mig_state_name(state));
+		}
+		EXPECT_EQ(ways[i].to == VFIO_DEVICE_STATE_STOP_COPY,
 			  lab_stopped(&self->lab));
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+		EXPECT_FALSE(lab_stopped(&self->lab));
 		EXPECT_LE(memcg_settle(&self->cg, SLACK), SLACK);
 
 		/* Again in the same cgroup, with enough memory */
 		ASSERT_EQ(0, memcg_limit(&self->cg, 2 * self->takes + LIMIT));
-		EXPECT_EQ(0, in_cgroup(self, set_state, ways[i].to));
+		EXPECT_EQ(0, in_cgroup(self, save_in, ways[i].to));
 		EXPECT_STATE(&self->dev, ways[i].to);
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
-		ASSERT_EQ(0, mig_set(&self->dev, ways[i].to, &fd));
-		self->stream.len = 0;
-		EXPECT_EQ(ways[i].to == VFIO_DEVICE_STATE_PRE_COPY ? -ENOMSG : 0,
-			  mig_read_all(fd, MIB, &self->stream));
-		EXPECT_GT(self->stream.len, self->takes - MIB);
-		close(fd);
-		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 	}
-	EXPECT_FALSE(lab_stopped(&self->lab));
-	blob_free(&self->stream);
 	EXPECT_LE(memcg_settle(&self->cg, SLACK), SLACK);
-	/* What the guest's blackout had no time for is done a little later. */
+	/* The driver frees memory a while after the blackout. */
 	for (i = 0; i < 200 && available() < before - self->takes / 2; i++)
 		usleep(10000);
 	EXPECT_GE(available(), before - self->takes / 2);
+}
+
+/* The final image is whole although the image ahead got no memory. */
+TEST_F_TIMEOUT(bounds, no_memory_for_an_image_ahead_costs_the_migration_nothing, 60)
+{
+	struct vfio_precopy_info info;
+	struct load_result r;
+	int fd, ret;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	NEEDS_STATE(self->flags, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	lab_vf_set(&self->lab, LAB_VF_PAD, STATE);
+	ballast(MIB);
+	ASSERT_EQ(0, memcg_enter(&self->cg));
+	ASSERT_EQ(0, memcg_limit(&self->cg, self->limit));
+	ret = mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+	ASSERT_EQ(0, memcg_limit(&self->cg, 0));
+	ASSERT_EQ(0, ret);
+	EXPECT_EQ(-ENOMSG, mig_read_all(fd, MIB, &self->stream));
+	EXPECT_GT(MIB, self->stream.len);
+	EXPECT_EQ(0, mig_precopy_info(fd, &info));
+	EXPECT_EQ(0, info.initial_bytes);
+	EXPECT_EQ(0, info.dirty_bytes);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, mig_read_all(fd, MIB, &self->stream));
+	close(fd);
+	EXPECT_LT(STATE, self->stream.len);
+	r = mig_load(&self->dev, self->stream.data, self->stream.len, MIB);
+	EXPECT_EQ(LOAD_OK, r.stage);
 }
 
 static int write_stream(FIXTURE_DATA(bounds) *self, int fd)
@@ -452,12 +491,12 @@ TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_b
 	int fd;
 
 	if (self->takes < STATE)
-		SKIP(return, "it takes windows of memory: see mig_windows_test");
+		SKIP(return, "the state moves through windows: see mig_windows_test");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	save_padded(_metadata, self);
 	ASSERT_EQ(0, memcg_limit(&self->cg, LIMIT));
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
-	EXPECT_TOO_MUCH(in_cgroup(self, write_stream, fd), kills);
+	EXPECT_TOO_MUCH(in_cgroup(self, write_stream, fd), -ENOMEM, kills);
 	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RESUMING);
 	EXPECT_TRUE(lab_stopped(&self->lab));
 	EXPECT_LE(memcg_kernel(&self->cg), LIMIT);
@@ -477,14 +516,14 @@ TEST_F_TIMEOUT(bounds, loading_more_than_the_cgroup_has_room_for_fails_and_can_b
 	EXPECT_EQ(LOAD_OK, r.stage);
 }
 
-/* A write that found no memory took what it says it took, and goes on from there. */
+/* After ENOMEM, a write continues with the byte after the last one that it took. */
 TEST_F_TIMEOUT(bounds, a_write_goes_on_when_the_cgroup_gets_more_memory, 60)
 {
 	size_t done = 0;
 	int fd, ret;
 
 	if (self->takes < STATE)
-		SKIP(return, "it takes windows of memory: see mig_windows_test");
+		SKIP(return, "the state moves through windows: see mig_windows_test");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	save_padded(_metadata, self);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
@@ -503,33 +542,49 @@ TEST_F_TIMEOUT(bounds, a_write_goes_on_when_the_cgroup_gets_more_memory, 60)
 
 TEST_F_TIMEOUT(bounds, a_state_larger_than_the_limit_is_efbig_and_costs_nothing, 60)
 {
-	static const uint32_t to[] = { VFIO_DEVICE_STATE_STOP_COPY,
-				       VFIO_DEVICE_STATE_PRE_COPY };
+	static const struct {
+		uint32_t to;
+		int err;
+	} ways[] = {
+		{ VFIO_DEVICE_STATE_STOP_COPY, -EFBIG },
+		{ VFIO_DEVICE_STATE_PRE_COPY, -ENOMSG },
+	};
 	struct figures f;
 	struct meter m;
 	unsigned int i;
 	uint64_t size;
+	int fd, ret;
 
 	if (!self->nic || self->nic->max_state > GIB)
 		SKIP(return, "no lab block makes a state that large");
 	NEEDS_LAB(&self->lab, test_env.bdf);
+	ASSERT_EQ(0, blob_add(&self->stream, ballast(MIB), MIB));
 	ASSERT_EQ(0, memcg_enter(&self->cg));
-	/* With the parts that it pads, it is more than that. */
+	/* With the parts beside the padding, the state is larger than 1 GiB. */
 	lab_vf_set(&self->lab, LAB_VF_PAD, GIB);
 	meter_start(&m, &self->cg);
 	EXPECT_EQ(-EFBIG, mig_data_size(&self->dev, &size));
-	for (i = 0; i < ARRAY_SIZE(to); i++) {
-		if (!mig_state_supported(self->flags, to[i]))
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!mig_state_supported(self->flags, ways[i].to))
 			continue;
-		EXPECT_EQ(-EFBIG, mig_set(&self->dev, to[i], NULL));
+		ret = mig_set(&self->dev, ways[i].to, &fd);
+		/* A driver may refuse PRE_COPY already, while the guest runs. */
+		if (ret == -EFBIG && ways[i].to == VFIO_DEVICE_STATE_PRE_COPY) {
+			EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
+		} else {
+			ASSERT_EQ(0, ret);
+			self->stream.len = 0;
+			EXPECT_EQ(ways[i].err, mig_read_all(fd, 4096, &self->stream));
+			EXPECT_STATE(&self->dev, ways[i].to);
+		}
 		f = meter_read(&m);
 		EXPECT_LE(f.peak, SLACK);
 		EXPECT_LE(f.kernel, SLACK);
-		/* A device that can stop is stopped by then, and runs again. */
-		EXPECT_NE(VFIO_DEVICE_STATE_ERROR, mig_get(&self->dev));
-		EXPECT_EQ(mig_get(&self->dev) == VFIO_DEVICE_STATE_STOP,
+		EXPECT_EQ(ways[i].to == VFIO_DEVICE_STATE_STOP_COPY,
 			  lab_stopped(&self->lab));
-		EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+		if (fd >= 0)
+			close(fd);
 	}
 	lab_vf_set(&self->lab, LAB_VF_PAD, 0);
 	EXPECT_EQ(0, mig_save(&self->dev, MIB, &self->stream));

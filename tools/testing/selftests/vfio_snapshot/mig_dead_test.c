@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Firmware that is slow, or dead: a command of each kind takes a second, or
- * does not complete at all until the test releases it. The device that it is
- * for answers whatever does not need the firmware, can be reset, and is well
- * afterwards; another device of the same PF migrates in the meantime.
+ * Firmware that is slow or dead: a command of each kind takes a second, or
+ * completes only when the test releases it. Meanwhile the device answers
+ * everything that needs no firmware, it can be reset, and another device of the
+ * same PF migrates. Afterwards the device works.
  *
- * Whoever sent the command waits for it in the driver of the PF, where nothing
+ * The caller of a command waits in the driver of the PF, where nothing
  * interrupts it.
  */
 #include <poll.h>
@@ -19,22 +19,22 @@
 #include "lib/lab.h"
 #include "lib/nic.h"
 
-/* For what needs no dead command: long for a slow machine, short for a wait */
+/* For calls that need no dead command. Long enough for a slow machine. */
 #define ANSWER_MS 5000
-/* For what shall wait to be seen waiting */
+/* How long a call must be seen waiting */
 #define WAIT_MS 200
 #define WATCHDOG_MS 25000
 #define SECONDS 60
 #define DELAY_US 1000000
 #define RACE_US 500000
-/* A size that the firmware told is good for a second */
+/* The driver uses a size for a second before it asks again. */
 #define SIZE_KEPT_US 1100000
 
 struct change {
 	struct vfio_dev *dev;
 	uint32_t to;
 	int *fd;
-	const struct blob *write;	/* instead: a whole stream to *@fd */
+	const struct blob *write;	/* instead of a state: write this stream to *@fd */
 };
 
 FIXTURE(dead) {
@@ -42,27 +42,27 @@ FIXTURE(dead) {
 	struct vfio_dev other;
 	const struct nic *nic;
 	unsigned int opcode;
-	bool late;		/* nobody waits for this command */
-	bool behind;		/* as of the variant, or late */
+	bool late;		/* the command is asynchronous */
+	bool behind;		/* as in the variant, or @late */
 	struct lab lab;
 	struct blob saved;
 	uint64_t objects;
 	int fd;			/* data fd of @dev */
 	struct change change;
-	struct call call;	/* of the change, which the command is part of */
+	struct call call;	/* the change that sends the command */
 	struct call watchdog;
-	bool at_end;		/* of the test: nothing is left to watch */
+	bool at_end;		/* the test is over, the watchdog can stop */
 	bool barked;
 };
 
-/* A change that sends this command */
+/* A change that sends the command */
 FIXTURE_VARIANT(dead) {
 	enum nic_command command;
 	uint32_t from;
 	uint32_t to;
-	bool write;		/* a stream is loaded, in @from */
-	bool behind;		/* the change is made and the command sent after it */
-	bool reads;		/* there are bytes to be read in @from */
+	bool write;		/* writes a stream in @from */
+	bool behind;		/* the command is sent after the change returned */
+	bool reads;		/* there is data to read in @from */
 };
 
 FIXTURE_VARIANT_ADD(dead, create_at_the_begin_of_saving) {
@@ -166,7 +166,7 @@ FIXTURE_SETUP(dead)
 
 FIXTURE_TEARDOWN(dead)
 {
-	/* First: what is held would hold up the rest. */
+	/* First, because held commands would block the rest. */
 	lab_close(&self->lab);
 	if (self->call.fn)
 		EXPECT_TRUE(call_over(&self->call, ANSWER_MS));
@@ -201,7 +201,7 @@ static int make_change(void *arg)
 		.write = variant->write ? &self->saved : NULL, \
 	}
 
-/* Until the command has come to the device: all of it goes wrong from there */
+/* Waits until the device has the command */
 static bool wait_for(struct lab *lab, unsigned int reg, uint64_t value)
 {
 	unsigned int ms;
@@ -214,8 +214,7 @@ static bool wait_for(struct lab *lab, unsigned int reg, uint64_t value)
 	return false;
 }
 
-/* The device in its state, the change under way, its command dead */
-/* To leave PRE_COPY waits for the first image, which nobody else does. */
+/* The exit from PRE_COPY waits for the first image, so go there first. */
 static int enter(struct vfio_dev *dev, uint32_t state, int *fd)
 {
 	int ret;
@@ -226,6 +225,7 @@ static int enter(struct vfio_dev *dev, uint32_t state, int *fd)
 	return ret ? ret : mig_set(dev, state, NULL);
 }
 
+/* Brings the device to its state and starts the change whose command is dead */
 #define START() \
 	do { \
 		ASSERT_EQ(0, enter(&self->dev, variant->from, &self->fd)); \
@@ -236,7 +236,7 @@ static int enter(struct vfio_dev *dev, uint32_t state, int *fd)
 		ASSERT_TRUE(wait_for(&self->lab, LAB_HELD, 1)); \
 	} while (0)
 
-/* One question to a device, in a thread: it may be the one that hangs */
+/* One question to a device, asked in a thread because it may hang */
 struct question {
 	struct vfio_dev *dev;
 	int fd;
@@ -333,7 +333,7 @@ static int migrate(void *arg)
 	return ret;
 }
 
-/* One that does not answer stays behind: its memory must, too. */
+/* A question that hangs keeps its memory. */
 static int answer(struct vfio_dev *dev, int fd, int (*fn)(void *arg))
 {
 	struct { struct call call; struct question q; } *ask;
@@ -353,7 +353,7 @@ static int answer(struct vfio_dev *dev, int fd, int (*fn)(void *arg))
 	return ret;
 }
 
-/* After the release: the device is what it says, migrates, and left nothing */
+/* After the release: why the device does not run and migrate, or leaves objects */
 static const char *not_well(struct vfio_dev *dev, struct lab *lab,
 			    uint64_t objects, bool reset)
 {
@@ -377,7 +377,7 @@ static const char *not_well(struct vfio_dev *dev, struct lab *lab,
 
 #define EXPECT_WELL() \
 	do { \
-		/* Only a reset leads out of RESUMING without a stream. */ \
+		/* Without a stream, only a reset leaves RESUMING. */ \
 		bool _reset = variant->to == VFIO_DEVICE_STATE_RESUMING && \
 			      !variant->write; \
 		const char *_why = not_well(&self->dev, &self->lab, \
@@ -395,7 +395,7 @@ TEST_F_TIMEOUT(dead, what_does_not_need_it_answers, SECONDS)
 	ASSERT_EQ(0, vfio_dev_open(&self->other, test_env.bdf2));
 	START();
 	EXPECT_EQ(self->behind, call_over(&self->call, WAIT_MS));
-	/* A transfer may be waited for elsewhere. */
+	/* An asynchronous save or load is waited for elsewhere. */
 	if (!self->nic->late || (variant->command != NIC_SAVE && !variant->write)) {
 		EXPECT_TRUE(find_waiting(self->nic->waits_in, line, sizeof(line),
 					 &blind) || blind);
@@ -435,7 +435,7 @@ TEST_F_TIMEOUT(dead, a_reset_does_not_wait_and_holds_when_it_comes_back, SECONDS
 	EXPECT_WELL();
 }
 
-/* Carried out only after the reset: a stop then hits a device that runs. */
+/* The command completes after the reset: a stop then hits a running device. */
 TEST_F_TIMEOUT(dead, a_reset_holds_when_a_slow_command_comes_after_it, SECONDS)
 {
 	uint64_t count;
@@ -490,11 +490,11 @@ TEST_F_TIMEOUT(dead, what_waits_for_it_can_be_killed, SECONDS)
 		{ "the size of the state", ask_size, true },
 		{ "a change to RUNNING", ask_running,
 		  !self->behind && !variant->write },
-		/* To give up leaving RESUMING is to leave it for ERROR. */
+		/* A killed exit from RESUMING would end in ERROR. */
 		{ "a change to STOP", ask_stop, variant->behind },
 		{ "a change to PRE_COPY_P2P", ask_halt, self->late && !variant->write },
 		{ "the next session", ask_session, variant->behind },
-		{ "what precopy has left", ask_precopy, variant->reads },
+		{ "the precopy info", ask_precopy, variant->reads },
 		{ "another write", ask_again, variant->write && !self->late },
 	};
 	unsigned int i;
@@ -528,7 +528,7 @@ TEST_F_TIMEOUT(dead, what_waits_for_it_can_be_killed, SECONDS)
 	EXPECT_WELL();
 }
 
-/* A process of its own has the device, and is killed */
+/* Kills the process that has the device open */
 TEST_F_TIMEOUT(dead, a_killed_process_ends_with_the_command, SECONDS)
 {
 	pid_t pid;
@@ -556,7 +556,7 @@ TEST_F_TIMEOUT(dead, a_killed_process_ends_with_the_command, SECONDS)
 	EXPECT_EQ(0, answer(&self->other, -1, migrate));
 
 	if (self->behind) {
-		/* Closed it is, and open again; a session has to wait. */
+		/* The device is closed and can be opened. A new session has to wait. */
 		ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING,
 			  answer(&self->dev, -1, ask_state));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver of the PF leaves its firmware in the middle of a migration, and
- * comes back: for a reload here, as for a reset after an error. No migration
- * goes on across that: the device is in ERROR while there is no firmware, its
- * data fd is dead, and it is RUNNING, as after a reset, when there is one again.
+ * The driver of the PF detaches from its firmware and attaches again, here by
+ * a reload. A device in RUNNING stays there and migrates afterwards. In every
+ * other state the migration is over: the data fd is dead and the device is in
+ * ERROR until it is reset, or closed and opened.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -45,6 +45,14 @@ FIXTURE_VARIANT_ADD(detach, in_stop_copy) {
 	.in = VFIO_DEVICE_STATE_STOP_COPY,
 };
 
+FIXTURE_VARIANT_ADD(detach, in_stop) {
+	.in = VFIO_DEVICE_STATE_STOP,
+};
+
+FIXTURE_VARIANT_ADD(detach, in_running_p2p) {
+	.in = VFIO_DEVICE_STATE_RUNNING_P2P,
+};
+
 FIXTURE_VARIANT_ADD(detach, in_resuming) {
 	.in = VFIO_DEVICE_STATE_RESUMING,
 };
@@ -57,7 +65,7 @@ FIXTURE_SETUP(detach)
 	self->nic = nic_of(test_env.bdf);
 	ASSERT_EQ(0, sriov_open(&self->sriov));
 	if (strcmp(self->sriov.pf_driver, "mlx5_core"))
-		SKIP(return, "the driver of this PF never leaves its firmware");
+		SKIP(return, "the driver of this PF never detaches from its firmware");
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_enter(&self->dev, variant->in, &self->fd));
 }
@@ -73,7 +81,7 @@ struct watcher {
 	struct vfio_dev *dev;
 	pthread_t thread;
 	atomic_bool stop;
-	unsigned int seen;	/* a bit for each state */
+	unsigned int seen;	/* one bit for each state */
 };
 
 static void *watch(void *arg)
@@ -90,7 +98,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Bits of the states that the device was seen in while the PF was reloaded */
+/* Reloads the PF; the bits of the states that were seen meanwhile */
 static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
 			  unsigned int *seen)
 {
@@ -118,18 +126,29 @@ static int reload_watched(struct vfio_dev *dev, const struct sriov *s,
 		blob_free(&_b); \
 	} while (0)
 
-TEST_F(detach, ends_the_migration_and_the_device_runs_again)
+/* After the reload, for a device that was not in RUNNING */
+#define EXPECT_IN_ERROR() \
+	do { \
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR); \
+		EXPECT_LT(mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL), 0); \
+		EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR); \
+		if (self->fd >= 0) { \
+			EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving)); \
+		} \
+	} while (0)
+
+TEST_F(detach, leaves_running_alone_and_ends_a_migration_until_a_reset)
 {
-	unsigned int seen, allowed;
+	unsigned int seen;
 
 	ASSERT_EQ(0, reload_watched(&self->dev, &self->sriov, &seen));
-	allowed = 1u << variant->in | 1u << VFIO_DEVICE_STATE_ERROR |
-		  1u << VFIO_DEVICE_STATE_RUNNING;
-	EXPECT_NE(0, seen & 1u << VFIO_DEVICE_STATE_ERROR);
-	EXPECT_EQ(0, seen & ~allowed);
-	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_RUNNING);
-	if (self->fd >= 0) {
-		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving));
+	if (variant->in == VFIO_DEVICE_STATE_RUNNING) {
+		EXPECT_EQ(1u << VFIO_DEVICE_STATE_RUNNING, seen);
+	} else {
+		EXPECT_NE(0, seen & 1u << VFIO_DEVICE_STATE_ERROR);
+		EXPECT_EQ(0, seen & ~(1u << variant->in | 1u << VFIO_DEVICE_STATE_ERROR));
+		EXPECT_IN_ERROR();
+		ASSERT_EQ(0, vfio_dev_reset(&self->dev));
 	}
 	EXPECT_MIGRATES(&self->dev);
 	if (self->fd >= 0) {
@@ -137,20 +156,33 @@ TEST_F(detach, ends_the_migration_and_the_device_runs_again)
 	}
 }
 
-/* Nobody waits for an image that is taken ahead. */
+TEST_F(detach, the_next_open_finds_the_device_in_running)
+{
+	ASSERT_EQ(0, sriov_reload_pf(&self->sriov));
+	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
+		EXPECT_IN_ERROR();
+	vfio_dev_close(&self->dev);
+	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
+	EXPECT_MIGRATES(&self->dev);
+	if (self->fd >= 0) {
+		EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, self->saving));
+	}
+}
+
+/* An image ahead is taken asynchronously. */
 TEST_F(detach, a_save_under_way_ends_once)
 {
 	struct pollfd pfd = { .events = POLLIN };
 	struct lab lab;
 
 	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
-		SKIP(return, "one state will do");
+		SKIP(return, "tested in RUNNING only");
 	NEEDS_LAB(&lab, test_env.bdf);
 	lab_only_this_vf(&lab, true);
 	lab_drop(&lab, self->nic->op[NIC_SAVE], 1);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &self->fd));
 	pfd.fd = self->fd;
-	/* The PF's driver waits for the command; the firmware answers when it is let. */
+	/* The reload waits for the command, which the lab holds until it is released. */
 	if (!fork()) {
 		usleep(300000);
 		lab_set(&lab, LAB_RELEASE, 1);
@@ -161,6 +193,8 @@ TEST_F(detach, a_save_under_way_ends_once)
 	EXPECT_EQ(1, poll(&pfd, 1, 0));
 	EXPECT_EQ(ENODEV, mig_fd_errno(self->fd, true));
 	lab_close(&lab);
+	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_ERROR);
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
 	EXPECT_MIGRATES(&self->dev);
 }
 
@@ -175,7 +209,7 @@ struct reporter {
 	int err;
 };
 
-/* Of addresses that nobody logs, so that it takes nothing from anybody */
+/* Reports on addresses that are not logged, so no dirty bit is lost */
 static void *report_often(void *arg)
 {
 	struct reporter *r = arg;
@@ -193,8 +227,8 @@ static void *report_often(void *arg)
 	return NULL;
 }
 
-/* Nobody knows what was written meanwhile. */
-TEST_F_TIMEOUT(detach, a_log_goes_on_and_all_counts_as_dirty, 60)
+/* Writes during the reload are not logged, so everything must be dirty. */
+TEST_F_TIMEOUT(detach, a_log_goes_on_and_everything_is_dirty, 60)
 {
 	static const uint64_t range[][2] = { { LOGGED, LEN } };
 	struct reporter r = { .dev = &self->dev };
@@ -203,9 +237,9 @@ TEST_F_TIMEOUT(detach, a_log_goes_on_and_all_counts_as_dirty, 60)
 	uint64_t bit;
 
 	if (variant->in != VFIO_DEVICE_STATE_RUNNING)
-		SKIP(return, "one state will do");
+		SKIP(return, "tested in RUNNING only");
 	if (access("/dev/iommu", F_OK))
-		SKIP(return, "the kernel has no IOMMUFD, thus no bitmaps to report into");
+		SKIP(return, "the kernel has no IOMMUFD and reports no bitmaps");
 	log = calloc(1, sizeof(*log));
 	ASSERT_NE(NULL, log);
 	ASSERT_EQ(0, dirty_start(log, &self->dev, PAGE, range, 1));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Dirty tracking by the device: the engine of an emulated ConnectX writes to
- * known pages, and each report says those and no others.
+ * known pages, and each report has exactly those pages.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 
 #define K4	0x1000ull
 #define M2	0x200000ull
-#define LEN	(8 * M2)	/* of the memory, which is there at several addresses */
+#define LEN	(8 * M2)	/* of the memory, which is mapped at several addresses */
 #define IOVA	0x40000000ull
 #define MAPS	3
 #define PAGES	(LEN / K4)
@@ -49,7 +49,7 @@ FIXTURE_SETUP(dirty)
 		SKIP(return, "the device has no test engine");
 	ASSERT_EQ(0, ret);
 	if (!kernel_has_bitmaps())
-		SKIP(return, "the kernel has no IOMMUFD, thus no bitmaps to report into");
+		SKIP(return, "the kernel has no IOMMUFD and reports no bitmaps");
 	ASSERT_EQ(0, dirty_probe(&self->dev));
 	for (i = 0; i < MAPS; i++)
 		ASSERT_EQ(0, vfio_dev_map(&self->dev, self->mem, IOVA + i * LEN, LEN));
@@ -70,7 +70,7 @@ FIXTURE_TEARDOWN(dirty)
 				 sizeof(_ranges) / sizeof((_ranges)[0])))
 #define START()	START_WITH(K4, all)
 #define STOP()	EXPECT_EQ(0, dirty_stop(self->log))
-/* @_n writes, one to each @_stride bytes */
+/* @_n writes, @_stride bytes apart */
 #define WRITE(_iova, _stride, _n) \
 	ASSERT_EQ(0, dirty_write(self->log, &self->engine, _iova, _stride, _n, true))
 #define WRITE_UNSEEN(_iova, _stride, _n) \
@@ -88,7 +88,7 @@ FIXTURE_TEARDOWN(dirty)
 #define EXPECT_REPORT(_iova, _len, _page) EXPECT_(dirty_check, _iova, _len, _page)
 #define EXPECT_TOLD(_iova, _len, _page) EXPECT_(dirty_check_least, _iova, _len, _page)
 
-TEST_F(dirty, what_was_not_written_to_is_clean)
+TEST_F(dirty, unwritten_pages_are_clean)
 {
 	START();
 	ASSERT_EQ(K4, self->log->page);
@@ -96,7 +96,7 @@ TEST_F(dirty, what_was_not_written_to_is_clean)
 	STOP();
 }
 
-TEST_F(dirty, what_was_written_before_the_start_is_not_told)
+TEST_F(dirty, writes_before_the_start_are_not_reported)
 {
 	WRITE_UNSEEN(IOVA, K4, 16);
 	START();
@@ -104,7 +104,7 @@ TEST_F(dirty, what_was_written_before_the_start_is_not_told)
 	STOP();
 }
 
-TEST_F(dirty, each_page_is_told_once)
+TEST_F(dirty, each_page_is_reported_once)
 {
 	START();
 	WRITE(IOVA, K4, 1);
@@ -130,7 +130,7 @@ TEST_F(dirty, the_edges_of_a_range_belong_to_it)
 		WRITE(ranges[i][0], K4, 1);
 		WRITE(ranges[i][0] + ranges[i][1] - 8, K4, 1);
 	}
-	/* The pages next to them, of which none was asked for */
+	/* Neighbours of the reported pages */
 	WRITE_UNSEEN(IOVA + 15 * K4 + 0xff8, K4, 1);
 	WRITE_UNSEEN(IOVA + 32 * K4, K4, 31);
 	WRITE_UNSEEN(IOVA + 65 * K4, K4, 1);
@@ -171,7 +171,7 @@ TEST_F(dirty, a_report_leaves_the_rest_for_later)
 	STOP();
 }
 
-TEST_F(dirty, reports_that_overlap_tell_a_page_once)
+TEST_F(dirty, overlapping_reports_have_a_page_once)
 {
 	START();
 	WRITE(IOVA, 3 * K4, 100);
@@ -200,7 +200,7 @@ TEST_F(dirty, a_report_in_larger_pages)
 	STOP();
 }
 
-TEST_F(dirty, huge_pages_are_told_whole)
+TEST_F(dirty, huge_pages_are_reported_whole)
 {
 	static const uint64_t hints[] = { 16 * K4, M2, 2 * M2 };
 	unsigned int i;
@@ -218,9 +218,9 @@ TEST_F(dirty, huge_pages_are_told_whole)
 	}
 }
 
-TEST_F(dirty, of_a_huge_page_the_part_that_a_report_leaves_out_comes_later)
+TEST_F(dirty, the_unreported_part_of_a_huge_page_is_reported_later)
 {
-	SKIP_PEER_FAULT("it forgets the part of a page that a report leaves out");
+	SKIP_PEER_FAULT("it forgets the unreported part of a page");
 	START_WITH(M2, all);
 	WRITE(IOVA + M2 + 100 * K4, K4, 1);
 	EXPECT_REPORT(IOVA, M2 + 3 * K4, K4);
@@ -233,7 +233,7 @@ TEST_F(dirty, of_a_huge_page_the_part_that_a_report_leaves_out_comes_later)
 
 TEST_F(dirty, a_page_size_is_a_hint)
 {
-	/* The device says which one it takes. */
+	/* The device replies with the page size that it uses. */
 	static const uint64_t whole[][2] = { { 0, 1ull << 40 } };
 
 	START_WITH(1ull << 40, whole);
@@ -255,7 +255,7 @@ TEST_F(dirty, more_ranges_than_the_device_takes)
 	uint64_t ranges[64][2];
 	unsigned int i;
 
-	/* In no order, some next to each other */
+	/* Ranges in random order, some adjacent */
 	for (i = 0; i < 64; i++) {
 		ranges[i][0] = IOVA + (i * 29 % 64) * 4 * K4;
 		ranges[i][1] = (i % 4 + 1) * K4;
@@ -270,7 +270,7 @@ TEST_F(dirty, more_ranges_than_the_device_takes)
 	STOP();
 }
 
-/* More pages than a message has room for, more messages than there are buffers */
+/* More pages than one message holds, more messages than there are buffers */
 TEST_F_TIMEOUT(dirty, reports_of_many_messages, 300)
 {
 	unsigned int i;
@@ -299,7 +299,7 @@ TEST_F(dirty, bits_are_set_and_never_cleared)
 	STOP();
 }
 
-TEST_F(dirty, after_a_stop_there_is_nothing_to_report_until_the_next_start)
+TEST_F(dirty, between_stop_and_start_there_is_nothing_to_report)
 {
 	uint64_t bitmap[2] = {};
 
@@ -309,7 +309,7 @@ TEST_F(dirty, after_a_stop_there_is_nothing_to_report_until_the_next_start)
 	STOP();
 	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, 64 * K4, K4, bitmap));
 	EXPECT_EQ(0, bitmap[0]);
-	/* Harmless once more */
+	/* A second stop does no harm. */
 	STOP();
 	START();
 	EXPECT_REPORT(IOVA, LEN, K4);
@@ -368,7 +368,7 @@ TEST_F(dirty, each_bad_start_has_its_errno)
 	STOP();
 }
 
-TEST_F(dirty, what_the_core_of_vfio_lets_through_is_refused)
+TEST_F(dirty, bad_requests_that_vfio_lets_through_are_refused)
 {
 	static const uint64_t empty[][2] = { { IOVA, 0 } };
 	static const uint64_t nothing[][2] = { { 0, 0 } };
@@ -376,14 +376,14 @@ TEST_F(dirty, what_the_core_of_vfio_lets_through_is_refused)
 		uint64_t hint;
 		const uint64_t (*ranges)[2];
 	} bad[] = {
-		{ 0, nothing },	/* pages of no size */
-		{ 3 * K4, all },	/* pages of 12 KiB */
-		{ K4, empty },	/* a range of no length */
-		{ K4, nothing },	/* a range of no length at 0 */
+		{ 0, nothing },	/* page size 0 */
+		{ 3 * K4, all },	/* page size 12 KiB */
+		{ K4, empty },	/* a range of length 0 */
+		{ K4, nothing },	/* a range of length 0 at address 0 */
 	};
 	unsigned int i;
 
-	SKIP_PEER_FAULT("it takes page sizes and ranges as they come");
+	SKIP_PEER_FAULT("it does not check page sizes and ranges");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		EXPECT_EQ(-EINVAL, dirty_start(self->log, &self->dev, bad[i].hint,
 					       bad[i].ranges, 1)) {
@@ -428,7 +428,7 @@ TEST_F(dirty, a_reset_loses_no_page)
 	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
 	WRITE(IOVA + 100 * K4, K4, 8);
 	EXPECT_TOLD(IOVA, LEN, K4);
-	/* Settled again, at the second report */
+	/* The second report must be right again */
 	EXPECT_EQ(0, dirty_check_least(self->log, IOVA, MAPS * LEN, K4, &(uint64_t){ 0 }));
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
 	WRITE(IOVA + 50 * K4, K4, 8);
@@ -436,8 +436,8 @@ TEST_F(dirty, a_reset_loses_no_page)
 	STOP();
 }
 
-/* No firmware says whether it goes on with a log after a reset. */
-TEST_F(dirty, after_a_reset_everything_counts_as_written_to)
+/* The firmware does not say whether a log survives a reset. */
+TEST_F(dirty, everything_is_dirty_after_a_reset)
 {
 	NEEDS_OURS();
 	START();
@@ -449,7 +449,7 @@ TEST_F(dirty, after_a_reset_everything_counts_as_written_to)
 	STOP();
 }
 
-/* More pages than the tracker holds, and then as many as it likes */
+/* First more pages than the tracker holds, then without that limit */
 TEST_F(dirty, a_tracker_that_overflows_loses_no_page)
 {
 	SKIP_PEER_FAULT("after an overflow each report is an error");
@@ -460,7 +460,7 @@ TEST_F(dirty, a_tracker_that_overflows_loses_no_page)
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
 	WRITE(IOVA, K4, 20);
 	lab_set(&self->lab, LAB_TRACK_PAGES, 0);
-	/* Everything counts, in all reports that come. */
+	/* Everything is reported as dirty. */
 	self->log->n = 0;
 	ASSERT_EQ(0, dirty_all(self->log, IOVA, MAPS * LEN));
 	EXPECT_REPORT(IOVA, LEN, K4);
@@ -478,7 +478,7 @@ TEST_F(dirty, an_overflow_never_hides_a_page)
 	lab_set(&self->lab, LAB_TRACK_PAGES, 8);
 	START();
 	WRITE(IOVA, K4, 20);
-	/* All of them, or an error: 1 is a report that lacks one. */
+	/* All pages, or an error: 1 means that a page is missing. */
 	EXPECT_NE(1, dirty_check_least(self->log, IOVA, LEN, K4, &(uint64_t){ 0 }));
 	lab_set(&self->lab, LAB_TRACK_PAGES, 0);
 	STOP();
@@ -488,7 +488,7 @@ TEST_F(dirty, an_overflow_never_hides_a_page)
 	STOP();
 }
 
-TEST_F(dirty, a_device_that_is_stopped_reports)
+TEST_F(dirty, a_stopped_device_reports)
 {
 	START();
 	WRITE(IOVA, K4, 8);
@@ -501,7 +501,7 @@ TEST_F(dirty, a_device_that_is_stopped_reports)
 	STOP();
 }
 
-TEST_F(dirty, reports_come_while_state_is_saved)
+TEST_F(dirty, a_device_that_is_saved_reports)
 {
 	struct blob stream = {};
 	int fd = -1;
@@ -521,8 +521,8 @@ TEST_F(dirty, reports_come_while_state_is_saved)
 	STOP();
 }
 
-/* Reports while the engine writes: what all of them tell has every page. */
-TEST_F(dirty, a_device_that_writes_all_the_time)
+/* All reports together have every page that was written meanwhile. */
+TEST_F(dirty, reports_while_the_device_writes_miss_no_page)
 {
 	uint64_t bitmap[PAGES / 64] = {}, got[PAGES / 64], count = 0;
 	unsigned int i, round;
@@ -547,7 +547,7 @@ TEST_F(dirty, a_device_that_writes_all_the_time)
 	STOP();
 }
 
-TEST_F(dirty, a_device_that_is_closed_logs_no_more)
+TEST_F(dirty, closing_the_device_ends_its_log)
 {
 	uint64_t bitmap[2] = {};
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device that works while it is migrated: the engine of an emulated ConnectX
- * writes numbers to memory, one to each page in turn. Whatever was done to the
- * device, each page has the last number that was due to it.
+ * A device that works during its migration: the engine of an emulated ConnectX
+ * writes numbers to memory, page by page. Whatever happens to the device, each
+ * page must have the last number written to it.
  */
 #include <sys/mman.h>
 
@@ -60,7 +60,7 @@ static uint64_t number_in(const uint8_t *mem, unsigned int page)
 	return *(volatile const uint64_t *)(mem + 4096UL * page);
 }
 
-/* The first page that has not what @count writes left there, or PAGES */
+/* The first page without the number that @count writes leave there, or PAGES */
 static unsigned int first_wrong(const uint8_t *mem, uint64_t count)
 {
 	unsigned int page;
@@ -96,7 +96,7 @@ static int load_and_run(struct vfio_dev *dev, const struct blob *b)
 	       mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL) : -r.err;
 }
 
-/* Everything up to STOP, by way of PRE_COPY if @rounds is not 0 */
+/* Saves up to STOP, with @rounds in PRE_COPY, or without PRE_COPY for 0 */
 static int save(struct vfio_dev *dev, unsigned int rounds, struct blob *b)
 {
 	uint32_t first = rounds ? VFIO_DEVICE_STATE_PRE_COPY :
@@ -133,7 +133,7 @@ static int migrate(FIXTURE_DATA(engine) *self, int from, unsigned int rounds)
 	return ret ? ret : load_and_run(&self->dev[!from], &self->stream);
 }
 
-TEST_F(engine, goes_on_where_it_was)
+TEST_F(engine, continues_on_the_destination)
 {
 	uint64_t before, after;
 
@@ -145,19 +145,19 @@ TEST_F(engine, goes_on_where_it_was)
 	EXPECT_ALL_WRITTEN(&self->engine[1]);
 }
 
-TEST_F(engine, goes_there_and_back_with_precopy)
+TEST_F(engine, moves_there_and_back_with_precopy)
 {
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, migrate(self, i % 2, 3));
-		/* What is left of it is of no use, and would be loaded over. */
+		/* Its old state is useless, the next migration loads over it. */
 		ASSERT_EQ(0, vfio_dev_reset(&self->dev[i % 2]));
 	}
 	EXPECT_ALL_WRITTEN(&self->engine[0]);
 }
 
-TEST_F(engine, goes_on_at_the_source_when_the_migration_is_given_up)
+TEST_F(engine, continues_on_the_source_after_a_cancelled_migration)
 {
 	uint64_t count;
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory runs out, or a user page cannot be reached: each allocation and each
- * copy from or to userspace of each migration sequence fails in turn, by the
- * kernel's fault injection. Afterwards the reported state is what the device
- * does, the device comes back and nothing is left.
+ * The kernel's fault injection makes each allocation and each copy from or to
+ * userspace fail in turn, in each migration sequence. Afterwards the reported
+ * state is true, the device comes back and nothing is left.
  */
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -18,7 +17,7 @@
 
 #define FAULTS "/sys/kernel/debug/"
 
-/* Without these, most of the allocations that may sleep are left alone. */
+/* Without these, most allocations that may sleep never fail. */
 static const struct {
 	const char *path;
 	const char *value;
@@ -40,7 +39,7 @@ static int put_file(const char *path, const char *value)
 	return ret;
 }
 
-/* 0, or -ENOENT on a kernel without the fault injection this takes */
+/* 0, or -ENOENT on a kernel without this fault injection */
 static int arm(void)
 {
 	size_t i;
@@ -60,10 +59,10 @@ static int arm(void)
 
 FIXTURE(failnth) {
 	struct rig rig;
-	struct blob clean;	/* what the sequence reads when nothing fails */
+	struct blob clean;	/* what the sequence reads without a fault */
 	unsigned int complaints;
 	unsigned int tried;
-	int nth;		/* this thread's fail-nth */
+	int nth;		/* fail-nth of this thread */
 };
 
 FIXTURE_SETUP(failnth)
@@ -78,7 +77,7 @@ FIXTURE_SETUP(failnth)
 	ASSERT_EQ(0, ret);
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->nth, 0);
@@ -93,8 +92,8 @@ FIXTURE_TEARDOWN(failnth)
 }
 
 /*
- * The @n-th chance to fail from here on is taken; 0: none. The first write may
- * itself be what the last order meets.
+ * The @n-th chance to fail from now on is taken; 0: none. An earlier order may
+ * still hit the first write.
  */
 static bool set_nth(int fd, unsigned int n)
 {
@@ -105,7 +104,7 @@ static bool set_nth(int fd, unsigned int n)
 	       pwrite(fd, text, len, 0) == len;
 }
 
-/* Whether it was */
+/* Whether the ordered failure has happened */
 static bool was_taken(int fd)
 {
 	char text[16] = "";
@@ -118,10 +117,27 @@ static bool documented(int err)
 	return err == ENOMEM || err == EFAULT || err == EIO;
 }
 
-/* The engine of a ConnectX counts its turns: no two states of it are alike. */
+/* A ConnectX's engine counts its rounds, so no two of its states are equal. */
 static bool same_stream(const struct rig *rig, const struct blob *a, const struct blob *b)
 {
 	return rig->nic->own_ndma ? a->len == b->len : blob_equal(a, b);
+}
+
+/* An image ahead may fail silently. The stream is another one then, and must load. */
+static const char *stream_is_wrong(struct rig *rig, const struct blob *out, bool taken,
+				   const struct blob *clean)
+{
+	struct load_result r;
+
+	if (same_stream(rig, out, clean))
+		return rig_lies(rig);
+	if (!taken)
+		return "bytes of the stream are lost or repeated";
+	r = mig_load(&rig->dev, out->data, out->len, 4096);
+	if (r.stage != LOAD_OK || mig_set(&rig->dev, VFIO_DEVICE_STATE_RUNNING, NULL) ||
+	    rig_traffic(rig, true))
+		return "the stream differs and cannot be loaded";
+	return rig_lies(rig);
 }
 
 static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
@@ -130,18 +146,16 @@ static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
 {
 	const struct step *step = &s->steps[run->step];
 
-	if (!run->err && !same_stream(rig, &run->out, clean))
-		return "bytes of the stream are lost or repeated";
 	if (!run->err)
-		return rig_lies(rig);
+		return stream_is_wrong(rig, &run->out, taken, clean);
 	if (!taken)
 		return "it fails without a fault";
 	if (!documented(-run->err))
-		return "no documented errno";
-	/* The fd may be lost on its way out, when the state is there already. */
+		return "the errno is not documented";
+	/* The state may be reached although the fd could not be returned. */
 	if (step->op == STEP_SET && run->state != (int)step->state &&
 	    !sequence_may_rest(run->from, step->state, run->state))
-		return "the state is none on the way";
+		return "the state is not on the path";
 	if (run->state == VFIO_DEVICE_STATE_ERROR &&
 	    run->from != VFIO_DEVICE_STATE_RESUMING &&
 	    run->from != VFIO_DEVICE_STATE_ERROR)
@@ -217,13 +231,13 @@ TEST_F_TIMEOUT(failnth, each_allocation_of_a_resume, SWEEP_SECONDS)
 	SWEEP_ALL(&sequence_resume, 1);
 }
 
-TEST_F_TIMEOUT(failnth, each_allocation_of_a_save_given_up, SWEEP_SECONDS)
+TEST_F_TIMEOUT(failnth, each_allocation_of_a_cancelled_save, SWEEP_SECONDS)
 {
-	/* The last one has no allocation that precopy does not have. */
+	/* The last one allocates nothing that sequence_precopy does not. */
 	SWEEP_ALL(sequence_cancels, NR_CANCELS - 1);
 }
 
-/* A reset itself allocates nothing: what counts is the way that it ends. */
+/* A reset allocates nothing. This tests the way to ERROR. */
 TEST_F_TIMEOUT(failnth, each_allocation_before_a_reset, SWEEP_SECONDS)
 {
 	ASSERT_STREQ("reset in ERROR", sequence_resets[0].name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The data fd as a file: what it is, what it refuses, and that no byte is lost
- * or repeated however it is read and written.
+ * The data fd as a file: its kind, what it refuses, and that no byte is lost or
+ * repeated however it is read and written.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -123,7 +123,7 @@ TEST_F(fd, reading_and_writing_nothing_is_zero)
 	close(fd);
 }
 
-/* One page that is there, right before one that is not */
+/* An accessible page before one that is not */
 static uint8_t *edge(size_t *page)
 {
 	uint8_t *two;
@@ -155,7 +155,7 @@ TEST_F(fd, read_into_a_bad_buffer_is_efault_and_loses_no_byte)
 		if (got < 0) {
 			EXPECT_EQ(EFAULT, errno);
 		} else {
-			/* What was said to be read really was. */
+			/* The bytes that read() reports have been copied. */
 			EXPECT_GT(got, 0);
 			ASSERT_LE(got, (ssize_t)good);
 			ASSERT_EQ(0, blob_add(&b, bad - good, got));
@@ -226,7 +226,7 @@ static void *read_some(void *arg)
 	return NULL;
 }
 
-/* How often each byte value is there; order between threads is not known. */
+/* Counts the byte values, as the order between threads is not known */
 static void count(const struct blob *b, size_t *histogram)
 {
 	size_t i;
@@ -284,7 +284,7 @@ static void *write_some(void *arg)
 }
 
 /*
- * All threads write one skipped record together: one byte more or less, and
+ * All threads write one skipped record together. With one byte more or less,
  * the next header is not where the driver looks for it.
  */
 TEST_F(fd, concurrent_writers_add_up_to_the_byte)

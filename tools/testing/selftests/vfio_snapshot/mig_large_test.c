@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A state of 64 MiB moves on a device that takes 1,024 pieces of memory a
- * command, and on the way into the blackout the kernel neither takes a page nor
- * gives one back.
+ * A state of 64 MiB moves on a device that takes 1,024 pieces of memory per
+ * command. The arc to STOP_COPY neither allocates nor frees a page.
  */
 #include "lib/harness.h"
 #include "lib/pages.h"
@@ -32,7 +31,7 @@ FIXTURE_SETUP(large)
 	NEEDS_SECOND_DEVICE();
 	ret = rig_open(&self->rig, test_env.bdf);
 	if (ret == -ENODEV)
-		SKIP(return, "not a NIC that we know");
+		SKIP(return, "not a NIC of lib/nic.c");
 	ASSERT_EQ(0, ret);
 	RIG_NEEDS_LAB(&self->rig);
 	ASSERT_EQ(0, vfio_dev_open(&self->to, test_env.bdf2));
@@ -54,7 +53,7 @@ FIXTURE_TEARDOWN(large)
 	free(self->buf);
 }
 
-/* Whether there is more, when asked for it */
+/* Whether there is more to read after asking */
 static bool ask_for_more(int fd)
 {
 	struct vfio_precopy_info info;
@@ -63,7 +62,7 @@ static bool ask_for_more(int fd)
 	       (info.initial_bytes || info.dirty_bytes);
 }
 
-/* To the end, or to where there is no more for now: bytes, or -errno */
+/* Moves everything up to the end, or until nothing changes: bytes, or -errno */
 static long long move(FIXTURE_DATA(large) *self)
 {
 	long long moved = 0;
@@ -83,7 +82,7 @@ static long long move(FIXTURE_DATA(large) *self)
 	return moved;
 }
 
-TEST_F_TIMEOUT(large, it_moves_with_few_commands_and_no_page_into_the_blackout, 120)
+TEST_F_TIMEOUT(large, a_large_state_moves_and_the_blackout_takes_no_page, 120)
 {
 	const struct nic *nic = self->rig.nic;
 	struct lab *lab = &self->rig.lab;
@@ -103,7 +102,7 @@ TEST_F_TIMEOUT(large, it_moves_with_few_commands_and_no_page_into_the_blackout, 
 	if (!traced)
 		pages_end(&self->pages);
 	ASSERT_EQ(0, ret);
-	/* All of it again, unless the device knows that nothing changed */
+	/* The whole state again, unless the device saves increments */
 	rest = move(self);
 	ASSERT_LT(0, rest);
 	EXPECT_EQ(nic->increments, rest < STATE);
@@ -117,7 +116,7 @@ TEST_F_TIMEOUT(large, it_moves_with_few_commands_and_no_page_into_the_blackout, 
 	if (traced) {
 		TH_LOG("the kernel shows no page events");
 	} else {
-		/* Checkers of a debug kernel take pages for themselves. */
+		/* The checkers of a debug kernel allocate pages themselves. */
 		if (slowness() == 1) {
 			EXPECT_EQ(0, self->pages.allocated);
 			EXPECT_EQ(0, self->pages.freed);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * All VFs of one PF migrate at the same time: each stream is whole and its own,
- * none waits for another's firmware command, and drivers go on.
+ * no VF waits for another's firmware command, and drivers continue.
  */
 #include <libgen.h>
 #include <limits.h>
@@ -17,17 +17,17 @@
 #include "lib/work.h"
 
 #define MAX_VFS 64
-#define ENOUGH_VFS 16	/* where the caller says that there is a lab block */
+#define ENOUGH_VFS 16	/* required when VFIO_SNAPSHOT_LAB is set */
 #define SECONDS 60
 
 struct vf {
 	struct vfio_dev dev;
 	struct work work;
 	char bdf[16];
-	unsigned int nr;		/* as in virtfnN */
-	struct blob saved;		/* what came out of it */
+	unsigned int nr;		/* N of virtfnN */
+	struct blob saved;		/* stream that was saved */
 	struct blob again;
-	const struct blob *load;	/* what is loaded */
+	const struct blob *load;	/* stream to load */
 	int (*run)(struct vf *vf);
 	pthread_barrier_t *start;
 	pthread_t thread;
@@ -41,7 +41,7 @@ FIXTURE(many) {
 	uint64_t objects;
 };
 
-/* VF @nr of the PF, if it has the driver of the device under test */
+/* Whether VF @nr of the PF has the driver of the device under test; its address */
 static bool find_vf(const char *pf, unsigned int nr, char *bdf, size_t len)
 {
 	char path[PATH_MAX], target[PATH_MAX], driver[64], wanted[64];
@@ -75,7 +75,7 @@ static unsigned int now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* @run on all of them at once; the milliseconds it took, all together */
+/* Runs @run on all VFs at once: the milliseconds for all of them */
 static unsigned int at_once(FIXTURE_DATA(many) *self, int (*run)(struct vf *vf))
 {
 	pthread_barrier_t start;
@@ -103,7 +103,7 @@ static unsigned int at_once(FIXTURE_DATA(many) *self, int (*run)(struct vf *vf))
 			} \
 	} while (0)
 
-/* Each takes its time: a device is reset when it is opened or closed. */
+/* In parallel, because a device is reset when it is opened or closed. */
 static int open_vf(struct vf *vf)
 {
 	return vfio_dev_open(&vf->dev, vf->bdf);
@@ -132,7 +132,7 @@ FIXTURE_SETUP(many)
 		ASSERT_LE(ENOUGH_VFS, self->nr_vfs);
 	}
 	if (self->nr_vfs < 2)
-		SKIP(return, "one VF is not many");
+		SKIP(return, "needs two VFs");
 	at_once(self, open_vf);
 	ASSERT_ALL_OK("opening");
 	self->objects = lab_get(&self->lab, LAB_OBJECTS);
@@ -142,7 +142,7 @@ FIXTURE_TEARDOWN(many)
 {
 	struct vf *vf;
 
-	/* First: what is held up would hold up the close. */
+	/* First, because held commands would block the close. */
 	lab_close(&self->lab);
 	at_once(self, close_vf);
 	for (vf = self->vf; vf < self->vf + self->nr_vfs; vf++) {
@@ -152,7 +152,7 @@ FIXTURE_TEARDOWN(many)
 	}
 }
 
-/* The device stays stopped, as it does in a migration. */
+/* Leaves the device stopped, as in a migration */
 static int save_to(struct vfio_dev *dev, struct blob *b)
 {
 	int fd, ret;
@@ -192,7 +192,7 @@ static int load(struct vf *vf)
 
 FIXTURE_VARIANT(many) {
 	unsigned int delay_us;
-	bool overlap;		/* the delays are most of the time */
+	bool overlap;		/* most of the time is spent in delays */
 };
 
 FIXTURE_VARIANT_ADD(many, commands_of_1_ms) {
@@ -206,12 +206,12 @@ FIXTURE_VARIANT_ADD(many, commands_of_50_ms) {
 
 TEST_F_TIMEOUT(many, each_state_moves_to_the_next_vf, SECONDS)
 {
-	/* What the kernel takes itself must be little beside it. */
+	/* The time of the kernel itself must be small against the delay. */
 	unsigned int delay_us = variant->delay_us * slowness();
 	unsigned int i, saving, loading, sum;
 	uint64_t commands;
 
-	/* So that no two are alike, and all are longer than a page */
+	/* All states differ, and are longer than a page */
 	for (i = 0; i < self->nr_vfs; i++)
 		lab_set(&self->lab, LAB_VF(self->vf[i].nr) + LAB_VF_PAD,
 			4097 * (self->vf[i].nr + 1));
@@ -252,7 +252,7 @@ static int start_driver(struct vf *vf)
 	return work_bring_up(&vf->work, &vf->dev);
 }
 
-/* What a driver finds when its state has come back is what it left. */
+/* After the load, the driver continues with the state that it left. */
 static int reset_and_load(struct vf *vf)
 {
 	vf->load = &vf->saved;
@@ -264,7 +264,7 @@ static int send_on_all(struct vf *vf)
 	return work_send_all(&vf->work, 3);
 }
 
-TEST_F_TIMEOUT(many, drivers_go_on_when_their_state_has_come_back, SECONDS)
+TEST_F_TIMEOUT(many, drivers_continue_after_a_reset_and_a_load, SECONDS)
 {
 	unsigned int i;
 
@@ -283,7 +283,7 @@ TEST_F_TIMEOUT(many, drivers_go_on_when_their_state_has_come_back, SECONDS)
 	EXPECT_EQ(0, lab_wait_objects(&self->lab, self->objects));
 }
 
-/* Only a running device has time to tidy up. */
+/* The session's objects are removed once the device runs. */
 static int save_and_run(struct vf *vf)
 {
 	return save(vf) ?: mig_set(&vf->dev, VFIO_DEVICE_STATE_RUNNING, NULL);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Real streams, changed in ways that know what a record is, written in all ways
- * there are. What must come of each is said by a reader of its own: which write
- * fails, with which errno, and whether leaving RESUMING does. A refused stream
- * ends in ERROR, a reset ends that, and the good stream loads again.
+ * Real streams with changes to their records, written in all ways. An
+ * independent judge says which write fails with which errno, and whether the
+ * exit from RESUMING does. A refused stream ends in ERROR, a reset leaves that,
+ * and the good stream loads again.
  *   VFIO_SNAPSHOT_SEED       repeats a run
- *   VFIO_SNAPSHOT_MUTATIONS  how many streams of several random changes to try
+ *   VFIO_SNAPSHOT_MUTATIONS  how many streams with several random changes to try
  */
 #include <pthread.h>
 #include <sys/uio.h>
@@ -23,16 +23,16 @@ FIXTURE(mutator) {
 	struct vfio_dev dev;
 	uint64_t flags;
 	struct work work;
-	struct blob good;	/* two images, as precopy makes them */
+	struct blob good;	/* with two images, as from a save with precopy */
 	struct blob bad;
 	struct judge_rules rules;
 	struct ways ways;
 };
 
 /*
- * With a first and a final image, where the device can do that, and any of them
- * is a whole state: firmware that takes them in their order only has an opinion
- * on more than the judge knows.
+ * With a first and a final image, where the device has PRE_COPY and each image
+ * is a whole state. Firmware that saves increments checks their order, which
+ * the judge does not know.
  */
 static int save_twice(struct vfio_dev *dev, uint64_t flags, struct blob *b)
 {
@@ -63,7 +63,7 @@ FIXTURE_SETUP(mutator)
 	NEEDS_OURS();
 	ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 	ASSERT_EQ(0, mig_flags(&self->dev, &self->flags));
-	/* Without a driver a device has next to no state; it does for this. */
+	/* Without a driver a device has almost no state, which is enough here. */
 	ret = work_bring_up(&self->work, &self->dev);
 	ASSERT_TRUE(!ret || ret == -ENODEV);
 	ASSERT_EQ(0, save_twice(&self->dev, self->flags, &self->good));
@@ -92,14 +92,14 @@ FIXTURE_TEARDOWN(mutator)
 	blob_free(&self->bad);
 }
 
-/* Where the writing of one stream has come to */
+/* Progress of writing one stream */
 struct writing {
 	struct verdict want;
-	size_t at;	/* bytes that were taken */
-	int err;	/* what broke it, or 0 */
+	size_t at;	/* bytes written */
+	int err;	/* errno that broke it, or 0 */
 };
 
-/* One call of @way, and whether it did what it must */
+/* Makes one call of @way and checks its result */
 static void write_once(struct __test_metadata *_metadata, struct ways *ways,
 		       int fd, const struct blob *b, const struct way *way,
 		       struct writing *w)
@@ -113,7 +113,7 @@ static void write_once(struct __test_metadata *_metadata, struct ways *ways,
 		return;
 	}
 	if (w->err) {
-		/* A broken stream stays broken, for the reason that broke it. */
+		/* A broken stream keeps returning its errno. */
 		EXPECT_EQ(-w->err, put);
 		return;
 	}
@@ -141,7 +141,7 @@ static void write_once(struct __test_metadata *_metadata, struct ways *ways,
 	EXPECT_TRUE(!w->want.err || w->at < w->want.at);
 }
 
-/* All of @b in ways chosen by chance, and a bit more once it is broken */
+/* Writes all of @b in random ways, and a little more after it broke */
 static struct writing write_somehow(struct __test_metadata *_metadata,
 				    struct ways *ways, int fd,
 				    const struct blob *b,
@@ -187,7 +187,7 @@ static void expect_good_loads(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 }
 
-/* The device is what it was when the good stream was taken from it. */
+/* Expects the device state from which the good stream was saved */
 static void expect_good_state(struct __test_metadata *_metadata,
 			      FIXTURE_DATA(mutator) *self)
 {
@@ -196,7 +196,7 @@ static void expect_good_state(struct __test_metadata *_metadata,
 	EXPECT_TRUE(blob_equal(&self->good, &self->bad));
 }
 
-/* @self->bad from RESUMING to where it leads; 0, or the errno of its refusal */
+/* Writes @self->bad in RESUMING and leaves RESUMING: 0, or the errno of the refusal */
 static int try_stream(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(mutator) *self)
 {
@@ -208,7 +208,7 @@ static int try_stream(struct __test_metadata *_metadata,
 	w = write_somehow(_metadata, &self->ways, fd, &self->bad, &self->rules);
 	exit_err = -mig_set(&self->dev, to, NULL);
 	want = w.err ?: w.want.end;
-	/* What the firmware said when nobody waited for it */
+	/* An asynchronous load was refused after the write returned. */
 	if (!w.err && w.want.unsure && exit_err == EINVAL)
 		want = EINVAL;
 	EXPECT_EQ(want, exit_err) {
@@ -236,10 +236,13 @@ static void log_changes(struct __test_metadata *_metadata,
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		TH_LOG("changed so: %s", done[i]->name);
+		TH_LOG("change: %s", done[i]->name);
 }
 
-/* A stream with @nr changes, and with @mend a last record to match: 0, or the errno of its refusal */
+/*
+ * Tries a stream with @nr changes, with @mend also a correct END record: 0, or
+ * the errno of the refusal
+ */
 static int try_changes(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(mutator) *self,
 		       const struct mutation **changes, unsigned int nr, bool mend)
@@ -276,7 +279,7 @@ TEST_F_TIMEOUT(mutator, each_change_of_a_stream_is_accepted_or_refused_as_docume
 		for (k = 0; k < ARRAY_SIZE(all); k++)
 			met[k] += all[k] == err;
 	}
-	/* If the changes led to one answer only, they would change nothing. */
+	/* Changes that all have the same result would test nothing. */
 	for (k = 0; k < ARRAY_SIZE(all); k++) {
 		EXPECT_GT(met[k], 0) {
 			TH_LOG("no change leads to errno %d", all[k]);
@@ -285,7 +288,7 @@ TEST_F_TIMEOUT(mutator, each_change_of_a_stream_is_accepted_or_refused_as_docume
 	expect_good_state(_metadata, self);
 }
 
-TEST_F_TIMEOUT(mutator, several_changes_by_chance_are_accepted_or_refused_as_documented, 120)
+TEST_F_TIMEOUT(mutator, random_changes_are_accepted_or_refused_as_documented, 120)
 {
 	const struct mutation *changes[3];
 	unsigned int rounds = MUTATIONS / slowness(), refused = 0, i, k, nr;
@@ -309,7 +312,7 @@ TEST_F_TIMEOUT(mutator, a_write_cut_in_two_at_any_byte_loads, 120)
 	size_t cut;
 	int fd;
 
-	/* Where that takes too long, some are left out, elsewhere in each record. */
+	/* On a slow machine some cuts are left out, other ones in each record. */
 	for (cut = 0; cut <= self->good.len && !_metadata->exit_code;
 	     cut += 2 * slowness() - 1) {
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
@@ -325,7 +328,7 @@ TEST_F_TIMEOUT(mutator, a_write_cut_in_two_at_any_byte_loads, 120)
 	expect_good_state(_metadata, self);
 }
 
-/* How far a stream is when RESUMING is left: bytes, by its records */
+/* Bytes written before RESUMING is left, by records */
 static size_t stage_bytes(FIXTURE_DATA(mutator) *self, unsigned int stage)
 {
 	struct records rs;
@@ -334,9 +337,9 @@ static size_t stage_bytes(FIXTURE_DATA(mutator) *self, unsigned int stage)
 		return 0;
 	switch (stage) {
 	case 0: return 0;
-	case 1: return 7;				/* in a header */
-	case 2: return RECORD_HEADER + 5;		/* in a record of ours */
-	case 3: return rs.r[1].at + RECORD_HEADER;	/* no device data yet */
+	case 1: return 7;				/* inside a header */
+	case 2: return RECORD_HEADER + 5;		/* inside one of our records */
+	case 3: return rs.r[1].at + RECORD_HEADER;	/* before the device data */
 	case 4: return rs.r[1].at + RECORD_HEADER + rs.r[1].size / 2;
 	default: return self->good.len;
 	}
@@ -386,7 +389,7 @@ TEST_F_TIMEOUT(mutator, a_write_after_any_exit_from_resuming_is_enodev, 120)
 				     vfio_dev_reset(&self->dev) : 0);
 			expect_dead(_metadata, self, fd);
 
-			/* It does not reach into the session that comes after. */
+			/* A dead fd does not write to the next session. */
 			ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING,
 					     NULL));
 			ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING,
@@ -409,7 +412,7 @@ TEST_F_TIMEOUT(mutator, a_write_after_any_exit_from_resuming_is_enodev, 120)
 struct writer {
 	pthread_t thread;
 	int fd;
-	const struct blob *b;	/* written in records, one a call, or in pieces */
+	const struct blob *b;	/* written one record per call, or in pieces */
 	size_t piece;
 	int err;
 };
@@ -451,7 +454,7 @@ static void write_together(struct __test_metadata *_metadata, int fd,
 		pthread_join(w[i].thread, NULL);
 }
 
-/* Every call writes a whole record: whatever the order, none may tear another. */
+/* Every call writes a whole record. Two writers must not mix them. */
 TEST_F_TIMEOUT(mutator, two_writers_of_whole_records_do_not_tear_them, 120)
 {
 	static uint8_t ballast[300];
@@ -479,7 +482,7 @@ TEST_F_TIMEOUT(mutator, two_writers_of_whole_records_do_not_tear_them, 120)
 	blob_free(&images[1]);
 }
 
-/* In pieces, the result is some stream or other, and is treated as one. */
+/* Written in pieces, the result is any stream and must be handled as one. */
 TEST_F_TIMEOUT(mutator, two_writers_of_torn_records_end_in_an_error_or_a_whole_state, 120)
 {
 	struct writer w[2] = { { .b = &self->good, .piece = 7 },
@@ -491,7 +494,7 @@ TEST_F_TIMEOUT(mutator, two_writers_of_torn_records_end_in_an_error_or_a_whole_s
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RESUMING, &fd));
 		write_together(_metadata, fd, w, 2, write_pieces);
 		err = mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL);
-		/* Two streams are more than one: one of the writers was refused. */
+		/* Two streams in one: a writer was refused. */
 		EXPECT_NE(0, err);
 		for (i = 0; i < 2; i++) {
 			EXPECT_TRUE(!w[i].err || w[i].err == err) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty tracking on a kernel that has no IOMMUFD, and so no bitmaps that a device
- * could report into: a log would end a migration that does well without.
+ * Dirty tracking on a kernel without IOMMUFD, which cannot report a device's
+ * log. Offering it would make a migration fail that works without it.
  */
 #include <unistd.h>
 
@@ -31,19 +31,19 @@ FIXTURE_TEARDOWN(no_log)
 		vfio_dev_close(&self->dev);
 }
 
-TEST_F(no_log, a_log_that_cannot_be_reported_is_not_offered)
+TEST_F(no_log, without_iommufd_no_log_is_offered)
 {
-	SKIP_PEER_FAULT("it starts a log that the kernel then cannot report");
+	SKIP_PEER_FAULT("it starts a log that the kernel cannot report");
 	EXPECT_EQ(-ENOTTY, dirty_probe(&self->dev));
 	EXPECT_EQ(-ENOTTY, dirty_start(&self->log, &self->dev, 4096, range, 1));
 	EXPECT_EQ(-ENOTTY, dirty_stop(&self->log));
 	EXPECT_EQ(-ENOTTY, dirty_report(&self->dev, IOVA, 0x10000, 4096, self->bitmap));
 }
 
-TEST_F(no_log, a_report_of_one_that_is_offered_is_not_supported)
+TEST_F(no_log, without_iommufd_a_report_is_not_supported)
 {
 	if (dirty_probe(&self->dev))
-		SKIP(return, "it is not offered");
+		SKIP(return, "dirty tracking is not offered");
 	ASSERT_EQ(0, dirty_start(&self->log, &self->dev, 4096, range, 1));
 	EXPECT_EQ(-EOPNOTSUPP, dirty_report(&self->dev, IOVA, 0x10000, 4096,
 					    self->bitmap));

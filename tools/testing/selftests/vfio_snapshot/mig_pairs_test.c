@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * {every state} x {everything that can happen to a device, its data fd and
- * their owner}: each pair once, in a process of its own under a time limit.
- * Nothing hangs, nothing stays behind, and the device works afterwards. What
- * takes the device away is in mig_vanish_test.c.
+ * Every state x everything that can happen to a device, its data fd and their
+ * owner. Each pair runs once, in its own process with a time limit. Nothing
+ * hangs, nothing is left behind, and the device works afterwards.
+ * mig_vanish_test.c has the events that take the device away.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -26,10 +26,10 @@
 #include "lib/stall.h"
 #include "lib/watch.h"
 
-/* A pair takes a second; under a debugging kernel it may take many. */
+/* A pair takes a second, on a debug kernel many. */
 #define LIMIT 40
 
-/* Time that threads get to meet each other */
+/* How long threads run against each other */
 #define BUSY_MS 150
 
 static int reset_by_ioctl(struct pair *p)
@@ -88,7 +88,7 @@ static int be_busy(struct pair *p)
 	return busy_start_all(busy, p);
 }
 
-/* In the middle of whatever it is */
+/* Kills it in the middle of its calls */
 static int kill_busy(struct pair *p)
 {
 	pid_t pid = pair_start_holder(p, be_busy);
@@ -104,7 +104,7 @@ static void pause_ms(unsigned int ms)
 	usleep(ms * 1000);
 }
 
-/* The state is set, and the device reset, while somebody uses the data fd. */
+/* Sets states and resets the device while another thread uses the data fd */
 static int thread_uses_data_fd(struct pair *p)
 {
 	struct busy using[2] = {}, setting = {};
@@ -114,7 +114,7 @@ static int thread_uses_data_fd(struct pair *p)
 	for (i = 0; i < 2; i++)
 		NEED(busy_start(&using[i], p,
 				busy_using(p)));
-	/* First of all where the state is the one in question */
+	/* First for a moment in the state of this pair */
 	pause_ms(10);
 	NEED(busy_start(&setting, p, busy_setting));
 	pause_ms(BUSY_MS);
@@ -127,7 +127,7 @@ static int thread_uses_data_fd(struct pair *p)
 	return 0;
 }
 
-/* Two set states; the others ask, and reset. */
+/* Two threads set states while others ask and reset */
 static int thread_sets_states(struct pair *p)
 {
 	struct busy setting[2] = {}, asking = {};
@@ -148,7 +148,7 @@ static int thread_sets_states(struct pair *p)
 	return 0;
 }
 
-/* The child has all there is of the device: it goes on in its own time. */
+/* The child keeps the device open while the parent closes it */
 static int fork_and_close(struct pair *p)
 {
 	int closed[2], status;
@@ -197,8 +197,8 @@ static int dup_and_close(struct pair *p)
 }
 
 /*
- * Where reading or writing does nothing: the registers of the network device, or
- * below those of the engine
+ * Registers that can be read and written without effect: those of the network
+ * device, or below those of the engine
  */
 #define HARMLESS_AT 0x2000
 #define HARMLESS_LEN 8
@@ -225,8 +225,8 @@ static void *map_bar(struct pair *p, size_t *len)
 }
 
 /*
- * A page fault on a BAR waits for the lock that a reset holds, and the user of
- * the data fd may be in one.
+ * A page fault on a BAR waits for the lock that a reset holds, and a user of
+ * the data fd may be in that fault.
  */
 static int data_fd_copies_to_a_bar(struct pair *p)
 {
@@ -270,7 +270,7 @@ static void *set_stop(void *arg)
 	return NULL;
 }
 
-/* Some 10 ms of reading registers: as many as one call takes */
+/* Reading registers for about 10 ms: as many pieces as one call takes */
 #define PIECES 1024
 
 struct slow_write {
@@ -283,16 +283,16 @@ static void *write_slowly(void *arg)
 {
 	struct slow_write *w = arg;
 
-	/* It may end anywhere: the session does. */
+	/* The session may end at any byte. */
 	if (writev(w->fd, w->pieces, PIECES) < 0)
 		return NULL;
 	return w;
 }
 
 /*
- * All three at once, each with what the next one wants: a reset has the lock
- * that a page fault on a BAR needs, a write is in that fault, and the end of
- * loading waits for the write. On a slow machine the reset may come first.
+ * A lock cycle if one of them waits wrongly: a reset has the lock that a page
+ * fault on a BAR needs, a write is in that fault, and the end of loading waits
+ * for the write. On a slow machine the reset may come first.
  */
 static int end_loading_in_a_reset(struct pair *p, uint8_t *bar, bool *met)
 {
@@ -342,7 +342,7 @@ static int loading_ends_in_a_reset(struct pair *p)
 	return 0;
 }
 
-/* Somebody who is stuck in the use of a data fd */
+/* A thread that is stuck in a read or write of the data fd */
 struct stuck {
 	struct stall stall;
 	int fd;
@@ -371,7 +371,7 @@ static int start_stuck(struct stuck *s, struct pair *p)
 	if (ret == -ENOSYS)
 		return PAIR_SKIP;
 	NEED(ret);
-	/* The pair may go on to another one. */
+	/* p->fd may be replaced meanwhile. */
 	s->fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 	WANT(s->fd >= 0);
 	s->saving = mig_state_saving(p->state);
@@ -388,7 +388,7 @@ static int release_stuck(struct stuck *s, struct pair *p)
 	else
 		NEED(stall_release(&s->stall, p->stream.data + p->written, 64));
 	NEED(pthread_join(s->thread, NULL));
-	/* The bytes that it was about, or none: the session was over by then. */
+	/* It moved bytes, or the session had ended. */
 	WANT(s->got > 0 || s->err == ENODEV);
 	return 0;
 }
@@ -401,7 +401,7 @@ static int end_stuck(struct stuck *s)
 	return 0;
 }
 
-/* Whoever holds a stuck data fd is alone with it: all else goes on. */
+/* A stuck reader of the data fd blocks nothing else. */
 static int data_fd_is_stuck(struct pair *p)
 {
 	struct vfio_precopy_info info;
@@ -431,8 +431,8 @@ static int data_fd_is_stuck(struct pair *p)
 }
 
 /*
- * The end of loading waits for a write that is under way, and other changes of
- * state wait for that; the rest of the device does not.
+ * The end of loading waits for the write that is in progress, and other changes
+ * of state wait for that. Nothing else waits.
  */
 static int end_of_loading_waits(struct pair *p)
 {
@@ -451,7 +451,7 @@ static int end_of_loading_waits(struct pair *p)
 	WANT(mig_get(&p->dev) == VFIO_DEVICE_STATE_RUNNING);
 	WANT(!__atomic_load_n(&setter.over, __ATOMIC_ACQUIRE));
 	PASS_ON(release_stuck(&s, p));
-	/* The session is over, and so is the data fd, when the set returns. */
+	/* When the set returns, the session is over and the data fd is dead. */
 	NEED(pthread_join(setter.thread, NULL));
 	WANT(setter.ret);
 	return end_stuck(&s);
@@ -497,12 +497,12 @@ static int kill_stuck_twice(struct pair *p)
 #define BIT(n) (1u << (n))
 #define IN_ALL ~0u
 #define IN_LOADING BIT(VFIO_DEVICE_STATE_RESUMING)
-/* The states with a data fd that does something */
+/* States with a data fd that can be read or written */
 #define IN_SESSION \
 	(BIT(VFIO_DEVICE_STATE_PRE_COPY) | BIT(VFIO_DEVICE_STATE_PRE_COPY_P2P) | \
 	 BIT(VFIO_DEVICE_STATE_STOP_COPY) | IN_LOADING)
 
-/* What happens to a device: leaves it open, and RUNNING */
+/* Events that leave the device open and in RUNNING */
 static const struct {
 	const char *name;
 	unsigned int in;
@@ -512,12 +512,12 @@ static const struct {
 	{ "function reset from sysfs", IN_ALL, reset_by_sysfs },
 	{ "close of everything, the device first", IN_ALL, close_device_first },
 	{ "close of everything, the data fd first", IN_ALL, close_data_fd_first },
-	{ "kill -9 of the process that holds it all", IN_ALL, kill_idle },
+	{ "kill -9 of the process that has it open", IN_ALL, kill_idle },
 	{ "kill -9 of a process with three busy threads", IN_ALL, kill_busy },
 	{ "threads use the data fd all the time", IN_ALL, thread_uses_data_fd },
 	{ "threads set the state all the time", IN_ALL, thread_sets_states },
-	{ "the child goes on after a fork", IN_ALL, fork_and_close },
-	{ "duplicates go on", IN_ALL, dup_and_close },
+	{ "the child continues after a fork", IN_ALL, fork_and_close },
+	{ "duplicates of the fds continue", IN_ALL, dup_and_close },
 	{ "the data is copied to or from a BAR during resets", IN_SESSION,
 	  data_fd_copies_to_a_bar },
 	{ "loading ends in a page fault on a BAR in a reset", IN_LOADING,
@@ -591,7 +591,7 @@ int main(int argc, char *argv[])
 			if (!(events[i].in & BIT(pair_states[n])))
 				continue;
 			snprintf(name, sizeof(name), "%s: %s",
-				 pair_state_name(pair_states[n]), events[i].name);
+				 mig_state_name(pair_states[n]), events[i].name);
 			if (argc > 1 && !strstr(name, argv[1])) {
 				ksft_test_result_skip("%s\n", name);
 				continue;
@@ -608,7 +608,7 @@ int main(int argc, char *argv[])
 			if (!ret)
 				ret = ledger_check(&ledger);
 			ksft_test_result(!ret, "%s\n", name);
-			/* Somebody holds the device for ever. */
+			/* A process holds the device for ever. */
 			if (ret == -EDEADLK)
 				ksft_exit_fail();
 		}

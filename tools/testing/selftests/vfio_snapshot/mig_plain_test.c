@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A device that cannot be migrated: what vfio-pci would make of it, no more */
+/* A device that cannot be migrated works as with vfio-pci. */
 #include <sys/ioctl.h>
 #include <unistd.h>
 

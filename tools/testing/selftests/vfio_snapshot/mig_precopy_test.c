@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The precopy phase: its estimates, its temporary and its final end */
+/* PRE_COPY: its estimates, its temporary end and the final end */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -30,7 +30,7 @@ FIXTURE_TEARDOWN(precopy)
 	vfio_dev_close(&self->dev);
 }
 
-/* Reads @len bytes or less, as one read gives them */
+/* One read of at most @len bytes */
 static ssize_t take(int fd, size_t len)
 {
 	uint8_t buf[4096];
@@ -39,7 +39,7 @@ static ssize_t take(int fd, size_t len)
 	return ret < 0 ? -errno : ret;
 }
 
-/* To the temporary end: how many bytes came on the way, or -errno */
+/* Bytes up to the temporary end, or -errno */
 static ssize_t drain(int fd)
 {
 	ssize_t sum = 0, got;
@@ -71,7 +71,7 @@ TEST_F(precopy, initial_bytes_falls_by_what_was_read)
 		ASSERT_GT(got, 0);
 		total += got;
 		ASSERT_EQ(0, mig_precopy_info(self->fd, &info));
-		/* The last read may reach into what is no initial data. */
+		/* The last read may continue into data that is not initial. */
 		EXPECT_EQ(total < before ? before - total : 0,
 			  info.initial_bytes);
 		if (_metadata->exit_code)
@@ -124,7 +124,7 @@ TEST_F(precopy, poll_is_ready_with_data_and_not_at_the_temporary_end)
 	ASSERT_GT(drain(self->fd), 0);
 	EXPECT_EQ(0, poll(&p, 1, 0));
 
-	/* The final data wakes a sleeper, and the final end keeps it awake. */
+	/* The final data wakes a poller, and the final end keeps the fd ready. */
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
 	EXPECT_EQ(1, poll(&p, 1, 0));
 	while (take(self->fd, 4096) > 0)
@@ -133,7 +133,7 @@ TEST_F(precopy, poll_is_ready_with_data_and_not_at_the_temporary_end)
 	EXPECT_TRUE(p.revents & POLLIN);
 }
 
-TEST_F(precopy, stop_copy_ends_with_zero_for_ever_and_never_enomsg)
+TEST_F(precopy, stop_copy_ends_with_zero_and_never_enomsg)
 {
 	ssize_t got;
 	int i;
@@ -158,7 +158,7 @@ TEST_F(precopy, info_is_einval_outside_of_the_precopy_states)
 		;
 	EXPECT_EQ(-EINVAL, mig_precopy_info(self->fd, &info));
 
-	/* A session that began in STOP_COPY has never heard of precopy. */
+	/* A session that began in STOP_COPY has no precopy info. */
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &fd));
 	EXPECT_EQ(-EINVAL, mig_precopy_info(fd, &info));
@@ -221,7 +221,7 @@ TEST_F(precopy, flags_are_an_output_only_with_precopy_info_v2)
 	if (mig_feature(&self->dev, VFIO_DEVICE_FEATURE_PROBE | v2, NULL, 0))
 		SKIP(return, "the kernel has no PRECOPY_INFOv2");
 
-	/* Before: reserved, and never a REINIT that nobody asked for */
+	/* Before it is enabled: flags are reserved and never say REINIT */
 	ASSERT_EQ(0, ioctl(self->fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
 	EXPECT_EQ(0, info.flags);
 
@@ -230,7 +230,7 @@ TEST_F(precopy, flags_are_an_output_only_with_precopy_info_v2)
 	info.flags = ~VFIO_PRECOPY_INFO_REINIT;
 	ASSERT_EQ(0, ioctl(self->fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
 	EXPECT_EQ(0, info.flags & ~VFIO_PRECOPY_INFO_REINIT);
-	/* New initial data comes with the flag; without it, it only falls. */
+	/* New initial data comes with REINIT only. */
 	if (info.flags & VFIO_PRECOPY_INFO_REINIT)
 		EXPECT_EQ(0, info.dirty_bytes);
 }

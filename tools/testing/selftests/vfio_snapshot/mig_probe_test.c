@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a device says about its migration, before anything is migrated */
+/* What a device says about its migration before it is migrated */
 #include <sys/ioctl.h>
 
 #include "lib/harness.h"
@@ -10,7 +10,7 @@
 
 DEVICE_FIXTURE(probe)
 
-/* The ioctl with the two header fields as given and @room bytes of data */
+/* The ioctl with these header fields and @room bytes of data */
 static int feature_raw(struct vfio_dev *dev, uint32_t argsz, uint32_t flags)
 {
 	struct {
@@ -50,7 +50,7 @@ TEST_F(probe, flags_are_the_same_in_every_state)
 	}
 }
 
-/* Each feature with the operations it has, its size, and the ones refused */
+/* Each feature with its operations, its size, and the refused operations */
 struct feature_case {
 	uint32_t index;
 	uint32_t ops;
@@ -195,7 +195,7 @@ TEST_F(probe, data_size_is_near_what_a_save_takes)
 
 	ASSERT_EQ(0, mig_data_size(&self->dev, &size));
 	ASSERT_EQ(0, mig_save(&self->dev, 4096, &b));
-	/* Framing may add a little; an estimate far below it is of no use. */
+	/* The stream may be a little longer than the estimate. */
 	EXPECT_GE(size + 4096, b.len);
 	EXPECT_GT(size, 0);
 	blob_free(&b);

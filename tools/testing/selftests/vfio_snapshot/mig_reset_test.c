@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets and closes, in every state, with the data fd still open: the device
- * must come back RUNNING, the fd must know that it is dead, and the device
- * must migrate again.
+ * Resets and closes in every state, with the data fd open: the device returns
+ * to RUNNING, the data fd is dead, and the device migrates again.
  */
 #include <pthread.h>
 #include <sys/ioctl.h>
@@ -79,7 +78,7 @@ FIXTURE_TEARDOWN(reset)
 	vfio_dev_close(&self->dev);
 }
 
-/* All calls there are; dead means dead for each of them */
+/* Every call on the data fd must return ENODEV */
 #define EXPECT_DEAD_FD(_fd, _saving) \
 	do { \
 		struct vfio_precopy_info _info; \
@@ -103,7 +102,7 @@ FIXTURE_TEARDOWN(reset)
 		blob_free(&_b); \
 	} while (0)
 
-/* What the peer is known to get wrong about dead fds */
+/* Skips what the upstream driver does wrong with dead fds */
 #define SKIP_PEER_DEAD_FD() \
 	do { \
 		if (self->fd >= 0 && self->saving) \
@@ -186,7 +185,7 @@ TEST_F(reset, the_data_fd_may_be_closed_before_the_reset)
 	EXPECT_MIGRATES(&self->dev);
 }
 
-/* Without variants: resets that meet other calls half way */
+/* Without variants: resets that race with other calls */
 DEVICE_FIXTURE(race)
 
 struct resetter {
@@ -227,7 +226,7 @@ static int race(struct vfio_dev *dev, bool from_sysfs)
 
 	if (pthread_create(&thread, NULL, reset_often, &r))
 		return -errno;
-	/* What a migration says meanwhile is its luck; that it ends is not. */
+	/* The migration may fail at any point, but it must end. */
 	while (!r.done)
 		save_and_load_once(dev, &b);
 	pthread_join(thread, NULL);
@@ -260,7 +259,7 @@ static void *reset_once(void *arg)
 	return NULL;
 }
 
-/* The reset of a function takes 100 ms, and its driver is told of it afterwards. */
+/* A function reset takes 100 ms, and the driver is told afterwards. */
 TEST_F(race, a_device_halted_within_a_reset_runs_after_it)
 {
 	unsigned int crossed = 0, tries;
@@ -273,7 +272,10 @@ TEST_F(race, a_device_halted_within_a_reset_runs_after_it)
 
 		ASSERT_EQ(0, pthread_create(&thread, NULL, reset_once, &r));
 		usleep(10000 + 10000 * (tries % 8));
-		/* Refused or not: what counts is that it came to the device. */
+		/*
+		 * Refused or not, the command must have reached the device during
+		 * the reset.
+		 */
 		if (!mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL) && !r.done &&
 		    lab_halted(&lab))
 			crossed++;
@@ -285,7 +287,7 @@ TEST_F(race, a_device_halted_within_a_reset_runs_after_it)
 	}
 	lab_close(&lab);
 	EXPECT_EQ(3, crossed)
-		TH_LOG("no command came to the device within a reset");
+		TH_LOG("no command reached the device during a reset");
 	EXPECT_MIGRATES(&self->dev);
 }
 

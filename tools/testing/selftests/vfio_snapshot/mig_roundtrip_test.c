@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A state saved from one device and loaded in another: the bytes that come out
- * of the second are those that went in, and a driver that had the first one
- * running goes on with the second as if nothing had been.
+ * A state that is saved on one device and loaded on another: the second device
+ * saves the same bytes, and the driver of the first one continues on the
+ * second.
  */
 #include "lib/harness.h"
 #include "lib/records.h"
@@ -11,7 +11,7 @@
 FIXTURE(roundtrip) {
 	struct vfio_dev a, b;
 	uint64_t flags;
-	struct work work;	/* the driver, at present on @a */
+	struct work work;	/* the driver, which is on @a at first */
 	struct blob saved;
 	struct blob again;
 };
@@ -33,7 +33,7 @@ FIXTURE_TEARDOWN(roundtrip)
 	blob_free(&self->again);
 }
 
-/* The source stays stopped, as it does in a migration. */
+/* The source stays stopped, as in a migration */
 static int save_and_stop(struct vfio_dev *dev, struct blob *b)
 {
 	int fd, ret;
@@ -76,7 +76,7 @@ static int load_and_run(struct vfio_dev *dev, const struct blob *b)
 	       mig_set(dev, VFIO_DEVICE_STATE_RUNNING, NULL) : -r.err;
 }
 
-/* 0, or why there is no driver: -ENODEV when we know none for this device */
+/* Starts the driver on @a: 0, or -ENODEV without a driver for this device */
 static int start_driver(struct work *w, struct vfio_dev *a, struct vfio_dev *b)
 {
 	unsigned int lane;
@@ -91,7 +91,7 @@ static int start_driver(struct work *w, struct vfio_dev *a, struct vfio_dev *b)
 		ret = work_map(w, b);
 	if (!ret)
 		ret = work_start(w);
-	/* An uneven count, so that no index is where it began */
+	/* An odd number of packets, so that no index is back at its start */
 	for (lane = 0; !ret && lane < w->lanes; lane++)
 		ret = work_send(w, lane, 5 + lane);
 	return ret;
@@ -101,7 +101,7 @@ static int start_driver(struct work *w, struct vfio_dev *a, struct vfio_dev *b)
 	do { \
 		int _ret = start_driver(&self->work, &self->a, &self->b); \
 		if (_ret == -ENODEV) \
-			SKIP(return, "not a NIC that we know"); \
+			SKIP(return, "not a NIC of lib/nic.c"); \
 		ASSERT_EQ(0, _ret); \
 	} while (0)
 
@@ -129,7 +129,7 @@ TEST_F(roundtrip, a_running_drivers_state_comes_out_as_it_went_in)
 
 TEST_F(roundtrip, the_state_of_a_driver_differs_from_that_of_a_fresh_device)
 {
-	/* If it did not, the tests around this one would compare nothing. */
+	/* If both were equal, the other tests would compare nothing. */
 	ASSERT_EQ(0, mig_save(&self->a, 4096, &self->saved));
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->again));
@@ -145,7 +145,7 @@ TEST_F(roundtrip, the_registers_a_driver_reads_moved_along)
 	EXPECT_EQ(0, work_moved(&self->work, &self->a));
 }
 
-TEST_F(roundtrip, the_driver_goes_on_sending_on_every_queue)
+TEST_F(roundtrip, the_driver_continues_to_send_on_every_queue)
 {
 	unsigned int lane;
 
@@ -159,7 +159,7 @@ TEST_F(roundtrip, the_driver_goes_on_sending_on_every_queue)
 		}
 }
 
-TEST_F(roundtrip, the_driver_goes_on_at_the_source_when_the_migration_is_given_up)
+TEST_F(roundtrip, the_driver_continues_on_the_source_after_a_cancelled_migration)
 {
 	START_DRIVER_OR_SKIP();
 	ASSERT_EQ(0, save_and_stop(&self->a, &self->saved));
@@ -193,7 +193,7 @@ TEST_F(roundtrip, a_stopped_device_sends_nothing_until_it_runs_again)
 	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_STOP, NULL));
 	ret = work_send(&self->work, 0, 1);
 	EXPECT_EQ(-ETIMEDOUT, ret);
-	/* A notification was noted, not lost. */
+	/* The stopped device must not forget the notification. */
 	ASSERT_EQ(0, mig_set(&self->a, VFIO_DEVICE_STATE_RUNNING, NULL));
 	EXPECT_EQ(0, work_settle(&self->work, 0));
 	EXPECT_EQ(0, work_send(&self->work, 0, 1));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sample back-end: what is in the memory and the registers of one ivshmem
- * device is in those of another after its state has moved; a state that is
- * refused changes nothing; a reset clears the registers and not the memory.
+ * The sample back-end: after a migration, memory and registers of one ivshmem
+ * device are those of another. A refused state changes nothing. A reset clears
+ * the registers and keeps the memory.
  */
 #include <endian.h>
 #include <linux/pci_regs.h>
@@ -69,7 +69,7 @@ static int set_reg(struct ivshmem *s, unsigned int reg, uint32_t value)
 	return pwrite(s->dev.fd, &value, 4, s->regs + reg) == 4 ? 0 : -EIO;
 }
 
-/* Every byte depends on where it is, so that none can be in another's place. */
+/* Every byte depends on its position */
 static void pattern(uint8_t *to, size_t size, unsigned int seed)
 {
 	for (size_t i = 0; i < size; i++)
@@ -140,7 +140,7 @@ TEST_F(sample, memory_and_registers_arrive)
 	EXPECT_EQ(0x1234, get_reg(&self->b, REG_MASK));
 	EXPECT_EQ(0x8001, get_reg(&self->b, REG_STATUS));
 	EXPECT_TRUE(is_filled(&self->b, 1));
-	/* The source is as it was, too. */
+	/* The source did not change either. */
 	EXPECT_EQ(0x1234, get_reg(&self->a, REG_MASK));
 	EXPECT_EQ(0x8001, get_reg(&self->a, REG_STATUS));
 }
@@ -164,7 +164,7 @@ TEST_F(sample, the_final_image_counts)
 	EXPECT_TRUE(is_filled(&self->b, 3));
 }
 
-/* The guest has turned the BARs off: they are state all the same. */
+/* The guest has turned the BARs off. Their content is state nevertheless. */
 TEST_F(sample, bars_that_are_off)
 {
 	struct load_result r;
@@ -192,7 +192,7 @@ FIXTURE(refused) {};
 FIXTURE_SETUP(refused) {}
 FIXTURE_TEARDOWN(refused) {}
 
-/* What is written into the image, where */
+/* What is written into the image, and where */
 FIXTURE_VARIANT(refused) {
 	size_t at;
 	uint8_t value;
@@ -245,7 +245,7 @@ TEST_F(sample, a_reset_clears_the_registers)
 	EXPECT_EQ(0, get_reg(&self->a, REG_MASK));
 	EXPECT_EQ(0, get_reg(&self->a, REG_STATUS));
 	EXPECT_TRUE(is_filled(&self->a, 1));
-	/* And a stop and start later keeps them so. */
+	/* A stop and a start do not change that. */
 	ASSERT_EQ(0, mig_set(&self->a.dev, VFIO_DEVICE_STATE_STOP, NULL));
 	ASSERT_EQ(0, mig_set(&self->a.dev, VFIO_DEVICE_STATE_RUNNING, NULL));
 	EXPECT_EQ(0, get_reg(&self->a, REG_MASK));

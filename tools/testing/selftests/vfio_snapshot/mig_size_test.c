@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A state of VFIO_SNAPSHOT_STATE_MIB (64) moves from one device to another, as
- * it is read, and no more of it is kept than one piece. VFIO_SNAPSHOT_CHUNKS: 1
- * if the firmware has to be asked for it in pieces, 0 if as a whole.
+ * A state of VFIO_SNAPSHOT_STATE_MIB (default 64) moves from one device to
+ * another while it is read; the test keeps only one piece of it.
+ * VFIO_SNAPSHOT_CHUNKS=1: the firmware must be asked for several chunks; 0: for
+ * the state as a whole.
  */
 #include "lib/harness.h"
 #include "lib/lab.h"

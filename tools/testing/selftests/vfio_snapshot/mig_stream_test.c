@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Streams that are not what a device wrote. Each must be refused, by the write
- * or by the exit from RESUMING, the state must then say ERROR, and a reset
- * must make the device whole: the good stream loads right after.
+ * Streams that no device wrote. The write or the exit from RESUMING refuses
+ * each, the state is ERROR, and after a reset the good stream loads.
  */
 #include "lib/harness.h"
 #include "lib/nic.h"
@@ -13,7 +12,7 @@ FIXTURE(stream) {
 	uint64_t flags;
 	struct blob good;
 	struct blob bad;
-	struct records rs;	/* of the good one */
+	struct records rs;	/* records of the good stream */
 	const struct nic *nic;
 };
 
@@ -35,7 +34,7 @@ FIXTURE_TEARDOWN(stream)
 	blob_free(&self->bad);
 }
 
-/* An errno that tells the user something about the stream */
+/* An errno that says what is wrong with the stream */
 static bool clear_errno(int err)
 {
 	static const int clear[] = { EINVAL, EBADMSG, EFBIG, EMSGSIZE, ENODATA,
@@ -48,7 +47,7 @@ static bool clear_errno(int err)
 	return false;
 }
 
-/* What was refused is said in words; the device is fit again afterwards. */
+/* The stream is refused with a clear errno, and the device works after a reset. */
 #define EXPECT_REFUSED(_data, _len, ...) \
 	do { \
 		struct load_result _r = mig_load(&self->dev, _data, _len, 4096); \
@@ -139,7 +138,7 @@ TEST_F(stream, empty_stream_is_refused)
 	EXPECT_GOOD_STILL_LOADS();
 }
 
-/* In each record: at its border, in its header, behind that, in its payload */
+/* Cuts each record at its border, in its header, after the header and in its payload */
 TEST_F(stream, a_stream_that_is_cut_anywhere_is_refused)
 {
 	unsigned int i, k;
@@ -176,14 +175,14 @@ TEST_F(stream, bytes_after_the_end_are_refused)
 	EXPECT_GOOD_STILL_LOADS();
 }
 
-/* Every bit is tried on the host; here, one of every byte, on a real device. */
+/* The host tests try every bit. A real device gets one bit of every byte. */
 TEST_F_TIMEOUT(stream, flipped_bit_in_any_header_byte_is_refused, 120)
 {
 	unsigned int i, byte, bit;
 
 	for (i = 0; i < self->rs.nr; i++) {
 		for (byte = 0; byte < RECORD_HEADER; byte++) {
-			/* Another tag makes another record that may be skipped. */
+			/* With another tag it is an unknown optional record. */
 			if (self->rs.r[i].tag == TAG_STOP_COPY_SIZE && byte >= 12)
 				continue;
 			bit = (byte + i) % 8;
@@ -219,7 +218,7 @@ TEST_F(stream, another_kind_of_device_is_refused_before_its_data)
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		ASSERT_EQ(0, blob_copy(&self->bad, &self->good));
 		self->bad.data[ident->at + RECORD_HEADER + fields[i]] ^= 0x40;
-		/* Only this record: the refusal must not wait for more. */
+		/* Without any data: the IDENT record alone must be refused. */
 		r = mig_load(&self->dev, self->bad.data, ends, 4096);
 		EXPECT_EQ(LOAD_WRITE, r.stage);
 		EXPECT_TRUE(clear_errno(r.err));
@@ -242,14 +241,14 @@ TEST_F(stream, flipped_bit_in_the_end_record_is_refused)
 
 #define TAG_UNKNOWN 0x77
 
-/* Headers after which nothing needs to come for them to be refused */
+/* Headers that must be refused without the payload */
 static const struct bad_header {
 	uint32_t tag;
 	uint32_t flags;
 	uint64_t size;
 	int err;
 } bad_headers[] = {
-	/* Larger than any record may be, up to where size and header wrap */
+	/* Larger than any record may be, up to sizes that wrap with the header */
 #define TOO_LARGE(tag, flags, err) \
 	{ tag, flags, 1ull << 32, err }, { tag, flags, 1ull << 40, err }, \
 	{ tag, flags, 1ull << 63, err }, { tag, flags, UINT64_MAX - 15, err }, \
@@ -258,14 +257,14 @@ static const struct bad_header {
 	TOO_LARGE(TAG_UNKNOWN, RECORD_OPTIONAL, EFBIG),
 	TOO_LARGE(TAG_IDENT, RECORD_OPTIONAL, EINVAL),
 	TOO_LARGE(TAG_END, RECORD_OPTIONAL, EINVAL),
-	/* Empty */
+	/* Empty records */
 	{ TAG_DATA, 0, 0, EINVAL },
 	{ TAG_IDENT, RECORD_OPTIONAL, 0, EINVAL },
 	{ TAG_END, RECORD_OPTIONAL, 0, EINVAL },
 	{ TAG_UNKNOWN, RECORD_OPTIONAL, 0, EINVAL },
-	/* Unknown, and not to be skipped */
+	/* Unknown record without the optional flag */
 	{ TAG_UNKNOWN, 0, 32, EOPNOTSUPP },
-	/* Flags that nobody knows */
+	/* Unknown flags */
 	{ TAG_UNKNOWN, RECORD_OPTIONAL | 1u << 1, 8, EINVAL },
 	{ TAG_UNKNOWN, RECORD_OPTIONAL | 1u << 7, 8, EINVAL },
 	{ TAG_UNKNOWN, RECORD_OPTIONAL | 1u << 13, 8, EINVAL },
@@ -274,13 +273,13 @@ static const struct bad_header {
 	{ TAG_UNKNOWN, RECORD_OPTIONAL | 1u << 31, 8, EINVAL },
 };
 
-TEST_F(stream, a_header_that_cannot_be_is_refused_before_anything_follows)
+TEST_F(stream, an_impossible_header_is_refused_at_once)
 {
 	const struct bad_header *bad;
 	struct load_result r;
 
 	for (bad = bad_headers; bad < bad_headers + ARRAY_SIZE(bad_headers); bad++) {
-		/* Some devices have more than most. */
+		/* Some devices accept larger images. */
 		if (bad->err == EFBIG && bad->tag == TAG_DATA && self->nic &&
 		    bad->size <= self->nic->max_state)
 			continue;
@@ -309,7 +308,7 @@ TEST_F(stream, device_data_the_firmware_cannot_take_is_refused)
 
 	self->bad.len = 0;
 	ASSERT_EQ(0, record_add(&self->bad, TAG_DATA, 0, junk, sizeof(junk)));
-	/* This errno is the firmware's: any will do, as long as there is one. */
+	/* The errno is the firmware's, so any will do. */
 	struct load_result r = mig_load(&self->dev, self->bad.data,
 					self->bad.len, 4096);
 
@@ -338,7 +337,7 @@ TEST_F(stream, unknown_optional_records_are_skipped)
 	static char ballast[70000];
 	struct blob data = {};
 
-	/* In a stream as upstream's drivers write it, before and behind */
+	/* In a stream of the upstream drivers: before and after the data */
 	self->bad.len = 0;
 	ASSERT_EQ(0, records_to_upstream(&data, &self->good));
 	ASSERT_EQ(0, record_add(&self->bad, 0x77, RECORD_OPTIONAL, ballast, 1));
@@ -364,7 +363,7 @@ TEST_F(stream, a_stream_of_device_data_alone_loads_as_upstreams_do)
 		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING,
 				     NULL));
 	}
-	/* It may end between records only. */
+	/* Such a stream may only end between two records. */
 	EXPECT_REFUSED(self->bad.data, self->bad.len - 1, "one byte short");
 }
 

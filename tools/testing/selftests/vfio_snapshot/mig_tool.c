@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moves a device's state to and from files, for tests that change drivers in
+ * Moves a device's state to and from files, for tests that change the driver in
  * between:
- *   mig_tool save BDF FILE    the device is set to work first
- *   mig_tool presave BDF FILE PLAIN   with precopy, and then as "save" would
- *   mig_tool load BDF FILE    and runs it
- *   mig_tool resave BDF IN OUT   loads, runs, saves again
- *   mig_tool data IN OUT      keeps the device data of a stream, nothing else
+ *   mig_tool save BDF FILE    sets the device to work and saves it
+ *   mig_tool presave BDF FILE PLAIN   saves with PRE_COPY, then again as "save" does
+ *   mig_tool load BDF FILE    loads and runs
+ *   mig_tool resave BDF IN OUT   loads, runs, saves
+ *   mig_tool data IN OUT      copies only the device data of a stream
  *   mig_tool has FILE TAG     whether a stream has a record with this tag
  * and keeps a data fd while the driver goes away:
- *   mig_tool orphan BDF save|load   says "ready", waits for a line, uses the fd
+ *   mig_tool orphan BDF save|load   prints "ready", waits for a line, uses the fd
  */
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ static int to_file(const char *name, const struct blob *b)
 	return ret;
 }
 
-/* Up to STOP_COPY, with all that there is before */
+/* From PRE_COPY to STOP_COPY, with everything read on the way */
 static int read_precopy(struct vfio_dev *dev, struct blob *b)
 {
 	struct vfio_precopy_info info = {};
@@ -76,7 +76,7 @@ static int read_precopy(struct vfio_dev *dev, struct blob *b)
 	return ret;
 }
 
-/* A state in two streams: one with precopy, and one of the same stopped device */
+/* One state in two streams: with PRE_COPY, and of the same stopped device without */
 static int presave(struct vfio_dev *dev, const char *file, const char *plain)
 {
 	struct blob b = {}, again = {};
@@ -113,7 +113,7 @@ static int save(struct vfio_dev *dev, const char *file)
 	struct blob b = {};
 	int ret;
 
-	/* A device without a driver has next to no state. */
+	/* Without a driver a device has almost no state. */
 	ret = work_bring_up(&w, dev);
 	if (ret && ret != -ENODEV)
 		return fail("start the driver", ret);
@@ -134,7 +134,7 @@ static int load(struct vfio_dev *dev, const char *file, const char *again)
 	ret = from_file(file, &b);
 	if (ret)
 		return fail(file, ret);
-	/* Where the state says the queues are, there is memory. */
+	/* The state has addresses of queues, which must be mapped. */
 	ret = work_find(&w, dev);
 	if (!ret)
 		ret = work_alloc(&w) ?: work_map(&w, dev);
@@ -166,7 +166,7 @@ static int keep_data(const char *in, const char *out)
 	return ret ? fail(in, ret) : 0;
 }
 
-/* The device is closed, its data fd is not. */
+/* Closes the device and keeps its data fd */
 static int orphan(struct vfio_dev *dev, bool saving)
 {
 	int fd, ret;

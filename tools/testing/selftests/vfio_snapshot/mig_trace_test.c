@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The tracepoints: whether a timeline can be drawn from them, of a migration
- * that went well and of one that did not.
- */
+/* The tracepoints: the events of a migration, good or failed, give a timeline. */
 #include "lib/harness.h"
 #include "lib/lab.h"
 #include "lib/nic.h"
@@ -13,10 +10,10 @@
 #define US_PER_MS 1000
 #define NS_PER_MS 1000000
 
-/* What differs from a NIC to the next */
+/* What differs between the NICs */
 static const struct seen {
 	const char *save, *load;	/* commands */
-	const char *saved, *queued;	/* records, and what became of them */
+	const char *saved, *queued;	/* tags of the records, and what happened to them */
 	const char *loaded;
 	unsigned int records;
 } whole = {
@@ -70,7 +67,7 @@ FIXTURE_TEARDOWN(trace)
 	blob_free(&self->state);
 }
 
-/* The field of the events @name, in order, with a space behind each */
+/* A field of all events @name, in order, each followed by a space */
 static const char *list(struct trace *t, const char *name, size_t field, char *to,
 			size_t len)
 {
@@ -85,7 +82,10 @@ static const char *list(struct trace *t, const char *name, size_t field, char *t
 	return to;
 }
 
-/* Without those of the session's end, which come some time after it, and for memory */
+/*
+ * All commands but those for memory and session_end, which comes some time
+ * after the session
+ */
 static const char *commands(struct trace *t, char *to, size_t len)
 {
 	unsigned int i;
@@ -159,8 +159,8 @@ TEST_F(trace, the_documented_fields_are_there)
 }
 
 /*
- * Each begin has its end, and what begins in an arc takes no longer than the arc. A load that nobody
- * waits for may begin before the arc that it ends in.
+ * Why begins and ends do not match, or the commands of an arc took longer than
+ * the arc. An asynchronous load may begin before the arc in which it ends.
  */
 static const char *not_nested(struct trace *t)
 {
@@ -171,7 +171,7 @@ static const char *not_nested(struct trace *t)
 	for (i = 0; i < t->nr; i++) {
 		struct event *e = &t->events[i];
 
-		/* What is tidied up after a session, when nobody waits for it */
+		/* A session is ended asynchronously. */
 		if (!strcmp(e->command, "session_end") || !strcmp(e->command, "buf_unmap"))
 			continue;
 		if (!strcmp(e->name, "arc_begin")) {
@@ -204,21 +204,21 @@ static const char *not_nested(struct trace *t)
 	return arc ? "an arc does not end" : command ? "a command does not end" : "";
 }
 
-TEST_F(trace, a_save_with_precopy_is_all_there)
+TEST_F(trace, a_save_with_precopy_has_all_its_events)
 {
 	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
 	EXPECT_STREQ("", not_nested(&self->t));
-	EXPECT_LIST("RUNNING PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA ",
+	EXPECT_LIST("RUNNING PRE_COPY PRE_COPY_P2P PRE_COPY PRE_COPY_P2P STOP_COPY STOP RUNNING_P2P ",
 		    "arc_begin", from);
-	EXPECT_LIST("PRECOPY PRECOPY_NDMA PRECOPY PRECOPY_NDMA STOP_COPY STOP RESUMING_NDMA RUNNING ",
+	EXPECT_LIST("PRE_COPY PRE_COPY_P2P PRE_COPY PRE_COPY_P2P STOP_COPY STOP RUNNING_P2P RUNNING ",
 		    "arc_end", state);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_begin", level);
 	EXPECT_LIST("run ndma run ndma stop stop ndma run ", "arc_end", level);
 	EXPECT_COMMANDS(self->seen->save);
 }
 
-/* Bytes that were read or written, if each event adds up with those before. */
+/* Bytes of all data events, or 0 when their totals do not add up */
 static uint64_t moved(struct trace *t, const char *dir)
 {
 	uint64_t bytes = 0;
@@ -261,7 +261,7 @@ TEST_F(trace, the_records_of_a_save_are_those_of_its_stream)
 	EXPECT_EQ(self->run.out.len, moved(&self->t, "save"));
 }
 
-TEST_F(trace, a_load_is_all_there)
+TEST_F(trace, a_load_has_all_its_events)
 {
 	char records[128];
 
@@ -269,17 +269,17 @@ TEST_F(trace, a_load_is_all_there)
 				  &self->run));
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
 	EXPECT_STREQ("", not_nested(&self->t));
-	EXPECT_LIST("RESUMING_NDMA STOP RESUMING STOP RESUMING_NDMA RUNNING ",
+	EXPECT_LIST("RUNNING_P2P STOP RESUMING STOP RUNNING_P2P RUNNING ",
 		    "arc_end", state);
 	EXPECT_COMMANDS(self->seen->load);
 	list(&self->t, "record", offsetof(struct event, tag), records, sizeof(records));
-	/* Where nobody waits, the end may have been read before the firmware had the data. */
+	/* An asynchronous load may end after the END record was parsed. */
 	if (!self->nic->window || strcmp(records, "ident stop_copy_size end data "))
 		EXPECT_STREQ(self->seen->loaded, records);
 	EXPECT_EQ(self->state.len, moved(&self->t, "load"));
 }
 
-TEST_F(trace, a_load_that_an_exit_waits_for_is_not_part_of_it)
+TEST_F(trace, a_load_that_began_before_the_exit_is_not_part_of_its_arc)
 {
 	int fd;
 
@@ -296,28 +296,50 @@ TEST_F(trace, a_load_that_an_exit_waits_for_is_not_part_of_it)
 	EXPECT_COMMANDS(self->seen->load);
 }
 
-TEST_F(trace, a_failure_is_seen_where_it_happened)
+TEST_F(trace, a_refused_save_fails_its_command_and_no_arc)
 {
 	struct event *e;
+	int fd;
 
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1, nic_status(self->nic, EBUSY), 0);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
-	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &fd));
+	EXPECT_EQ(-EBUSY, mig_read_all(fd, 4096, &self->run.out));
+	close(fd);
 	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
-	EXPECT_LIST("RESUMING_NDMA STOP STOP_COPY ", "arc_end", to);
-	EXPECT_LIST("RESUMING_NDMA STOP STOP ", "arc_end", state);
+	EXPECT_STREQ("", not_nested(&self->t));
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", to);
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", state);
+	for (e = self->t.events; e < self->t.events + self->t.nr; e++) {
+		if (!strcmp(e->name, "arc_end"))
+			EXPECT_EQ(0, e->result);
+	}
 	e = find(&self->t, "command_end", "save");
 	ASSERT_NE(NULL, e);
 	EXPECT_EQ(-EBUSY, e->result);
 	EXPECT_EQ(0, e->bytes);
-	e = find(&self->t, "arc_end", NULL);
-	ASSERT_NE(NULL, e);
-	EXPECT_EQ(0, e->result);
-	for (; e < self->t.events + self->t.nr; e++) {
-		if (!strcmp(e->to, "STOP_COPY") && !strcmp(e->name, "arc_end"))
-			EXPECT_EQ(-EBUSY, e->result);
+}
+
+TEST_F(trace, a_refused_session_fails_its_command_and_its_arc)
+{
+	struct event *e;
+
+	NEEDS_LAB(&self->lab, test_env.bdf);
+	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP, NULL));
+	lab_fail(&self->lab, self->nic->op[NIC_BEGIN], 1, nic_status(self->nic, EBUSY), 0);
+	EXPECT_EQ(-EBUSY, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_STREQ("", not_nested(&self->t));
+	EXPECT_LIST("RUNNING_P2P STOP STOP_COPY ", "arc_end", to);
+	EXPECT_LIST("RUNNING_P2P STOP STOP ", "arc_end", state);
+	for (e = self->t.events; e < self->t.events + self->t.nr; e++) {
+		if (!strcmp(e->name, "arc_end"))
+			EXPECT_EQ(strcmp(e->to, "STOP_COPY") ? 0 : -EBUSY, e->result);
 	}
+	e = find(&self->t, "command_end", "session_begin");
+	ASSERT_NE(NULL, e);
+	EXPECT_EQ(-EBUSY, e->result);
 }
 
 TEST_F(trace, a_duration_is_the_time_that_the_firmware_took)
@@ -338,7 +360,7 @@ TEST_F(trace, a_duration_is_the_time_that_the_firmware_took)
 	EXPECT_LE(100 * NS_PER_MS, e->duration);
 }
 
-TEST_F(trace, a_reset_says_where_it_came_from)
+TEST_F(trace, a_reset_event_has_the_state_before_it)
 {
 	struct event *e;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * {every state} x {everything that takes the device away}, while a process holds
- * it: either it closes the device when it is asked to, or it is killed in the
- * middle of its work. Nobody hangs, the data fd is dead and harmless for as long
- * as it is kept, and the device that is there next works. See mig_pairs_test.c
- * for what leaves the device in its place.
+ * Every state x everything that takes the device away while a process has it
+ * open. The process closes the device when asked, or is killed in the middle of
+ * its work. Nothing hangs, the data fd is dead and harmless while it is kept,
+ * and the next device in that place works. mig_pairs_test.c has the events that
+ * leave the device in place.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -24,12 +24,12 @@
 #include "lib/sriov.h"
 #include "lib/watch.h"
 
-/* A pair takes a second or two; under a debugging kernel it may take many. */
+/* A pair takes a second or two, on a debug kernel many. */
 #define LIMIT 60
 
 static struct sriov sriov;
 
-/* VFIO asks for the device by this eventfd. */
+/* VFIO signals this eventfd when it wants the device back. */
 static int request_event(struct pair *p)
 {
 	struct {
@@ -53,13 +53,13 @@ static int request_event(struct pair *p)
 	return irq.fd;
 }
 
-/* The process that takes the device away, when it is told to */
+/* A process that takes the device away when told to */
 struct taker {
 	pid_t pid;
 	int go;
 };
 
-/* To be made while nothing is open: it would be one more holder. */
+/* Forked while nothing is open, because it would hold what it inherits. */
 static int make_taker(struct taker *taker, int (*take)(struct sriov *s))
 {
 	char byte;
@@ -104,7 +104,7 @@ static bool still_taking(struct taker *taker)
 	       !info.si_pid;
 }
 
-/* The device is asked for, and @then closed. */
+/* Waits until VFIO asks for the device, runs @then and closes it */
 static int close_after(struct pair *p, int (*take)(struct sriov *s),
 		       int (*then)(struct pair *p))
 {
@@ -124,19 +124,19 @@ static int close_after(struct pair *p, int (*take)(struct sriov *s),
 	return end_taking(&taker);
 }
 
-/* In the state that it is in, with the data fd open */
+/* Closes in the present state, with the data fd open */
 static int at_once(struct pair *p)
 {
 	WANT(mig_get(&p->dev) == (int)p->state);
 	return 0;
 }
 
-/* It is asked, not forced: what was begun may be brought to its end. */
+/* A migration may be completed after VFIO has asked. */
 static int in_due_course(struct pair *p)
 {
 	if (p->state != VFIO_DEVICE_STATE_ERROR)
 		return pair_carry_on(p);
-	/* Whoever takes the device away has the lock that a reset needs. */
+	/* The removal holds the lock that a reset needs. */
 	WANT(vfio_dev_reset(&p->dev) == -EAGAIN);
 	return 0;
 }
@@ -151,7 +151,7 @@ static int close_in_due_course(struct pair *p, int (*take)(struct sriov *s))
 	return close_after(p, take, in_due_course);
 }
 
-/* When it is asked in the middle of its work */
+/* VFIO asks in the middle of the process's work */
 static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
 {
 	struct pollfd wait = { .events = POLLIN };
@@ -163,7 +163,7 @@ static int close_when_busy(struct pair *p, int (*take)(struct sriov *s))
 	PASS_ON(pair_enter(p));
 	wait.fd = request_event(p);
 	WANT(wait.fd >= 0);
-	/* What p->fd stands for will change. */
+	/* p->fd will be another file. */
 	if (p->fd >= 0)
 		first = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 	PASS_ON(start_taking(&taker));
@@ -211,7 +211,7 @@ static const struct {
 	{ "closes it on request in the middle of its work", close_when_busy },
 };
 
-/* The end of VFs takes Linux more than a second: not all of it with those. */
+/* Linux takes more than a second to remove VFs, so not every state is tried with that. */
 static const struct {
 	const char *name;
 	int (*take)(struct sriov *s);
@@ -236,7 +236,7 @@ static int run_pair(void *arg)
 
 	pair_init(&p, task->state);
 	PASS_ON(task->hold(&p, task->take));
-	/* The data fd outlives its device, and the next one of that name. */
+	/* The data fd outlives the device, and the next one with the same address. */
 	PASS_ON(pair_fd_is_dead(&p));
 	NEED(sriov_restore(&sriov));
 	PASS_ON(pair_open(&p));
@@ -293,7 +293,7 @@ int main(int argc, char *argv[])
 		int ret, back;
 
 		snprintf(name, sizeof(name), "%s: %s, its holder %s",
-			 pair_state_name(pair_states[n]), ways[w].name,
+			 mig_state_name(pair_states[n]), ways[w].name,
 			 holders[h].name);
 		if ((argc > 1 && !strstr(name, argv[1])) ||
 		    !mig_state_supported(flags, pair_states[n])) {

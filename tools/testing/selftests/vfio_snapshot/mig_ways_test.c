@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bytes of a stream do not depend on how they are read or written: in calls
- * of any size, into vectors, pipes and memory that is partly bad, and mixed with
- * calls that a stream refuses. None is lost and none comes twice.
+ * A stream is the same however it is read or written: in calls of any size,
+ * into vectors, pipes and partly bad memory, mixed with calls that a stream
+ * refuses. No byte is lost or repeated.
  *   VFIO_SNAPSHOT_SEED   repeats a run
  */
 #include "lib/harness.h"
@@ -12,11 +12,11 @@
 
 #define MIXED_SESSIONS 20
 
-/* What plain reads give, from a session that begins in @from */
+/* The stream of plain reads in a session that begins in @from */
 struct plain {
 	uint32_t from;
 	struct blob b;
-	size_t pause;	/* bytes in front of the temporary end, or 0 */
+	size_t pause;	/* bytes before the temporary end, or 0 */
 };
 
 FIXTURE(ways) {
@@ -35,7 +35,7 @@ static int finish_precopy(struct vfio_dev *dev)
 	return mig_set(dev, VFIO_DEVICE_STATE_STOP_COPY, NULL);
 }
 
-/* With the first image there, also where the driver does not wait for it. */
+/* The first image is there when this returns, also if the save is asynchronous. */
 static int begin_saving(struct vfio_dev *dev, const struct plain *p, int *fd)
 {
 	struct vfio_precopy_info info;
@@ -103,7 +103,7 @@ FIXTURE_TEARDOWN(ways)
 	free(self->buf);
 }
 
-/* What one call may give, with @left bytes up to the next end */
+/* Checks the result of one call; @left: bytes to the next end */
 static void check_read(struct __test_metadata *_metadata, const struct way *way,
 		       ssize_t got, size_t fit, size_t left)
 {
@@ -120,7 +120,7 @@ static void check_read(struct __test_metadata *_metadata, const struct way *way,
 	}
 }
 
-/* One session, by @only or, when that is NULL, by ways chosen by chance */
+/* Reads one session in the way @only or, if that is NULL, in random ways */
 static void read_session(struct __test_metadata *_metadata,
 			 FIXTURE_DATA(ways) *self, const struct plain *p,
 			 const struct way *only)
@@ -132,7 +132,7 @@ static void read_session(struct __test_metadata *_metadata,
 	ssize_t got;
 	int fd;
 
-	/* One failure says enough. */
+	/* Report only the first failure. */
 	if (_metadata->exit_code)
 		return;
 	ASSERT_EQ(0, begin_saving(&self->dev, p, &fd));
@@ -143,7 +143,7 @@ static void read_session(struct __test_metadata *_metadata,
 		fit = 0;
 		got = way->move(&self->ways, fd, self->buf,
 				plainly ? 50 : self->room, &fit, way->arg);
-		/* What never moves a byte is mixed with something that does. */
+		/* A refused call alternates with a plain read. */
 		plainly = only && only->refused && !plainly;
 		if (way->refused) {
 			EXPECT_EQ(-way->refused, got) {
@@ -211,7 +211,7 @@ TEST_F_TIMEOUT(ways, reads_of_every_size_give_the_same_stream, 60)
 	blob_free(&b);
 }
 
-/* With one good byte of memory a call, there is a fault at every byte. */
+/* With one good byte per call, each byte is followed by a fault. */
 TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_read_loses_nothing, 60)
 {
 	struct blob b = {};
@@ -245,7 +245,7 @@ TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_read_loses_nothing, 60)
 	blob_free(&b);
 }
 
-/* A device without state takes the stream on, and gives it back. */
+/* An idle device accepts the stream and saves it again. */
 static int begin_loading(struct vfio_dev *dev, int *fd)
 {
 	return vfio_dev_reset(dev) ?: mig_set(dev, VFIO_DEVICE_STATE_RESUMING, fd);
@@ -349,7 +349,7 @@ TEST_F_TIMEOUT(ways, a_fault_at_any_byte_of_a_write_loses_nothing, 60)
 	}
 }
 
-/* Also where nobody wants the bytes */
+/* Also where the bytes are thrown away */
 TEST_F(ways, a_fault_in_a_skipped_record_is_a_fault_too)
 {
 	static const uint8_t nothing[40];
@@ -369,7 +369,7 @@ TEST_F(ways, a_fault_in_a_skipped_record_is_a_fault_too)
 					   EDGE_UNMAPPED));
 	}
 	EXPECT_EQ(0, mig_write_all(fd, data.data, data.len, 4096, NULL));
-	end_loading(_metadata, self, fd, &self->plain[0], "behind a skipped record");
+	end_loading(_metadata, self, fd, &self->plain[0], "after a skipped record");
 	blob_free(&skipped);
 	blob_free(&data);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device whose state goes through a few windows of memory: however large it
- * is, that is all the memory that it takes, and while the firmware has one
- * window, whoever reads or writes the stream has another.
+ * A device whose state moves through two windows of memory: it takes no more
+ * memory, however large the state is. The firmware fills or empties one window
+ * while user space uses the other.
  */
 #include <time.h>
 
@@ -15,10 +15,10 @@
 #define KIB 1024ll
 #define MIB (1024 * KIB)
 #define CHUNKS 8
-/* What a cgroup's counters may be off by, and lists of pages */
+/* Inaccuracy of a cgroup's counters, and lists of pages */
 #define SLACK (2 * MIB)
 #define SECONDS 120
-/* What the firmware takes for each command, and the user for each chunk */
+/* Time of the firmware per command, and of user space per chunk */
 #define TAKE_MS 300
 
 FIXTURE(windows) {
@@ -28,7 +28,7 @@ FIXTURE(windows) {
 	struct memcg cg;
 	struct blob stream;
 	uint8_t *buf;
-	long long size;		/* of the state, about */
+	long long size;		/* size of the state, roughly */
 	int fd;
 };
 
@@ -41,7 +41,7 @@ FIXTURE_SETUP(windows)
 	NEEDS_OURS();
 	self->nic = nic_of(test_env.bdf);
 	if (!self->nic || !self->nic->window)
-		SKIP(return, "the driver holds a state as a whole");
+		SKIP(return, "the driver has the whole state in memory");
 	NEEDS_LAB(&self->lab, test_env.bdf);
 	ret = memcg_open(&self->cg, _metadata->name);
 	if (ret == -ENODEV || ret == -EACCES)
@@ -52,7 +52,7 @@ FIXTURE_SETUP(windows)
 	lab_vf_set(&self->lab, LAB_VF_PAD, self->size);
 	self->buf = malloc(self->nic->window);
 	ASSERT_NE(NULL, self->buf);
-	/* So that none of it is new memory later */
+	/* Touch it now, so that it is not charged later */
 	memset(self->buf, 1, self->nic->window);
 }
 
@@ -76,14 +76,14 @@ static unsigned int now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* All of the stream, with a pause behind each window: bytes, or -errno */
+/* Reads the whole stream with a pause after each window: bytes, or -errno */
 static long long read_slowly(int fd, uint8_t *buf, size_t window, unsigned int ms)
 {
 	long long sum = 0;
 	size_t at = 0;
 	ssize_t got;
 
-	/* In small pieces: each could make the driver take another window. */
+	/* In small pieces, each of which could make the driver take another window */
 	while ((got = read(fd, buf + at, window - at < 256 * KIB ? window - at :
 						 256 * KIB)) > 0) {
 		sum += got;
@@ -109,7 +109,7 @@ static int write_slowly(int fd, const struct blob *b, size_t window, unsigned in
 	return ret;
 }
 
-/* One for the user, one for the firmware */
+/* One window for user space, one for the firmware */
 #define MAY_TAKE() ((long long)(2 * self->nic->window + SLACK))
 
 TEST_F_TIMEOUT(windows, saving_takes_no_more_memory_than_two_windows, SECONDS)
@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(windows, saving_takes_no_more_memory_than_two_windows, SECONDS)
 	memcg_peak(&self->cg);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, &self->fd));
 	held = memcg_kernel(&self->cg) - before;
-	/* Or it is charged to nobody. */
+	/* Less means that the cgroup was not charged. */
 	EXPECT_LE(self->nic->window - SLACK, held);
 	EXPECT_GE(MAY_TAKE(), held);
 	sum = read_slowly(self->fd, self->buf, self->nic->window, 0);
@@ -159,14 +159,17 @@ TEST_F_TIMEOUT(windows, loading_takes_no_more_memory_than_two_windows, SECONDS)
 	EXPECT_LE(memcg_settle(&self->cg, before + SLACK), before + SLACK);
 }
 
-/* A machine that is busy with something else makes it longer: the best of some. */
+/* On a busy machine one try may take longer, so the best of some counts. */
 #define TRIES 3
 
-/* The pauses of the two are less than three quarters of one after the other. */
+/* The pauses overlap: together they take less than three quarters of their sum. */
 #define OVERLAPS(took, without, ms) \
 	((took) < (without) + 2 * CHUNKS * (ms) * 3 / 4)
 
-/* @ms: what the firmware takes for a command, and the reader for a chunk: ms in all, or -errno */
+/*
+ * Milliseconds of a save, or -errno. @ms: pause of the firmware per command and
+ * of the reader per chunk
+ */
 static int time_save(FIXTURE_DATA(windows) *self, unsigned int ms)
 {
 	unsigned int began;
@@ -216,7 +219,7 @@ static int time_load(FIXTURE_DATA(windows) *self, unsigned int ms)
 			_without = time(self, 0); \
 			ASSERT_LE(0, _without); \
 			_took = time(self, _ms); \
-			/* Or nothing was delayed. */ \
+			/* Less means that nothing was delayed. */ \
 			ASSERT_LE((CHUNKS - 1) * _ms, _took); \
 			TH_LOG("%d ms, %d ms if nobody pauses; firmware and user pause %d ms each", \
 			       _took, _without, CHUNKS * _ms); \

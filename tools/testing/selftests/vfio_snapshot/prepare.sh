@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Builds the kselftests in the test root: the VM that runs them is too slow to
-# compile. The modules that they load come from build-modules.sh.
+# Builds the kselftests in the test root, because the VM is too slow to compile. build-modules.sh
+# builds their modules.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../../../testvm/lib.sh"

@@ -1,19 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# All kselftests of this folder on two VFs of the test VM's NIC, as one TAP
-# stream. On other machines run the programs by hand: PROGRAM BDF [BDF2].
-#   NIC           connectx: on the emulated ConnectX; or virtio
-#   DRIVER        the driver to test (virtio_snapshot_vfio_pci, mlx5_snapshot_vfio_pci)
-#   KSELFTEST_OUT where the programs are
-#   VFIO_SNAPSHOT_MODE  how devices are opened: group, or cdev
-#   VFIO_SNAPSHOT_LAB=1, VFIO_SNAPSHOT_FAILNTH=1  it is a failure, and no reason
-#                 to skip tests, if the NIC has no lab block, or the kernel no
-#                 fault injection
-#   VFIO_SNAPSHOT_CHUNKS=0  the firmware of the ConnectX does not save in chunks
-# On the debug kernel, leaks and the state of lockdep are looked at as well.
-# Arguments, if any, are the programs to run instead of all but mig_failnth_test
-# (that one wants a boot of its own, as some checkers do not survive it), or one
-# of: core, faults, and quick, which is a part of both.
+# Runs the kselftests of this folder on two VFs of the test VM's NIC and prints one TAP stream.
+#   run.sh [core|faults|quick|PROGRAM...]
+# Without arguments: core and faults; quick is a part of both. mig_failnth_test is in none of them: it
+# needs a boot of its own, because some checkers do not survive it. On other machines run the programs
+# by hand: PROGRAM BDF [BDF2].
+#   NIC            virtio (the default) or connectx: the emulated NIC
+#   DRIVER         the driver to test (virtio_snapshot_vfio_pci, mlx5_snapshot_vfio_pci)
+#   KSELFTEST_OUT  folder of the programs
+#   VFIO_SNAPSHOT_MODE        how devices are opened: group or cdev
+#   VFIO_SNAPSHOT_LAB=1       a NIC without a lab block is a failure, not a reason to skip tests
+#   VFIO_SNAPSHOT_FAILNTH=1   likewise, a kernel without fault injection
+#   VFIO_SNAPSHOT_CHUNKS=0    the firmware of the ConnectX does not save in chunks
+# On the debug kernel, run.sh also checks for leaks and that lockdep is still on.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,7 +24,7 @@ export NIC=${NIC:-virtio}
 # shellcheck source=tools/testing/selftests/vfio_snapshot/kernel_reports.sh
 . "$here/kernel_reports.sh"
 
-# The NIC, our driver and upstream's for it, and the ids that ours has aliases for
+# For each NIC our driver, the upstream driver, and the ids of our driver's aliases
 case $NIC in
 virtio) ours=virtio_snapshot_vfio_pci peer=virtio_vfio_pci ids="1af4:1041 1af4:1042" ;;
 connectx) ours=mlx5_snapshot_vfio_pci peer=mlx5_vfio_pci ids=15b3:101e ;;
@@ -36,15 +35,15 @@ out=${KSELFTEST_OUT:-$NIC_BUILD/kselftest}
 test_modules=$NIC_BUILD/test-modules$NIC_KERNEL
 export MIG_TOOL=$out/mig_tool
 core="mig_probe_test mig_arcs_test mig_precopy_test mig_stream_test mig_fd_test mig_reset_test
-	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test mig_trace_test
-	mig_messages_test cross_driver fsm kunit"
+	mig_roundtrip_test mig_arc_query_test mig_plain_test mig_blackout_test mig_save_fails_test
+	mig_trace_test mig_messages_test cross_driver fsm kunit"
 faults="mig_fault_test mig_dead_test mig_pairs_test mig_many_test mig_mutator_test mig_ways_test
 	mig_bounds_test mig_splice_test mig_large_test mig_vanish_test"
-# What only one of the NICs can do
+# Only for the ConnectX
 [ "$NIC" != connectx ] || core="mig_engine_test mig_async_test mig_windows_test mig_detach_test mig_health_test mig_no_log_test $core"
 quick="mig_engine_test mig_async_test mig_detach_test mig_probe_test mig_arcs_test mig_precopy_test
 	mig_stream_test mig_fd_test mig_roundtrip_test mig_arc_query_test mig_blackout_test
-	mig_messages_test mig_large_test mig_splice_test mig_windows_test mig_trace_test cross_driver"
+	mig_save_fails_test mig_messages_test mig_large_test mig_splice_test mig_windows_test mig_trace_test cross_driver"
 # shellcheck disable=SC2086 # lists
 case $* in
 quick) set -- $quick ;;
@@ -53,7 +52,7 @@ core) set -- $core ;;
 faults) set -- $faults ;;
 esac
 
-# Emulated, KASAN and lockdep make a program many times slower.
+# Under emulation, KASAN and lockdep make a program many times slower.
 limit=600
 if is_debug_kernel; then
 	limit=3600
@@ -83,8 +82,7 @@ check() # NAME CMD...
 	fi
 }
 
-# One program's TAP becomes part of ours. A program that dies before all of its
-# plan was carried out counts as a failure of its own.
+# Adds a program's TAP to ours. A program that exits before the end of its plan is a failure.
 merge() # NAME, TAP on stdin
 {
 	local name=$1 plan='' seen=0 line status
@@ -108,7 +106,7 @@ merge() # NAME, TAP on stdin
 	fi
 }
 
-# Where everybody waits, for whoever has to find out why
+# Prints the kernel stacks of all tasks in uninterruptible sleep
 show_stuck()
 {
 	local task
@@ -120,8 +118,8 @@ show_stuck()
 	done
 }
 
-# A program may hang in the kernel, where no signal reaches it: nothing here
-# waits for one without a limit. What follows would hang as well.
+# A program may hang in the kernel, where no signal reaches it, so every wait has a limit. The next
+# programs would hang, too.
 run_program() # NAME CMD...
 {
 	local name=$1 pid end=$((SECONDS + limit))
@@ -165,8 +163,8 @@ run_fsm()
 	rmmod mig_fsm_test
 }
 
-# The suites of the test module, which run when it is loaded; their tests become ours, and the
-# parameters of those comments.
+# Loading the test module runs its suites. Their tests become ours, and the tests' parameters become
+# comments.
 run_kunit()
 {
 	local suite
@@ -182,7 +180,7 @@ run_kunit()
 	rmmod vfio_snapshot_kunit
 }
 
-# The VIRTIO NIC that is neither our PF nor a VF of it
+# The VIRTIO NIC that is neither our PF nor one of its VFs
 plain_nic()
 {
 	local dev
@@ -196,7 +194,7 @@ plain_nic()
 	return 1
 }
 
-# A NIC without device parts, in the hands of our driver
+# A NIC without device parts, bound to our driver
 run_plain()
 {
 	local plain
@@ -221,7 +219,7 @@ bind_vfs() # COUNT
 	done
 }
 
-# All VFs that the PF can have, instead of the few that the others use
+# With all VFs that the PF supports; the other programs use two
 run_many()
 {
 	if nic_up 16 >&2 && bind_vfs 16 >&2; then
@@ -238,7 +236,7 @@ says_once() # TEXT
 	[ "$(kernel_log | grep -c "$1")" = 1 ]
 }
 
-# As the kernel, and libvirt, look for a variant driver
+# The alias by which libvirt looks for a variant driver
 module_is_a_vfio_driver_for() # VENDOR:DEVICE
 {
 	modinfo -F alias "$NIC_BUILD/modules$NIC_KERNEL/$ours.ko" |
@@ -313,8 +311,8 @@ for program; do
 	echo "# $program took $((SECONDS - begin)) s"
 done
 
-# The driver leaves the device, and its module the kernel if it likes, while a
-# program holds a data fd; then the program uses the fd.
+# Unbinds the driver, and unloads its module if that works, while a program keeps a data fd. Then the
+# program uses the fd.
 orphan_is_harmless() # save|load
 {
 	local pid ready status=0
@@ -327,7 +325,7 @@ orphan_is_harmless() # save|load
 	nic_unbind "$first"
 	nic_unbind "$second"
 	rmmod "$driver" 2>/dev/null || true
-	# It is gone, and so is the variable, if it could not begin.
+	# If the program did not start, bash has unset the variable.
 	[ -z "${ORPHAN[1]:-}" ] || echo go >&"${ORPHAN[1]}" || status=1
 	wait "$pid" || status=1
 	return $status
@@ -339,7 +337,7 @@ if [ "$driver" = "$ours" ]; then
 fi
 
 check "the kernel did not complain" kernel_log_is_clean
-# After an oops the device may be held for ever: unbinding it would wait.
+# After an oops, unbinding the device may wait for ever.
 if [ -n "$broken" ] || kernel_log | grep 'Oops' >/dev/null; then
 	echo "1..$number"
 	exit 1

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The sample back-end on two of QEMU's ivshmem-plain devices: sample.sh [PROGRAM...]
-# boots the test VM with them, and goes on in there.
-#   KERNEL       of the VM: stock (the default) or debug
+# sample.sh [PROGRAM...]: boots the test VM with two of QEMU's ivshmem-plain devices and tests the
+# sample back-end on them.
+#   KERNEL  of the VM: stock (the default) or debug
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -45,7 +45,7 @@ static int enter(struct fake *fake, enum snapshot_command command)
 
 	KUNIT_EXPECT_FALSE(fake->test, fake->busy);
 	fake->busy = true;
-	KUNIT_EXPECT_TRUE(fake->test, mutex_is_locked(&fake->sdev.mig->fw_lock));
+	KUNIT_EXPECT_TRUE(fake->test, snapshot_fw_is_busy(&fake->sdev.mig->fw));
 	fake->calls[command]++;
 	if (at < sizeof(fake->order) - 1)
 		fake->order[at] = letters[command];
@@ -346,6 +346,7 @@ struct fake *fake_make(struct kunit *test, unsigned int caps)
 	fake->sdev.ops = &fake->ops;
 	fake->sdev.mig = snapshot_mig_alloc(&fake->sdev);
 	KUNIT_ASSERT_NOT_NULL(test, fake->sdev.mig);
+	snapshot_mig_offer(fake->sdev.mig);
 	vdev = &fake->sdev.core.vdev;
 	vdev->mig_ops = &snapshot_migration_ops;
 	vdev->migration_flags = fake->sdev.mig->features;
@@ -354,7 +355,18 @@ struct fake *fake_make(struct kunit *test, unsigned int caps)
 
 void fake_open(struct fake *fake)
 {
+	KUNIT_EXPECT_EQ(fake->test, 0, snapshot_mig_prepare_open(fake->sdev.mig));
 	snapshot_mig_open(fake->sdev.mig);
+}
+
+/* Waits for what the core does in its workers. */
+void fake_settle(struct fake *fake)
+{
+	struct snapshot_mig *mig = fake->sdev.mig;
+
+	flush_work(&mig->fw.transfer_work);
+	flush_work(&mig->event_work);
+	snapshot_session_flush(&mig->session);
 }
 
 /* Whatever was done with it: it runs, and nothing is left. */
@@ -363,7 +375,7 @@ void fake_close(struct fake *fake)
 	fake->fail_nth = 0;
 	snapshot_mig_stop(fake->sdev.mig);
 	snapshot_mig_close(fake->sdev.mig);
-	snapshot_mig_end(fake->sdev.mig);
+	fake_settle(fake);
 	KUNIT_EXPECT_EQ(fake->test, fake->level, VFIO_SNAPSHOT_RUN);
 	KUNIT_EXPECT_FALSE(fake->test, fake->in_session);
 	KUNIT_EXPECT_EQ(fake->test, fake_mapped(fake), 0);
@@ -377,6 +389,7 @@ void fake_drop(struct fake *fake)
 {
 	struct pci_dev *pdev = fake->pdev;
 
+	snapshot_mig_leave(fake->sdev.mig);
 	vfio_put_device(&fake->sdev.core.vdev);
 	put_device(&pdev->dev);
 }
@@ -400,7 +413,7 @@ unsigned int fake_mapped(struct fake *fake)
 }
 
 /* Sets a state; a file is put unless it is asked for. Return: as the ioctl. */
-int fake_set(struct fake *fake, enum snapshot_state state, struct file **file)
+int fake_set(struct fake *fake, enum vfio_device_mig_state state, struct file **file)
 {
 	struct vfio_device *vdev = &fake->sdev.core.vdev;
 	struct file *opened;
@@ -416,13 +429,13 @@ int fake_set(struct fake *fake, enum snapshot_state state, struct file **file)
 	return 0;
 }
 
-enum snapshot_state fake_get(struct fake *fake)
+enum vfio_device_mig_state fake_get(struct fake *fake)
 {
 	struct vfio_device *vdev = &fake->sdev.core.vdev;
 	enum vfio_device_mig_state state;
 
 	KUNIT_EXPECT_EQ(fake->test, 0, vdev->mig_ops->migration_get_state(vdev, &state));
-	return (enum snapshot_state)state;
+	return (enum vfio_device_mig_state)state;
 }
 
 /* It is gone when this returns. */
@@ -430,6 +443,13 @@ void fake_put(struct file *file)
 {
 	fput(file);
 	flush_delayed_fput();
+}
+
+/* VFIO_MIG_GET_PRECOPY_INFO on the data fd of @stream */
+int fake_precopy_info(struct snapshot_stream *stream, struct vfio_precopy_info *info)
+{
+	*info = (struct vfio_precopy_info){};
+	return stream->session->precopy_info(stream, info);
 }
 
 /* Reads to the end: how much, or the errno other than that of a temporary end. */
@@ -469,9 +489,9 @@ ssize_t fake_save(struct fake *fake, u8 *to, size_t room)
 	struct file *file;
 	ssize_t got;
 
-	KUNIT_ASSERT_EQ(fake->test, 0, fake_set(fake, SNAPSHOT_STOP_COPY, &file));
+	KUNIT_ASSERT_EQ(fake->test, 0, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, &file));
 	got = fake_read(file, to, room, 700);
-	KUNIT_EXPECT_EQ(fake->test, 0, fake_set(fake, SNAPSHOT_RUNNING, NULL));
+	KUNIT_EXPECT_EQ(fake->test, 0, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL));
 	fake_put(file);
 	return got;
 }

@@ -52,6 +52,8 @@
  * @delay: jiffies after that, 0: two
  * @timer: which does that
  * @io: what it completes
+ * @reader: buffer that a reader is in, or NULL
+ * @left: the back-end left
  * @keys: of the mapped buffers, NULL: free
  */
 struct fake {
@@ -88,23 +90,27 @@ struct fake {
 	unsigned long delay;
 	struct timer_list timer;
 	struct vfio_snapshot_io *io;
+	struct snapshot_buf *reader;
+	struct completion left;
 	void *keys[FAKE_MAX_KEYS];
 };
 
 struct fake *fake_make(struct kunit *test, unsigned int caps);
 void fake_open(struct fake *fake);
 void fake_close(struct fake *fake);
+void fake_settle(struct fake *fake);
 void fake_drop(struct fake *fake);
 void fake_fail(struct fake *fake, enum snapshot_command command, unsigned int nth,
 	       int err, enum vfio_snapshot_level level);
 unsigned int fake_mapped(struct fake *fake);
 bool fake_is_at(struct fake *fake, enum vfio_snapshot_level level);
 
-int fake_set(struct fake *fake, enum snapshot_state state, struct file **file);
-enum snapshot_state fake_get(struct fake *fake);
+int fake_set(struct fake *fake, enum vfio_device_mig_state state, struct file **file);
+enum vfio_device_mig_state fake_get(struct fake *fake);
 void fake_put(struct file *file);
 ssize_t fake_read(struct file *file, u8 *to, size_t room, size_t step);
 ssize_t fake_write(struct file *file, const u8 *from, size_t len, size_t step);
+int fake_precopy_info(struct snapshot_stream *stream, struct vfio_precopy_info *info);
 ssize_t fake_save(struct fake *fake, u8 *to, size_t room);
 
 #endif /* VFIO_SNAPSHOT_FAKE_H */

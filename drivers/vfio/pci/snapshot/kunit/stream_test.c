@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
@@ -61,9 +62,9 @@ static ssize_t load(struct pair *p, size_t step, int *end)
 
 	p->to->loaded_len = 0;
 	p->to->records = 0;
-	KUNIT_ASSERT_EQ(p->to->test, fake_set(p->to, SNAPSHOT_RESUMING, &file), 0);
+	KUNIT_ASSERT_EQ(p->to->test, fake_set(p->to, VFIO_DEVICE_STATE_RESUMING, &file), 0);
 	put = fake_write(file, p->stream, p->len, step);
-	*end = fake_set(p->to, SNAPSHOT_RUNNING, NULL);
+	*end = fake_set(p->to, VFIO_DEVICE_STATE_RUNNING, NULL);
 	fake_put(file);
 	return put;
 }
@@ -75,7 +76,7 @@ static void expect_loaded(struct pair *p, size_t step)
 
 	KUNIT_EXPECT_EQ(test, load(p, step, &end), p->len);
 	KUNIT_EXPECT_EQ(test, end, 0);
-	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_ASSERT_EQ(test, p->to->loaded_len, p->from->state_len);
 	KUNIT_EXPECT_MEMEQ(test, p->to->loaded, p->from->state, p->from->state_len);
 }
@@ -132,11 +133,11 @@ static void an_image_without_end_is_refused(struct kunit *test)
 	use_chunks(fake, 4000);
 	fake->state_len = FAKE_MAX_IMAGE;
 	fake->ops.max_image = 12000;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, &file), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 700), -EFBIG);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 4);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_STOP_COPY);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_STOP_COPY);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 	drop_pair(p);
 }
@@ -148,11 +149,11 @@ static void behind_a_failed_chunk_nothing_follows(struct kunit *test)
 
 	use_chunks(p->from, 2000);
 	fake_fail(p->from, SNAPSHOT_CMD_SAVE, 2, -EIO, 0);
-	KUNIT_ASSERT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_STOP_COPY, &file), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 700), -EIO);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, 1, 1), -EIO);
 	KUNIT_EXPECT_EQ(test, p->from->calls[SNAPSHOT_CMD_SAVE], 2);
-	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 	save(p);
 	expect_loaded(p, 4096);
@@ -174,10 +175,10 @@ static void memory_of_a_few_windows(struct kunit *test)
 	p->to->later = true;
 	fake->state_len = FAKE_MAX_IMAGE - 3;
 	fake->estimate = FAKE_MAX_IMAGE;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096),
 			PAGE_SIZE + 2 * HEAD + 32);
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	msleep(100);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 3);
 	KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size), 0);
@@ -185,7 +186,7 @@ static void memory_of_a_few_windows(struct kunit *test)
 	p->len = fake_read(file, p->stream, 2 * FAKE_MAX_IMAGE, 700);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 1 + FAKE_MAX_IMAGE / PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
 	save(p);
@@ -211,14 +212,14 @@ static void windows_grow_with_the_first_record(struct kunit *test)
 	p->to->ops.window = window;
 	p->to->estimate = 100;
 	p->to->later = true;
-	KUNIT_ASSERT_EQ(test, fake_set(p->to, SNAPSHOT_RESUMING, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RESUMING, &file), 0);
 	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream, first, 700), first);
 	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 2 * SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream + first, p->len - first, 700),
 			p->len - first);
 	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 2 * SNAPSHOT_WINDOWS);
-	KUNIT_EXPECT_EQ(test, fake_set(p->to, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	KUNIT_EXPECT_EQ(test, p->to->loaded_len, FAKE_MAX_IMAGE);
 	fake_put(file);
 	drop_pair(p);
@@ -235,54 +236,54 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 
 	fake->later = true;
 	fake->delay = HZ / 5;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	KUNIT_EXPECT_TRUE(test, fake->busy);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, HEAD + 32, 4096), HEAD + 32);
 	file->f_flags |= O_NONBLOCK;
 	KUNIT_EXPECT_EQ(test, fake_read(file, &byte, 1, 1), -EAGAIN);
 	file->f_flags &= ~O_NONBLOCK;
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(fake->sdev.mig,
-							fake->sdev.mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(fake->sdev.mig->session.stream, &info), 0);
 	KUNIT_EXPECT_GE(test, info.initial_bytes, HEAD + 5000);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 5000);
 	KUNIT_EXPECT_FALSE(test, fake->busy);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
-	/* What fails is told to the reader, and by a final image made good. */
+	/* One that fails is given up: the reader sees its end, the final one is whole. */
 	fake->later_err = -EREMOTEIO;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
-	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), -EREMOTEIO);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 32);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(fake->sdev.mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	fake->later_err = 0;
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096),
 			5000 + HEAD + HEAD + 16);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
-	/* It is not to be asked for again, whatever the firmware calls it. */
+	/* A reader would retry EAGAIN for ever. */
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
 	fake->later_err = -EAGAIN;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
-	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, HEAD + 32, 4096), HEAD + 32);
-	while (READ_ONCE(fake->busy))
-		msleep(20);
-	flush_work(&fake->sdev.mig->transfer_work);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	file->f_flags |= O_NONBLOCK;
 	KUNIT_ASSERT_EQ(test, fake_read(file, &byte, 1, 1), -EBUSY);
 	file->f_flags &= ~O_NONBLOCK;
 	KUNIT_EXPECT_EQ(test, fake_read(file, &byte, 1, 1), -EBUSY);
 	fake->later_err = 0;
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
 	/* Whatever is to be done next waits for it: the fake checks that. */
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	KUNIT_EXPECT_TRUE(test, fake->busy);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096),
 			HEAD + 32 + 2 * (HEAD + 5000) + HEAD + 16);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 	drop_pair(p);
 }
@@ -297,19 +298,19 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 	struct file *file;
 
 	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	fake->changed = 300;
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, first);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, HEAD + 300);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 1);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), first);
 
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, HEAD + 300);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 300);
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
 
@@ -318,12 +319,113 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 	fake->changed = 200;
 	fake->renewed = true;
 	info.flags = 0;
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, mig->stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.flags, VFIO_PRECOPY_INFO_REINIT);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, HEAD + 200);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	fake_put(file);
+	drop_pair(p);
+}
+
+/* A save that fails at once leaves nothing that was promised and never comes. */
+static void what_is_left_never_underflows(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct snapshot_mig *mig = fake->sdev.mig;
+	struct vfio_precopy_info info;
+	struct file *file;
+
+	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
+	fake->sdev.core.vdev.precopy_info_v2 = 1;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
+	fake->changed = 100;
+	fake->renewed = true;
+	fake_fail(fake, SNAPSHOT_CMD_SAVE, 1, -EIO, 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+	fake->changed = 0;
+	fake->renewed = false;
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	fake_put(file);
+	drop_pair(p);
+}
+
+/* However often a device is set up again, and nobody reads. */
+static void images_ahead_that_nobody_reads(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct snapshot_mig *mig = fake->sdev.mig;
+	struct vfio_precopy_info info;
+	struct file *file;
+	unsigned int i;
+
+	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
+	fake->sdev.core.vdev.precopy_info_v2 = 1;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	for (i = 0; i < 20; i++) {
+		fake->changed = 100;
+		fake->renewed = true;
+		KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+		KUNIT_EXPECT_EQ(test, info.flags, VFIO_PRECOPY_INFO_REINIT);
+	}
+	KUNIT_EXPECT_LE(test, fake->calls[SNAPSHOT_CMD_SAVE], SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	fake_put(file);
+	drop_pair(p);
+}
+
+static void look_at_the_memory(struct fake *fake)
+{
+	struct scatterlist *sg = fake->keys[0];
+
+	if (READ_ONCE(fake->reader))
+		msleep(300);
+	KUNIT_EXPECT_GT(fake->test, sg->length, 0);
+	KUNIT_EXPECT_GT(fake->test, page_count(sg_page(sg)), 0);
+}
+
+static int read_thread(void *data)
+{
+	struct fake *fake = data;
+
+	msleep(150);
+	/* A reader that was in the middle of the record when its session ended */
+	snapshot_pool_put(fake->reader);
+	complete(&fake->left);
+	return 0;
+}
+
+/* Memory stays until the firmware let go of it, whoever is done with it before. */
+static void memory_outlives_its_mapping(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct snapshot_mig *mig = fake->sdev.mig;
+	struct snapshot_pool *pool;
+	struct file *file;
+
+	init_completion(&fake->left);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
+	pool = &mig->session.stream->pool;
+	KUNIT_ASSERT_EQ(test, pool->nr_spares, 1);
+	fake->reader = snapshot_pool_get(pool);
+	/* Another one is spare, so that the reader's is freed. */
+	KUNIT_ASSERT_EQ(test, 0, snapshot_pool_reserve(pool, 1, 1));
+	fake_fail(fake, SNAPSHOT_CMD_BUF_UNMAP, 2, 0, 0);
+	fake->during = look_at_the_memory;
+	kthread_run(read_thread, fake, "fake-reader");
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	fake_settle(fake);
+	wait_for_completion(&fake->left);
 	fake_put(file);
 	drop_pair(p);
 }
@@ -348,15 +450,16 @@ static void transfers_that_fail_later(struct kunit *test)
 
 	p->from->later = true;
 	p->from->later_err = -EREMOTEIO;
-	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, NULL), -EREMOTEIO);
-	KUNIT_EXPECT_EQ(test, fake_get(p->from), SNAPSHOT_STOP);
+	save(p);
+	KUNIT_EXPECT_EQ(test, p->len, -EREMOTEIO);
+	KUNIT_EXPECT_EQ(test, fake_get(p->from), VFIO_DEVICE_STATE_RUNNING);
 	p->from->later_err = 0;
 	save(p);
 	p->to->later = true;
 	p->to->later_err = -EREMOTEIO;
 	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), -EREMOTEIO);
 	KUNIT_EXPECT_EQ(test, end, -EREMOTEIO);
-	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), VFIO_DEVICE_STATE_ERROR);
 	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_LOAD_END], 0);
 	drop_pair(p);
 }
@@ -386,7 +489,7 @@ static void a_load_is_not_to_be_tried_again(struct kunit *test)
 			fake_fail(p->to, ways[i].fails, 1, -EAGAIN, 0);
 		load(p, 4096, &end);
 		KUNIT_EXPECT_EQ(test, end, -EBUSY);
-		KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+		KUNIT_EXPECT_EQ(test, fake_get(p->to), VFIO_DEVICE_STATE_ERROR);
 		drop_pair(p);
 	}
 }
@@ -400,7 +503,7 @@ static void load_end_has_the_last_word(struct kunit *test)
 	fake_fail(p->to, SNAPSHOT_CMD_LOAD_END, 1, -EUCLEAN, 0);
 	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), p->len);
 	KUNIT_EXPECT_EQ(test, end, -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), VFIO_DEVICE_STATE_ERROR);
 	drop_pair(p);
 }
 
@@ -414,7 +517,7 @@ static void load_end_is_not_asked_about_half_a_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), p->len);
 	KUNIT_EXPECT_EQ(test, end, -ENODATA);
 	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_LOAD_END], 0);
-	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), VFIO_DEVICE_STATE_ERROR);
 	drop_pair(p);
 }
 
@@ -441,13 +544,13 @@ static void a_buffer_is_mapped_once(struct kunit *test)
 	struct file *file;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY, &file), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 1);
 	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
 	for (i = 0; i < 3; i++)
@@ -471,17 +574,14 @@ static void more_room_is_offered_once(struct kunit *test)
 
 	/* And not again, when that does not help. */
 	snapshot_mig_reset_done(fake->sdev.mig);
+	fake_settle(fake);
 	memset(fake->calls, 0, sizeof(fake->calls));
 	fake->state_len = 8 * PAGE_SIZE;
 	fake->estimate = 100;
 	fake->grows_to = 2 * PAGE_SIZE;
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), -ENOSPC);
+	save(p);
+	KUNIT_EXPECT_EQ(test, p->len, -ENOSPC);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
-	fake->calls[SNAPSHOT_CMD_BUF_MAP] = 0;
-	fake->calls[SNAPSHOT_CMD_BUF_UNMAP] = 0;
-	fake->ops.buf_unmap = NULL;
-	fake->ops.buf_map = NULL;
-	memset(fake->keys, 0, sizeof(fake->keys));
 	drop_pair(p);
 }
 
@@ -509,8 +609,8 @@ static void an_answer_that_cannot_be(struct kunit *test)
 
 	fake->estimate = answer->estimate;
 	fake->lie = answer->lie;
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), answer->err);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_STOP);
+	save(p);
+	KUNIT_EXPECT_EQ(test, p->len, answer->err);
 	drop_pair(p);
 }
 
@@ -547,7 +647,7 @@ static void a_damaged_stream(struct kunit *test)
 	p->stream[damage->at] ^= damage->xor;
 	KUNIT_EXPECT_EQ(test, load(p, 64, &end), damage->err);
 	KUNIT_EXPECT_EQ(test, end, damage->err);
-	KUNIT_EXPECT_EQ(test, fake_get(p->to), SNAPSHOT_ERROR);
+	KUNIT_EXPECT_EQ(test, fake_get(p->to), VFIO_DEVICE_STATE_ERROR);
 	p->stream[damage->at] ^= damage->xor;
 	p->to->level = VFIO_SNAPSHOT_RUN;
 	snapshot_mig_reset_done(p->to->sdev.mig);
@@ -567,18 +667,18 @@ static void what_is_left_to_read(struct kunit *test)
 	struct snapshot_stream *stream;
 	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, fake_set(p->from, SNAPSHOT_PRECOPY, &file), 0);
-	stream = mig->stream;
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	stream = mig->session.stream;
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 2 * HEAD + 32 + 5000);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, 1000, 100), 1000);
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 2 * HEAD + 32 + 4000);
-	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, NULL), 0);
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), -EINVAL);
-	KUNIT_EXPECT_EQ(test, fake_set(p->from, SNAPSHOT_RUNNING, NULL), 0);
-	KUNIT_EXPECT_EQ(test, snapshot_mig_precopy_info(mig, stream, &info), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -EINVAL);
 	fake_put(file);
 	drop_pair(p);
 }
@@ -605,8 +705,8 @@ static void a_file_that_outlives_its_device(struct kunit *test)
 	struct file *saving, *loading;
 	u8 byte = 0;
 
-	KUNIT_ASSERT_EQ(test, fake_set(p->from, SNAPSHOT_STOP_COPY, &saving), 0);
-	KUNIT_ASSERT_EQ(test, fake_set(p->to, SNAPSHOT_RESUMING, &loading), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_STOP_COPY, &saving), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RESUMING, &loading), 0);
 	KUNIT_EXPECT_EQ(test, fake_write(loading, &byte, 1, 1), 1);
 	drop_pair(p);
 	KUNIT_EXPECT_EQ(test, fake_read(saving, &byte, 1, 1), -ENODEV);
@@ -624,6 +724,9 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(windows_grow_with_the_first_record),
 	KUNIT_CASE(an_image_that_is_taken_meanwhile),
 	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
+	KUNIT_CASE(what_is_left_never_underflows),
+	KUNIT_CASE(images_ahead_that_nobody_reads),
+	KUNIT_CASE(memory_outlives_its_mapping),
 	KUNIT_CASE(transfers_that_complete_later),
 	KUNIT_CASE(transfers_that_fail_later),
 	KUNIT_CASE(a_load_is_not_to_be_tried_again),

@@ -4,6 +4,8 @@
  * resets in between.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
@@ -31,15 +33,15 @@ static const struct {
 	const char *name;
 	unsigned int needs;
 	enum vfio_snapshot_level level;
-} states[SNAPSHOT_NR_STATES] = {
-	[SNAPSHOT_ERROR] = { "ERROR", 0, VFIO_SNAPSHOT_UNKNOWN },
-	[SNAPSHOT_STOP] = { "STOP", 0, VFIO_SNAPSHOT_STOP },
-	[SNAPSHOT_RUNNING] = { "RUNNING", 0, VFIO_SNAPSHOT_RUN },
-	[SNAPSHOT_STOP_COPY] = { "STOP_COPY", 0, VFIO_SNAPSHOT_STOP },
-	[SNAPSHOT_RESUMING] = { "RESUMING", 0, VFIO_SNAPSHOT_STOP },
-	[SNAPSHOT_RESUMING_NDMA] = { "RUNNING_P2P", CAP_NDMA, VFIO_SNAPSHOT_NDMA },
-	[SNAPSHOT_PRECOPY] = { "PRE_COPY", CAP_PRECOPY, VFIO_SNAPSHOT_RUN },
-	[SNAPSHOT_PRECOPY_NDMA] = { "PRE_COPY_P2P", CAP_NDMA | CAP_PRECOPY,
+} states[VFIO_DEVICE_STATE_NR] = {
+	[VFIO_DEVICE_STATE_ERROR] = { "ERROR", 0, VFIO_SNAPSHOT_UNKNOWN },
+	[VFIO_DEVICE_STATE_STOP] = { "STOP", 0, VFIO_SNAPSHOT_STOP },
+	[VFIO_DEVICE_STATE_RUNNING] = { "RUNNING", 0, VFIO_SNAPSHOT_RUN },
+	[VFIO_DEVICE_STATE_STOP_COPY] = { "STOP_COPY", 0, VFIO_SNAPSHOT_STOP },
+	[VFIO_DEVICE_STATE_RESUMING] = { "RESUMING", 0, VFIO_SNAPSHOT_STOP },
+	[VFIO_DEVICE_STATE_RUNNING_P2P] = { "RUNNING_P2P", CAP_NDMA, VFIO_SNAPSHOT_NDMA },
+	[VFIO_DEVICE_STATE_PRE_COPY] = { "PRE_COPY", CAP_PRECOPY, VFIO_SNAPSHOT_RUN },
+	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = { "PRE_COPY_P2P", CAP_NDMA | CAP_PRECOPY,
 				    VFIO_SNAPSHOT_NDMA },
 };
 
@@ -63,7 +65,7 @@ static struct walks *begin(struct kunit *test, unsigned int caps)
 	w->len = fake_save(w->fake, w->stream, FAKE_MAX_IMAGE);
 	KUNIT_ASSERT_GT(test, w->len, w->fake->state_len);
 	/* The session's end is not to come in between later. */
-	snapshot_mig_end(w->fake->sdev.mig);
+	fake_settle(w->fake);
 	return w;
 }
 
@@ -82,7 +84,7 @@ static void end(struct walks *w)
 }
 
 /* To @state; a stream that is to be loaded is loaded. */
-static int go(struct walks *w, enum snapshot_state state)
+static int go(struct walks *w, enum vfio_device_mig_state state)
 {
 	struct file *file = NULL;
 	int err = fake_set(w->fake, state, &file);
@@ -90,7 +92,7 @@ static int go(struct walks *w, enum snapshot_state state)
 	if (file) {
 		put_file(w);
 		w->file = file;
-		if (fake_get(w->fake) == SNAPSHOT_RESUMING) {
+		if (fake_get(w->fake) == VFIO_DEVICE_STATE_RESUMING) {
 			w->fake->loaded_len = 0;
 			fake_write(file, w->stream, w->len, w->len);
 		}
@@ -102,19 +104,20 @@ static void reset(struct walks *w)
 {
 	struct fake *fake = w->fake;
 
-	snapshot_mig_reset_prepare(fake->sdev.mig);
 	fake->level = VFIO_SNAPSHOT_RUN;
 	snapshot_mig_reset_done(fake->sdev.mig);
-	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
+	flush_work(&fake->sdev.mig->event_work);
+	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	put_file(w);
 }
 
 /* The state is what the device does, and ERROR knows nothing of it. */
 static void expect_true_state(struct fake *fake)
 {
-	enum snapshot_state state = fake_get(fake);
+	enum vfio_device_mig_state state = fake_get(fake);
 
-	if (state != SNAPSHOT_ERROR)
+	if (state != VFIO_DEVICE_STATE_ERROR)
 		KUNIT_EXPECT_TRUE_MSG(fake->test, fake_is_at(fake, states[state].level),
 				      "%s", states[state].name);
 }
@@ -124,7 +127,7 @@ static bool vfio_leads(struct fake *fake, unsigned int from, unsigned int to)
 {
 	enum vfio_device_mig_state next = (enum vfio_device_mig_state)from;
 
-	if (to == SNAPSHOT_ERROR)
+	if (to == VFIO_DEVICE_STATE_ERROR)
 		return false;
 	while (next != (enum vfio_device_mig_state)to)
 		if (vfio_mig_get_next_state(&fake->sdev.core.vdev, next,
@@ -140,12 +143,12 @@ static void all_pairs(struct kunit *test)
 	struct fake *fake = w->fake;
 	unsigned int from, to;
 
-	for (from = SNAPSHOT_STOP; from < SNAPSHOT_NR_STATES; from++) {
+	for (from = VFIO_DEVICE_STATE_STOP; from < VFIO_DEVICE_STATE_NR; from++) {
 		if (states[from].needs & ~set->caps) {
 			KUNIT_EXPECT_EQ(test, fake_set(fake, from, NULL), -EINVAL);
 			continue;
 		}
-		for (to = 0; to < SNAPSHOT_NR_STATES; to++) {
+		for (to = 0; to < VFIO_DEVICE_STATE_NR; to++) {
 			bool leads = vfio_leads(fake, from, to);
 
 			KUNIT_ASSERT_EQ(test, go(w, from), 0);
@@ -157,27 +160,28 @@ static void all_pairs(struct kunit *test)
 			reset(w);
 		}
 	}
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_NR_STATES, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_NR, NULL), -EINVAL);
 	end(w);
 }
 
 /* Walks that together take every arc */
-static const enum snapshot_state saves[] = {
-	SNAPSHOT_PRECOPY, SNAPSHOT_PRECOPY_NDMA, SNAPSHOT_STOP_COPY, SNAPSHOT_STOP,
-	SNAPSHOT_STOP_COPY, SNAPSHOT_RUNNING, SNAPSHOT_RESUMING_NDMA,
-	SNAPSHOT_PRECOPY_NDMA, SNAPSHOT_PRECOPY, SNAPSHOT_RUNNING,
+static const enum vfio_device_mig_state saves[] = {
+	VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP,
+	VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_RUNNING_P2P,
+	VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING,
 };
 
-static const enum snapshot_state loads[] = {
-	SNAPSHOT_RESUMING, SNAPSHOT_STOP, SNAPSHOT_RESUMING, SNAPSHOT_RUNNING,
+static const enum vfio_device_mig_state loads[] = {
+	VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_RUNNING,
 };
 
 static const struct failure {
 	const char *name;
 	enum snapshot_command command;
 	enum vfio_snapshot_level level;
-	const enum snapshot_state *walk;
+	const enum vfio_device_mig_state *walk;
 	unsigned int steps;
+	bool arc_succeeds;	/* read() returns the errno, or the image is given up */
 } failures[] = {
 	{ "quiesce, runs", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_RUN,
 	  saves, ARRAY_SIZE(saves) },
@@ -188,9 +192,9 @@ static const struct failure {
 	{ "quiesce, unknown", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN,
 	  saves, ARRAY_SIZE(saves) },
 	{ "session_begin", SNAPSHOT_CMD_SESSION_BEGIN, 0, saves, ARRAY_SIZE(saves) },
-	{ "estimate", SNAPSHOT_CMD_ESTIMATE, 0, saves, ARRAY_SIZE(saves) },
-	{ "buf_map", SNAPSHOT_CMD_BUF_MAP, 0, saves, ARRAY_SIZE(saves) },
-	{ "save", SNAPSHOT_CMD_SAVE, 0, saves, ARRAY_SIZE(saves) },
+	{ "estimate", SNAPSHOT_CMD_ESTIMATE, 0, saves, ARRAY_SIZE(saves), true },
+	{ "buf_map", SNAPSHOT_CMD_BUF_MAP, 0, saves, ARRAY_SIZE(saves), true },
+	{ "save", SNAPSHOT_CMD_SAVE, 0, saves, ARRAY_SIZE(saves), true },
 	{ "quiesce of a load", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN,
 	  loads, ARRAY_SIZE(loads) },
 	{ "session_begin of a load", SNAPSHOT_CMD_SESSION_BEGIN, 0,
@@ -220,15 +224,15 @@ static bool fail_nth(struct walks *w, const struct failure *failure, unsigned in
 		return false;
 	}
 	/* A second try would have been another command. */
-	KUNIT_EXPECT_EQ(fake->test, err, -EREMOTEIO);
+	KUNIT_EXPECT_EQ(fake->test, err, failure->arc_succeeds ? 0 : -EREMOTEIO);
 	fake->fail_nth = 0;
-	if (fake_get(fake) == SNAPSHOT_ERROR) {
-		KUNIT_EXPECT_EQ(fake->test, fake_set(fake, SNAPSHOT_RUNNING, NULL),
+	if (fake_get(fake) == VFIO_DEVICE_STATE_ERROR) {
+		KUNIT_EXPECT_EQ(fake->test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL),
 				-EINVAL);
-		KUNIT_EXPECT_EQ(fake->test, fake_set(fake, SNAPSHOT_ERROR, NULL),
+		KUNIT_EXPECT_EQ(fake->test, fake_set(fake, VFIO_DEVICE_STATE_ERROR, NULL),
 				-EINVAL);
-	} else if (fake_get(fake) != SNAPSHOT_RESUMING) {
-		KUNIT_EXPECT_EQ(fake->test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	} else if (fake_get(fake) != VFIO_DEVICE_STATE_RESUMING) {
+		KUNIT_EXPECT_EQ(fake->test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 		expect_true_state(fake);
 	}
 	reset(w);
@@ -255,18 +259,48 @@ static void every_failure(struct kunit *test)
 	end(w);
 }
 
-/* A device at the level of an arc that fails later is brought back. */
-static void a_failed_arc_is_taken_back(struct kunit *test)
+/* The device is stopped: that its state could not be saved is told by read(). */
+static void a_failed_final_save_is_told_by_read(struct kunit *test)
 {
 	struct walks *w = begin(test, CAP_PRECOPY);
 	struct fake *fake = w->fake;
 
-	KUNIT_ASSERT_EQ(test, go(w, SNAPSHOT_PRECOPY), 0);
+	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_PRE_COPY), 0);
+	fake_read(w->file, w->stream, FAKE_MAX_IMAGE, 4096);
 	memset(fake->order, 0, sizeof(fake->order));
 	fake_fail(fake, SNAPSHOT_CMD_SAVE, 1, -EIO, 0);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), -EIO);
-	KUNIT_EXPECT_STREQ(test, fake->order, "qmSq");
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_PRECOPY);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_STREQ(test, fake->order, "qS");
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_STOP_COPY);
+	KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, FAKE_MAX_IMAGE, 4096), -EIO);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
+	KUNIT_EXPECT_EQ(test, fake_save(fake, w->stream, FAKE_MAX_IMAGE), w->len);
+	end(w);
+}
+
+static unsigned int quiesces_after(struct walks *w, enum vfio_device_mig_state to,
+				   enum vfio_snapshot_level left_at)
+{
+	struct fake *fake = w->fake;
+	unsigned int calls = fake->calls[SNAPSHOT_CMD_QUIESCE] + 1;
+
+	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, -EIO, left_at);
+	KUNIT_EXPECT_EQ(fake->test, fake_set(fake, to, NULL), -EIO);
+	return fake->calls[SNAPSHOT_CMD_QUIESCE] - calls;
+}
+
+/* One step back at most, and none where the device never left. */
+static void one_step_back(struct kunit *test)
+{
+	struct walks *w = begin(test, CAP_NDMA);
+	struct fake *fake = w->fake;
+
+	KUNIT_EXPECT_EQ(test, quiesces_after(w, VFIO_DEVICE_STATE_STOP, VFIO_SNAPSHOT_RUN), 0);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
+	KUNIT_EXPECT_EQ(test, quiesces_after(w, VFIO_DEVICE_STATE_STOP,
+					     VFIO_SNAPSHOT_UNKNOWN), 1);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 	end(w);
 }
@@ -290,12 +324,12 @@ static void nothing_else_in_the_blackout(struct kunit *test)
 	struct walks *w = begin(test, blackout->caps | CAP_PRECOPY);
 	struct fake *fake = w->fake;
 
-	KUNIT_ASSERT_EQ(test, go(w, SNAPSHOT_PRECOPY), 0);
+	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_PRE_COPY), 0);
 	fake_read(w->file, w->stream, FAKE_MAX_IMAGE, 4096);
 	memset(fake->order, 0, sizeof(fake->order));
 	if (blackout->caps & CAP_NDMA)
-		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_PRECOPY_NDMA, NULL), 0);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP_COPY, NULL), 0);
+		KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
 	KUNIT_EXPECT_STREQ(test, fake->order, blackout->order);
 	end(w);
 }
@@ -322,9 +356,9 @@ static void a_reset_within_a_command(struct kunit *test)
 	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
 	fake->during = reset_now;
 	memset(fake->order, 0, sizeof(fake->order));
-	fake_set(fake, SNAPSHOT_STOP, NULL);
+	fake_set(fake, VFIO_DEVICE_STATE_STOP, NULL);
 	KUNIT_EXPECT_STREQ(test, fake->order, "qq");
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 	end(w);
 }
@@ -332,7 +366,7 @@ static void a_reset_within_a_command(struct kunit *test)
 static void expect_running(struct fake *fake)
 {
 	fake->fail_nth = 0;
-	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 }
 
 /* The device is reset already, and its driver not told yet: that takes 100 ms. */
@@ -342,23 +376,21 @@ static void a_command_before_the_news_of_a_reset(struct kunit *test)
 	struct fake *fake = w->fake;
 	struct snapshot_mig *mig = fake->sdev.mig;
 
-	snapshot_mig_reset_prepare(mig);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP, NULL), 0);
 	/* It is not told to be where it was, however long it is made to run. */
 	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
 	fake->during = expect_running;
 	snapshot_mig_reset_done(mig);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
-	flush_work(&mig->reset_work);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
+	flush_work(&mig->event_work);
 	KUNIT_EXPECT_EQ(test, fake->fail_nth, 0);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 
 	/* Without one, nothing is told to the device. */
 	memset(fake->order, 0, sizeof(fake->order));
-	snapshot_mig_reset_prepare(mig);
 	snapshot_mig_reset_done(mig);
-	flush_work(&mig->reset_work);
+	flush_work(&mig->event_work);
 	KUNIT_EXPECT_STREQ(test, fake->order, "");
 	end(w);
 }
@@ -370,10 +402,9 @@ static void a_reset_comes_before_what_is_asked_after_it(struct kunit *test)
 	struct fake *fake = w->fake;
 	struct snapshot_mig *mig = fake->sdev.mig;
 
-	snapshot_mig_reset_prepare(mig);
-	KUNIT_EXPECT_EQ(test, go(w, SNAPSHOT_STOP_COPY), 0);
+	KUNIT_EXPECT_EQ(test, go(w, VFIO_DEVICE_STATE_STOP_COPY), 0);
 	snapshot_mig_reset_done(mig);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 	KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 10, 10), -ENODEV);
 	end(w);
@@ -386,8 +417,8 @@ static void a_reset_after_which_the_device_does_not_run(struct kunit *test)
 
 	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
 	fake->during = reset_and_fail_next;
-	fake_set(fake, SNAPSHOT_STOP, NULL);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_ERROR);
+	fake_set(fake, VFIO_DEVICE_STATE_STOP, NULL);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_ERROR);
 	fake->fail_nth = 0;
 	reset(w);
 	end(w);
@@ -399,42 +430,116 @@ static void a_reset_within_a_save(struct kunit *test)
 	struct walks *w = begin(test, CAP_PRECOPY);
 	struct fake *fake = w->fake;
 
-	KUNIT_ASSERT_EQ(test, go(w, SNAPSHOT_PRECOPY), 0);
+	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_PRE_COPY), 0);
 	fake_fail(fake, SNAPSHOT_CMD_SAVE, 1, 0, 0);
 	fake->during = reset_now;
-	fake_set(fake, SNAPSHOT_STOP_COPY, NULL);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+	fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 	KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 10, 10), -ENODEV);
 	end(w);
 }
 
-/* In every state; and only its return ends that, no reset does. */
+/* Only a reset leads out of ERROR; RUNNING needs no firmware to be true. */
 static void a_device_whose_firmware_goes_away(struct kunit *test)
 {
-	struct walks *w = begin(test, CAP_PRECOPY);
+	struct walks *w = begin(test, CAP_NDMA | CAP_PRECOPY);
 	struct fake *fake = w->fake;
 	unsigned int state;
 
-	for (state = 0; state < SNAPSHOT_NR_STATES; state++) {
-		unsigned int calls;
+	for (state = VFIO_DEVICE_STATE_STOP; state < VFIO_DEVICE_STATE_NR; state++) {
+		bool running = state == VFIO_DEVICE_STATE_RUNNING;
 
-		if (fake_set(fake, state, NULL))
-			continue;
-		snapshot_mig_detached(fake->sdev.mig);
-		calls = fake->calls[SNAPSHOT_CMD_QUIESCE];
-		KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_ERROR);
-		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), -EINVAL);
+		KUNIT_ASSERT_EQ(test, go(w, state), 0);
+		snapshot_mig_lost(fake->sdev.mig);
+		KUNIT_EXPECT_EQ(test, fake_get(fake), running ? VFIO_DEVICE_STATE_RUNNING :
+				VFIO_DEVICE_STATE_ERROR);
+		if (state == VFIO_DEVICE_STATE_RESUMING)
+			KUNIT_EXPECT_EQ(test, fake_write(w->file, w->stream, 1, 1), -ENODEV);
+		else if (w->file)
+			KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 1, 1), -ENODEV);
+		/* It cannot be made to run while there is no firmware. */
+		fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, -ENODEV, VFIO_SNAPSHOT_UNKNOWN);
 		snapshot_mig_reset_done(fake->sdev.mig);
-		KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_ERROR);
-		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), -EINVAL);
-		KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_QUIESCE], calls);
-		snapshot_mig_attached(fake->sdev.mig);
-		KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
-		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), 0);
-		KUNIT_EXPECT_EQ(test, fake_set(fake, SNAPSHOT_RUNNING, NULL), 0);
+		flush_work(&fake->sdev.mig->event_work);
+		KUNIT_EXPECT_EQ(test, fake_get(fake), running ? VFIO_DEVICE_STATE_RUNNING :
+				VFIO_DEVICE_STATE_ERROR);
+		fake->fail_nth = 0;
+		reset(w);
 	}
 	end(w);
+}
+
+/* A load() of the last owner ends before the next one has the device. */
+static void open_waits_for_the_firmware(struct kunit *test)
+{
+	struct walks *w = begin(test, 0);
+	struct fake *fake = w->fake;
+	struct snapshot_mig *mig = fake->sdev.mig;
+
+	fake->ops.window = 2 * PAGE_SIZE;
+	fake->later = true;
+	fake->delay = HZ / 5;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RESUMING, &w->file), 0);
+	fake_write(w->file, w->stream, w->len - 32, 4096);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(fake->busy));
+	snapshot_mig_stop(mig);
+	snapshot_mig_close(mig);
+	fake_open(fake);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(fake->busy));
+	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
+	end(w);
+}
+
+static int leave_thread(void *data)
+{
+	struct fake *fake = data;
+
+	snapshot_mig_leave(fake->sdev.mig);
+	complete(&fake->left);
+	return 0;
+}
+
+static void expect_not_left(struct fake *fake)
+{
+	struct task_struct *task = kthread_run(leave_thread, fake, "fake-leave");
+
+	KUNIT_EXPECT_FALSE(fake->test, IS_ERR(task));
+	msleep(200);
+	KUNIT_EXPECT_FALSE(fake->test, try_wait_for_completion(&fake->left));
+}
+
+/* Whoever still holds a data fd calls nothing of a back-end that left. */
+static void the_back_end_leaves_when_nobody_is_in_it(struct kunit *test)
+{
+	struct walks *w = begin(test, CAP_PRECOPY);
+	struct fake *fake = w->fake;
+	struct snapshot_mig *mig = fake->sdev.mig;
+	struct vfio_precopy_info info;
+	struct snapshot_stream *stream;
+
+	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_PRE_COPY), 0);
+	stream = mig->session.stream;
+	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_STOP_COPY), 0);
+	snapshot_mig_stop(mig);
+	init_completion(&fake->left);
+	/* The ioctl on the data fd applies the reset, which takes a command. */
+	mutex_lock(&mig->lock);
+	snapshot_mig_reset_done(mig);
+	mutex_unlock(&mig->lock);
+	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
+	fake->during = expect_not_left;
+	fake_precopy_info(stream, &info);
+	wait_for_completion(&fake->left);
+	memset(fake->order, 0, sizeof(fake->order));
+	snapshot_mig_reset_done(mig);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 1, 1), -ENODEV);
+	KUNIT_EXPECT_STREQ(test, fake->order, "");
+	KUNIT_EXPECT_FALSE(test, fake->in_session);
+	put_file(w);
+	fake_drop(fake);
 }
 
 static void a_device_that_does_not_run_is_made_to(struct kunit *test)
@@ -442,12 +547,12 @@ static void a_device_that_does_not_run_is_made_to(struct kunit *test)
 	struct fake *fake = fake_make(test, 0);
 
 	fake_open(fake);
-	KUNIT_ASSERT_EQ(test, fake_set(fake, SNAPSHOT_STOP, NULL), 0);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP, NULL), 0);
 	/* One whose function cannot be reset */
 	fake->sdev.core.needs_reset = true;
 	fake_close(fake);
 	fake_open(fake);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), SNAPSHOT_RUNNING);
+	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	fake->sdev.core.needs_reset = false;
 	fake_close(fake);
 	fake_drop(fake);
@@ -456,7 +561,8 @@ static void a_device_that_does_not_run_is_made_to(struct kunit *test)
 static struct kunit_case walk_cases[] = {
 	KUNIT_CASE_PARAM(all_pairs, caps_gen_params),
 	KUNIT_CASE_PARAM(every_failure, failure_gen_params),
-	KUNIT_CASE(a_failed_arc_is_taken_back),
+	KUNIT_CASE(a_failed_final_save_is_told_by_read),
+	KUNIT_CASE(one_step_back),
 	KUNIT_CASE_PARAM(nothing_else_in_the_blackout, blackout_gen_params),
 	KUNIT_CASE(a_reset_within_a_command),
 	KUNIT_CASE(a_command_before_the_news_of_a_reset),
@@ -464,6 +570,8 @@ static struct kunit_case walk_cases[] = {
 	KUNIT_CASE(a_reset_after_which_the_device_does_not_run),
 	KUNIT_CASE(a_reset_within_a_save),
 	KUNIT_CASE(a_device_whose_firmware_goes_away),
+	KUNIT_CASE(open_waits_for_the_firmware),
+	KUNIT_CASE(the_back_end_leaves_when_nobody_is_in_it),
 	KUNIT_CASE(a_device_that_does_not_run_is_made_to),
 	{}
 };

@@ -13,24 +13,24 @@
 
 #define BUFFER 4096
 
-/* What may come back while somebody else changes the state, or resets */
+/* Allowed while another thread sets states or resets the device */
 static const int may_set[] = {
 	0,
-	EINVAL,		/* no way there from where it is */
+	EINVAL,		/* no arc leads there */
 	ENODATA,	/* RESUMING was left before the stream was complete */
-	EBADMSG, EXDEV, EOPNOTSUPP, EFBIG,	/* what was written is no stream */
-	ENODEV,		/* reset in the middle of it */
-	EBUSY,		/* likewise: the firmware loads a stopped device only */
+	EBADMSG, EXDEV, EOPNOTSUPP, EFBIG,	/* a stream that is not one */
+	ENODEV,		/* the device was reset meanwhile */
+	EBUSY,		/* likewise: the firmware only loads a stopped device */
 };
 
 static const int may_use[] = {
 	0,
-	ENOMSG,		/* all that there is was read */
-	ENODEV,		/* that session is over */
-	EBADF,		/* for the other direction */
+	ENOMSG,		/* the temporary end */
+	ENODEV,		/* the session is over */
+	EBADF,		/* the fd is for the other direction */
 	EBADMSG, EINVAL, EXDEV, EOPNOTSUPP, EFBIG,
-	EBUSY,		/* a reset let the device run in the middle of a load */
-	ENOTTY,		/* the precopy ioctl of a loading fd, or of no data fd */
+	EBUSY,		/* a reset started the device during a load */
+	ENOTTY,		/* precopy ioctl of a loading fd, or of a file that is not a data fd */
 };
 
 static bool one_of(int err, const int *list, size_t nr, const char *what)
@@ -72,7 +72,7 @@ bool busy_writing(struct busy *busy)
 		at = 0;
 	if (len > p->stream.len - at)
 		len = p->stream.len - at;
-	/* A buffer of the caller's may be a device, which keeps nothing. */
+	/* The caller's buffer may be a BAR, which does not keep what is written to it. */
 	memcpy(busy->buffer, p->stream.data + at, len);
 	put = write(p->fd, busy->buffer, len);
 	if (put > 0)
@@ -86,7 +86,7 @@ int busy_set_state(struct pair *p, uint32_t state)
 
 	if (ret || fd < 0)
 		return ret;
-	/* Under the feet of whoever uses it */
+	/* Replaces the fd while another thread uses it */
 	dup3(fd, p->fd, O_CLOEXEC);
 	close(fd);
 	return 0;
@@ -97,7 +97,7 @@ bool busy_setting(struct busy *busy)
 	uint32_t state = 1 + rand_r(&busy->seed) % (NR_STATES - 1);
 
 	return ONE_OF(-busy_set_state(busy->pair, state), may_set,
-		      pair_state_name(state));
+		      mig_state_name(state));
 }
 
 bool busy_asking(struct busy *busy)
@@ -144,7 +144,7 @@ int busy_start(struct busy *busy, struct pair *p, bool (*use)(struct busy *busy)
 	}
 	if (!busy->buffer)
 		return -ENOMEM;
-	/* In a state without a data fd, one that is none keeps its number. */
+	/* In a state without a data fd, any open file keeps the number in use. */
 	if (p->fd < 0)
 		p->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (p->fd < 0)

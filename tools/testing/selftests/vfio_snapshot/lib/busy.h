@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Threads that use a device, or its data fd, all the time, and note what must
- * not be.
+ * Threads that use a device or its data fd all the time. They fail when a call
+ * returns what no call may return.
  */
 #ifndef BUSY_H
 #define BUSY_H
@@ -12,7 +12,7 @@
 
 struct busy {
 	struct pair *pair;
-	/* One use of the device; false: what came back is wrong, and was said */
+	/* One use of the device. Prints what was wrong and returns false. */
 	bool (*use)(struct busy *busy);
 	uint8_t *buffer;	/* memory that streams are copied to and from */
 	size_t len;
@@ -22,24 +22,24 @@ struct busy {
 	pthread_t thread;
 };
 
-/* Reads, polls and asks about the data fd p->fd, whichever that is at present */
+/* Reads and polls p->fd and asks it for precopy info. p->fd may change meanwhile. */
 bool busy_reading(struct busy *busy);
-/* Writes the stream of @pair, over and over, to p->fd */
+/* Writes the stream of @pair to p->fd, again and again */
 bool busy_writing(struct busy *busy);
-/* Sets states, a random one each time, and gives a new data fd to p->fd */
+/* Sets random states and puts each new data fd into p->fd */
 bool busy_setting(struct busy *busy);
-/* Everything that only looks: state, sizes, arcs, the data fd's questions */
+/* Calls that only ask: state, sizes, arcs, precopy info */
 bool busy_asking(struct busy *busy);
 
 int busy_start(struct busy *busy, struct pair *p, bool (*use)(struct busy *busy));
-/* What uses the data fd of @p's state */
+/* The function for the data fd of @p's state: reading or writing */
 bool (*busy_using(const struct pair *p))(struct busy *busy);
 #define NR_BUSY 3
-/* One that sets states, one that asks, one that uses the data fd */
+/* Starts one thread that sets states, one that asks and one that uses the data fd */
 int busy_start_all(struct busy busy[NR_BUSY], struct pair *p);
-/* Ends it, after one use at least: PAIR_FAILED if something was wrong */
+/* Stops the thread after at least one use: PAIR_FAILED if something was wrong */
 int busy_stop(struct busy *busy);
-/* Sets @state; a new data fd takes the place of p->fd. As mig_set(). */
+/* As mig_set(), and puts a new data fd in the place of p->fd */
 int busy_set_state(struct pair *p, uint32_t state);
 
 #endif /* BUSY_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A call in a thread of its own, for calls that may take long or never return:
- * the test goes on, and can say where they wait.
+ * Runs a call that may never return in a thread, so that the test continues and
+ * can print where the call waits.
  */
 #ifndef CALL_H
 #define CALL_H
@@ -14,23 +14,23 @@
 struct call {
 	int (*fn)(void *arg);
 	void *arg;
-	int ret;		/* once it is over */
+	int ret;		/* valid when @over is set */
 	bool over;
 	bool joined;
 	pthread_t thread;
 };
 
 int call_start(struct call *call, int (*fn)(void *arg), void *arg);
-/* Waits, but not longer than @ms, until it is over */
+/* Waits at most @ms: whether the call has returned */
 bool call_over(struct call *call, unsigned int ms);
 
-/* Whether process @pid ends within @ms; it is reaped then */
+/* Waits at most @ms: whether process @pid has exited. Reaps it. */
 bool process_over(pid_t pid, unsigned int ms);
 
 /*
- * Looks for a task of the system whose kernel stack has @symbol in it, and puts
- * the line into @line. False when there is none; *@blind is set when the kernel
- * shows no stacks.
+ * Looks for a task with @symbol in its kernel stack and copies that stack line
+ * to @line. Returns false without one. Sets *@blind when the kernel shows no
+ * stacks.
  */
 bool find_waiting(const char *symbol, char *line, size_t len, bool *blind);
 

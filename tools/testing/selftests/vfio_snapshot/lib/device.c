@@ -49,8 +49,8 @@ int pci_function_reset(const char *bdf)
 }
 
 /*
- * A device is open to one user at a time, and the last one may still be on its
- * way out: wait for it, but not for long.
+ * A device has one user at a time, and the previous one may not have exited
+ * yet. Wait a second for it.
  */
 static bool try_again(int *tries)
 {
@@ -113,7 +113,7 @@ static int group_map(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len)
 	return ioctl(dev->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
 }
 
-/* The name of a device's character device is that of the one entry there. */
+/* The directory has one entry, named as the character device. */
 static int open_cdev(const char *bdf)
 {
 	char path[PATH_MAX];
@@ -138,7 +138,7 @@ static int open_cdev(const char *bdf)
 	return fd;
 }
 
-/* Everybody may open the file; it is the second to bind it who is refused. */
+/* Anybody may open the file. The second user fails when it binds the device. */
 static int bind_cdev(struct vfio_dev *dev)
 {
 	struct vfio_device_bind_iommufd bind = {
@@ -198,7 +198,7 @@ static int cdev_map(struct vfio_dev *dev, void *mem, uint64_t iova, size_t len)
 	return ioctl(dev->container, IOMMU_IOAS_MAP, &map) ? -errno : 0;
 }
 
-/* The ways to a device: the first one, unless VFIO_SNAPSHOT_MODE names another */
+/* How a device is opened. VFIO_SNAPSHOT_MODE selects one, the first is the default. */
 static const struct mode {
 	const char *name;
 	int (*open)(struct vfio_dev *dev, const char *bdf);

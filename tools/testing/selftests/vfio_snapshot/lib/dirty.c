@@ -6,9 +6,9 @@
 
 #include "dirty.h"
 
-/* The engine takes up to 4096; less keeps the rest of the machine going. */
+/* The engine can do 4096; a smaller batch leaves time for the rest of the machine. */
 #define MAX_BATCH 1024
-/* Behind each bitmap, to see that no bit is set there */
+/* Words after each bitmap that a report must not touch */
 #define GUARD_WORDS 8
 
 int dirty_probe(struct vfio_dev *dev)
@@ -76,7 +76,7 @@ int dirty_write(struct dirty_log *log, struct engine *e, uint64_t iova,
 		unsigned int reg;
 		uint64_t val;
 	} set[] = {
-		/* With time for something else between two batches */
+		/* Leaves time between two batches */
 		{ ENGINE_PERIOD_US, 2000 + 40 * batch },
 		{ ENGINE_ADDRESS, iova }, { ENGINE_LENGTH, stride * n },
 		{ ENGINE_STRIDE, stride },
@@ -111,7 +111,7 @@ static void set_bits(uint64_t *bitmap, uint64_t first, uint64_t last)
 		bitmap[first / 64] |= 1ull << first % 64;
 }
 
-/* Of all that is due: into the bitmap, and no longer due */
+/* Sets the due pages of the range in the bitmap; they are not due afterwards */
 static int pay(struct dirty_log *log, uint64_t iova, uint64_t len, uint64_t page,
 	       uint64_t *bitmap)
 {
@@ -129,7 +129,7 @@ static int pay(struct dirty_log *log, uint64_t iova, uint64_t len, uint64_t page
 		}
 		set_bits(bitmap, ((part.first > iova ? part.first : iova) - iova) / page,
 			 ((part.last < end ? part.last : end) - iova) / page);
-		/* One in place, the other behind those that are still to be seen */
+		/* Keep the part before the range here, append the part after it */
 		if (part.first < iova)
 			log->due[log->n++] = (struct dirty_part){ part.first, iova - 1 };
 		if (part.last > end && part.first >= iova)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test engine behind the BAR of a VF of the emulated ConnectX: it writes a
- * pattern to memory, and counts. Its registers are described where they are
- * defined.
+ * The test engine in the BAR of a VF of the emulated ConnectX. It writes a
+ * pattern to memory and counts its writes. engine-regs.h describes its
+ * registers.
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -15,23 +15,23 @@
 
 struct engine {
 	struct vfio_dev *dev;
-	uint64_t regs;		/* offset in the device's fd */
+	uint64_t regs;		/* offset of the registers in the device's fd */
 	uint64_t config;
 };
 
-/* The engine of a device that is known to have one, and may not answer now */
+/* For a device that has an engine, also when it does not answer because it is stopped */
 int engine_at(struct engine *e, struct vfio_dev *dev);
-/* -ENODEV where there is none */
+/* Returns -ENODEV for a device without an engine */
 int engine_find(struct engine *e, struct vfio_dev *dev);
 int engine_get(struct engine *e, unsigned int reg, uint64_t *val);
 int engine_set(struct engine *e, unsigned int reg, uint64_t val);
-/* It may do DMA, as far as its PCI function is concerned. */
+/* Turns bus mastering on */
 int engine_master(struct engine *e);
-/* A write to each page of the area in turn, each @us, from @seed on */
+/* Writes to the pages of the range in turn, one every @us, with values from @seed on */
 int engine_start(struct engine *e, uint64_t iova, uint64_t len, unsigned int us,
 		 uint64_t seed);
 int engine_stop(struct engine *e);
-/* Waits, with a limit, until it has made @count writes: 0 or -ETIMEDOUT */
+/* Waits until the engine has made @count writes: 0 or -ETIMEDOUT */
 int engine_wait(struct engine *e, uint64_t count);
 
 #endif /* ENGINE_H */

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The migration state machine as the uAPI header describes it, written out by
- * hand from that text: one path for every pair of states and every feature
- * set. Nothing here is derived from the driver's own table, so that the two
- * can be compared. No headers are needed: user space, the unit tests and a
- * test module all include it.
+ * The migration state machine, written by hand from the text of the uAPI
+ * header: one path for every pair of states and every feature set. Nothing here
+ * comes from the driver's table, so that the two can be compared. The file
+ * needs no headers: user space, the unit tests and a test module include it.
  *
- * A path is a string with one letter a state; "-" means the request is
- * refused:
+ * A path has one letter per state; "-" means that the request is refused:
  *
  *   E ERROR    S STOP         R RUNNING   Y STOP_COPY
  *   L RESUMING r RUNNING_P2P  C PRE_COPY  c PRE_COPY_P2P
@@ -19,7 +17,7 @@
 #define FSM_P2P 1	/* index bits into fsm_expect[] */
 #define FSM_PRECOPY 2
 
-/* Letters in the order of the states' values in the uAPI */
+/* Letters in the order of the uAPI's state values */
 #define FSM_LETTERS "ESRYLrCc"
 
 static const char * const fsm_expect[4][FSM_STATES][FSM_STATES] = {
@@ -69,7 +67,7 @@ static const char * const fsm_expect[4][FSM_STATES][FSM_STATES] = {
 	},
 };
 
-/* The value of a state from its letter; FSM_STATES for what is no letter */
+/* The state value of @letter; FSM_STATES when it is not a letter of a state */
 static inline unsigned int fsm_state_of(char letter)
 {
 	unsigned int i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What every test file has in common: the kselftest harness, one device that
- * is open for the length of a test, and words for tests that do not apply.
+ * Included by every test file: the kselftest harness, a fixture with one open
+ * device, and macros that skip a test that does not apply.
  */
 #ifndef VFIO_SNAPSHOT_HARNESS_H
 #define VFIO_SNAPSHOT_HARNESS_H
@@ -10,14 +10,14 @@
 
 #include "vfio_mig.h"
 
-/* A fault that another driver is known to have; ours has to pass */
+/* Skips a test that the upstream driver is known to fail. Our driver has to pass it. */
 #define SKIP_PEER_FAULT(why) \
 	do { \
 		if (test_env.peer && !test_env.ours) \
 			SKIP(return, "known fault of this driver: %s", why); \
 	} while (0)
 
-/* Something only this project's drivers promise */
+/* Only the drivers of this project promise what the test expects. */
 #define NEEDS_OURS() \
 	do { \
 		if (!test_env.ours) \
@@ -37,13 +37,13 @@
 			     mig_state_name(state)); \
 	} while (0)
 
-/* The state as a word, so that a failure can be read without a table */
+/* Compares names of states, so that a failure can be read without a table */
 #define EXPECT_STATE(dev, state) \
 	EXPECT_STREQ(mig_state_name(state), mig_state_name(mig_get(dev)))
 #define ASSERT_STATE(dev, state) \
 	ASSERT_STREQ(mig_state_name(state), mig_state_name(mig_get(dev)))
 
-/* One open device, in RUNNING */
+/* One open device in RUNNING */
 #define DEVICE_FIXTURE(name) \
 	FIXTURE(name) { \
 		struct vfio_dev dev; \
@@ -59,7 +59,7 @@
 		vfio_dev_close(&self->dev); \
 	}
 
-/* VFIO_SNAPSHOT_SLOW=N: a machine on which tests may take N times their time */
+/* VFIO_SNAPSHOT_SLOW=N: all time limits are N times as long */
 static inline int slowness(void)
 {
 	const char *slow = getenv("VFIO_SNAPSHOT_SLOW");

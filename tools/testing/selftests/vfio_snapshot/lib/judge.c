@@ -33,7 +33,7 @@ static enum kind kind_of(uint32_t tag)
 	       tag == 0x444e4553 ? END : OTHER;
 }
 
-/* What is wrong with a record as soon as its header is there */
+/* The errno for a record's header, or 0 */
 static int judge_header(const struct reading *r, const uint8_t *header)
 {
 	uint64_t size = get(header, 8);
@@ -57,7 +57,7 @@ static int judge_header(const struct reading *r, const uint8_t *header)
 	return !optional ? EOPNOTSUPP : size > r->rules->max_skip ? EFBIG : 0;
 }
 
-/* What is wrong with it when it is whole; @at: bytes in front of it */
+/* The errno for a whole record, or 0. @at: bytes before its payload */
 static int judge_body(struct reading *r, enum kind kind, const uint8_t *body,
 		      uint64_t size, size_t at)
 {

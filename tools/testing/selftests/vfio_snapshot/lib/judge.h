@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a resuming data fd must make of a stream: a second reading of the rules
- * that the uAPI header states and struct snapshot_parser's documentation gives
- * errnos for. It sees the stream as a whole and shares no code with the driver.
- * Plain C: the fuzzer of the parser is built with it as well.
+ * What a resuming data fd must answer to a stream: a second implementation of
+ * the rules in the uAPI header and of the errnos of struct snapshot_parser. It
+ * sees the whole stream and shares no code with the driver. Plain C, as the
+ * parser's fuzzer is built with it.
  */
 #ifndef JUDGE_H
 #define JUDGE_H
@@ -15,21 +15,21 @@
 #define END_LEN 16
 
 struct judge_rules {
-	uint64_t max_data;	/* bytes of the largest record of device data */
-	uint64_t max_skip;	/* and of the largest unknown one that is skipped */
-	const uint8_t *ident;	/* IDENT_LEN bytes that the IDENT record must hold */
-	/* Device data that the firmware takes; NULL when it takes anything */
+	uint64_t max_data;	/* the largest record of device data, in bytes */
+	uint64_t max_skip;	/* the largest unknown optional record, in bytes */
+	const uint8_t *ident;	/* expected payload of the IDENT record, IDENT_LEN bytes */
+	/* The only device data that the firmware accepts; NULL: it accepts any */
 	const uint8_t *state;
 	size_t state_len;
 };
 
 struct verdict {
-	int err;		/* errno of the write with the last byte of the first @at, or 0 */
+	int err;		/* errno of the write that contains byte @at - 1, or 0 */
 	size_t at;
-	int end;		/* without @err: errno of leaving RESUMING behind the stream, or 0 */
-	uint64_t loads;		/* records of device data in front of @at */
-	uint64_t loaded;	/* bytes of device data in them */
-	/* Where a record of device data ends that the firmware may refuse, or 0 */
+	int end;		/* if @err is 0: errno of leaving RESUMING after the stream, or 0 */
+	uint64_t loads;		/* records of device data before @at */
+	uint64_t loaded;	/* bytes of device data in those records */
+	/* End of a record of device data that the firmware may refuse, or 0 */
 	size_t unsure;
 };
 

@@ -30,7 +30,7 @@ int kmsg_count(int fd, const char *bdf, const char *what, char *line, size_t len
 	snprintf(head, sizeof(head), " %s: ", bdf);
 	for (;;) {
 		got = read(fd, record, sizeof(record) - 1);
-		/* EPIPE: some were overwritten before they were read. */
+		/* EPIPE: lines were overwritten before they were read. */
 		if (got < 0 && errno == EPIPE)
 			continue;
 		if (got <= 0)

@@ -15,7 +15,7 @@
 #define DEVICES "/sys/bus/pci/devices"
 #define MAX_VFS ((LAB_SIZE - LAB_VF(0)) / (LAB_VF(1) - LAB_VF(0)))
 
-/* The last part of what the link at @path leads to */
+/* The last component of the target of link @path */
 static int link_base(const char *path, char *name, size_t len)
 {
 	char target[PATH_MAX];
@@ -137,7 +137,7 @@ void lab_fail(struct lab *lab, unsigned int opcode, unsigned int nth,
 	lab->fail_from = commands(lab, opcode);
 	lab->fail_opcode = opcode;
 	lab->fail_nth = nth;
-	/* Last: this arms it. */
+	/* Last: this write arms the fault. */
 	lab_set(lab, LAB_FAIL_NTH, nth);
 }
 
@@ -197,7 +197,7 @@ uint64_t lab_between_all(struct lab *lab)
 	return sum;
 }
 
-/* A driver takes its time for that, but not this long. */
+/* A driver removes its objects within this time. */
 #define REST_MS 200
 
 uint64_t lab_objects_at_rest(struct lab *lab)

@@ -26,7 +26,7 @@ static int put(const char *dir, const char *file, const char *value)
 	return ret;
 }
 
-/* The number in @file, or the one behind @key in it */
+/* The number in @file, or the number after @key in it */
 static long long get(const char *dir, const char *file, const char *key)
 {
 	char path[PATH_MAX + 64], name[64];
@@ -104,7 +104,7 @@ int memcg_open(struct memcg *cg, const char *name)
 		ret = find_home(cg, root);
 	if (ret)
 		return -ENODEV;
-	/* It may be on already, and other hierarchies may have the controller. */
+	/* When this fails because another hierarchy has the controller, memcg_current() fails. */
 	put(root, "cgroup.subtree_control", "+memory");
 	snprintf(cg->path, sizeof(cg->path), "%.2000s/vfio_snapshot.%.64s.%d", root,
 		 name, getpid());
@@ -131,7 +131,7 @@ int memcg_limit(struct memcg *cg, long long bytes)
 
 	if (bytes)
 		snprintf(value, sizeof(value), "%lld", bytes);
-	/* There may be no swap at all. */
+	/* Fails on a kernel without swap. */
 	put(cg->path, "memory.swap.max", "0");
 	return put(cg->path, "memory.max", value);
 }

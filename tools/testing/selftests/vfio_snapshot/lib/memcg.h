@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A memory cgroup (v2) of a test's own */
+/* A memory cgroup (v2) of the test's own */
 #ifndef MEMCG_H
 #define MEMCG_H
 
@@ -8,28 +8,34 @@
 
 struct memcg {
 	char path[PATH_MAX];
-	char home[PATH_MAX];	/* where the caller came from */
-	char mounted[32];	/* cgroup2, if it had to be mounted */
+	char home[PATH_MAX];	/* cgroup of the caller before */
+	char mounted[32];	/* mount point of cgroup2, if memcg_open() mounted it */
 	int peak;
 };
 
-/* -ENODEV when the kernel has no memory controller to give */
+/* -ENODEV without a memory controller */
 int memcg_open(struct memcg *cg, const char *name);
-/* Takes the caller into it, or back to where it was */
+/* Move the caller into the cgroup, and back to its own */
 int memcg_enter(struct memcg *cg);
 int memcg_leave(struct memcg *cg);
-/* What it may use at most, 0: no limit. Nothing of it goes to swap. */
+/* Limit in bytes, 0: none. Swap is off. */
 int memcg_limit(struct memcg *cg, long long bytes);
-/* Bytes of kernel memory charged to it now, bytes of all memory; -errno */
+/* Bytes of kernel memory, and of all memory, charged now; or -errno */
 long long memcg_kernel(struct memcg *cg);
 long long memcg_current(struct memcg *cg);
-/* The most since the last call, or since it was opened; -EOPNOTSUPP before Linux 6.12 */
+/*
+ * Largest charge since the last call or since memcg_open(); -EOPNOTSUPP before
+ * Linux 6.12
+ */
 long long memcg_peak(struct memcg *cg);
-/* Processes in it that the OOM killer took */
+/* Processes of the cgroup that the OOM killer killed */
 long long memcg_oom_kills(struct memcg *cg);
-/* Waits, with a limit, until at most @bytes of kernel memory are left: what is */
+/*
+ * Waits until at most @bytes of kernel memory are charged. Returns what is
+ * charged then.
+ */
 long long memcg_settle(struct memcg *cg, long long bytes);
-/* Back home, and rid of it */
+/* Leaves the cgroup and removes it */
 void memcg_close(struct memcg *cg);
 
 #endif /* MEMCG_H */

@@ -38,7 +38,7 @@ int mig_feature(struct vfio_dev *dev, uint32_t flags, void *data, size_t len)
 		memcpy(feature->data, data, len);
 
 	ret = ioctl(dev->fd, VFIO_DEVICE_FEATURE, feature) < 0 ? -errno : 0;
-	/* Also after an error: what comes back then is part of the interface. */
+	/* Copied also after an error: the interface defines what comes back then. */
 	if (len)
 		memcpy(data, feature->data, len);
 	free(feature);

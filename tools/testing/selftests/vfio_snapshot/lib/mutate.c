@@ -6,7 +6,7 @@
 
 #include "mutate.h"
 
-#define SKIP_MAX 0x100000	/* bytes of an unknown record that is skipped */
+#define SKIP_MAX 0x100000	/* largest unknown record that is skipped, in bytes */
 
 static const uint32_t tags[] = { TAG_DATA, TAG_IDENT, TAG_END, 0x77, 1,
 				 0x534e4944, 0xffffffff };
@@ -36,7 +36,7 @@ static struct piece *piece_with(struct sketch *s, uint32_t tag, struct rng *rng)
 	return any_piece(s, rng);
 }
 
-/* An empty record in front of record @at, or the last one when there is no room */
+/* Inserts an empty record before record @at; without room, returns the last record */
 static struct piece *insert(struct sketch *s, unsigned int at)
 {
 	if (s->nr == MAX_PIECES)
@@ -189,7 +189,7 @@ static void one_comes_twice(struct sketch *s, struct rng *rng)
 	copy_piece(p, &s->p[from + (from >= at)]);
 }
 
-/* As many images as precopy likes to send; END is right about them. */
+/* As many images as pre-copy may send. END counts them. */
 static void device_data_comes_again(struct sketch *s, struct rng *rng)
 {
 	unsigned int i;
@@ -203,7 +203,7 @@ static void device_data_comes_again(struct sketch *s, struct rng *rng)
 	sketch_mend_end(s);
 }
 
-/* A whole record in the middle of another one's payload, as if two streams were one */
+/* A whole record inside the payload of another, as if two streams were mixed */
 static void one_is_within_another(struct sketch *s, struct rng *rng)
 {
 	struct piece *outer = any_piece(s, rng), *inner = any_piece(s, rng);
@@ -236,7 +236,7 @@ static void device_data_is_cut_in_two(struct sketch *s, struct rng *rng)
 	sketch_mend_end(s);
 }
 
-/* Records that nobody knows */
+/* Unknown records */
 
 static void unknown_optional(struct sketch *s, struct rng *rng)
 {
@@ -282,7 +282,7 @@ static void device_data_bit_is_flipped(struct sketch *s, struct rng *rng)
 	flip(piece_with(s, TAG_DATA, rng), rng);
 }
 
-/* What is behind, and what is missing */
+/* After the end, and missing parts */
 
 static void junk_behind(struct sketch *s, struct rng *rng)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A stream as a list of records, changed in ways that know what a record is,
- * and put together again.
- */
+/* Changes to a stream as a list of records. The changed list becomes a stream again. */
 #ifndef MUTATE_H
 #define MUTATE_H
 
@@ -11,7 +8,7 @@
 
 #define MAX_PIECES 24
 
-/* A record; @size is what its header says, whatever is in @data */
+/* A record. @size is the size in its header, whatever @data holds. */
 struct piece {
 	uint32_t tag;
 	uint32_t flags;
@@ -22,8 +19,8 @@ struct piece {
 struct sketch {
 	struct piece p[MAX_PIECES];
 	unsigned int nr;
-	struct blob tail;	/* bytes behind the last record */
-	bool cut;		/* only so many bytes of it all are left */
+	struct blob tail;	/* bytes after the last record */
+	bool cut;		/* the stream ends after @len bytes */
 	size_t len;
 };
 
@@ -36,7 +33,7 @@ extern const struct mutation mutations[];
 extern const unsigned int nr_mutations;
 
 int sketch_from(struct sketch *s, const struct blob *stream);
-/* The END record, if there is one, says what is in front of it */
+/* Corrects an END record: its count and length match the records before it */
 void sketch_mend_end(struct sketch *s);
 int sketch_to(const struct sketch *s, struct blob *stream);
 void sketch_free(struct sketch *s);

@@ -33,7 +33,7 @@ enum mlx5_opcode {
 	MLX5_DEALLOC_PD = 0x801,
 };
 
-/* Statuses of the same interface */
+/* Statuses of that interface */
 enum mlx5_status {
 	MLX5_BAD_PARAM = 0x3,
 	MLX5_BUSY = 0x6,
@@ -41,7 +41,7 @@ enum mlx5_status {
 	MLX5_NO_RESOURCE = 0xf,
 };
 
-#define Q_FIELD (3 << 16)	/* a VIRTIO qualifier: invalid field */
+#define Q_FIELD (3 << 16)	/* VIRTIO qualifier "invalid field" */
 #define SYNDROME (0x5eed << 16)
 
 static const struct nic nics[] = {
@@ -61,12 +61,12 @@ static const struct nic nics[] = {
 		},
 		.faults = { LAB_ANY_OPCODE },
 		/*
-		 * Not CREATE: the kernel's virtio layer gives the id of an object
-		 * whose creation failed to the next one, which the device refuses.
+		 * Not CREATE: after a failed one, the kernel's virtio layer gives
+		 * the same id to the next object, which the device refuses.
 		 */
 		.after = { VIRTIO_MODE_SET, VIRTIO_METADATA_GET, VIRTIO_PARTS_GET,
 			   VIRTIO_PARTS_SET, VIRTIO_DESTROY },
-		/* A status is an errno, and goes on as one if the contract knows it. */
+		/* A status is an errno. Those that the contract knows are passed on. */
 		.status = {
 			{ NIC_UNKNOWN_ERROR, 5000 }, { NIC_LARGEST_ERROR, 0xffff },
 			{ EAGAIN, EAGAIN },
@@ -85,6 +85,7 @@ static const struct nic nics[] = {
 		.op = {
 			[NIC_BEGIN] = MLX5_ALLOC_PD,
 			[NIC_ESTIMATE] = MLX5_QUERY,
+			[NIC_MAP] = MLX5_CREATE_MKEY,
 			[NIC_SAVE] = MLX5_SAVE,
 			[NIC_LOAD] = MLX5_LOAD,
 			[NIC_HALT] = MLX5_SUSPEND,
@@ -92,7 +93,10 @@ static const struct nic nics[] = {
 			[NIC_END] = MLX5_DEALLOC_PD,
 			[NIC_UNMAP] = MLX5_DESTROY_MKEY,
 		},
-		/* What firmware refuses to remove, it keeps: nobody asks again. */
+		/*
+		 * No destroy commands: nobody retries one that the firmware
+		 * refused, and the object stays.
+		 */
 		.faults = { MLX5_SUSPEND, MLX5_RESUME, MLX5_QUERY, MLX5_SAVE,
 			    MLX5_LOAD, MLX5_CREATE_MKEY, MLX5_ALLOC_PD },
 		.after = { MLX5_SUSPEND, MLX5_RESUME, MLX5_QUERY, MLX5_SAVE,
@@ -107,7 +111,6 @@ static const struct nic nics[] = {
 		.own_ndma = true,
 		.increments = true,
 		.late = true,
-		.maps = true,
 		.says_upper = true,
 		.halts = 2,
 		.still = 5,
@@ -132,7 +135,7 @@ static unsigned int pci_id(const char *bdf, const char *attribute)
 	return id;
 }
 
-/* The same with firmware that knows no chunks */
+/* The same NIC with firmware that does not save in chunks */
 static const struct nic *in_one_piece(const struct nic *nic)
 {
 	static struct nic whole;
@@ -174,7 +177,7 @@ uint32_t nic_said(const struct nic *nic, int err)
 {
 	uint32_t status = nic_status(nic, err);
 
-	/* An mlx5 syndrome says more than the status, a VIRTIO qualifier less. */
+	/* For mlx5 the log shows the syndrome, for VIRTIO the status. */
 	return nic->says_upper && status >> 16 ? status >> 16 : status & 0xffff;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a test has to know of the NIC that it runs on, in one table: which
- * commands its firmware has for what, and what its levels mean. A test asks for
- * the row of its device, and names no NIC itself.
+ * All that differs between the NICs, in one table: opcodes, statuses, levels. A
+ * test asks for the row of its device and names no NIC itself.
  */
 #ifndef NIC_H
 #define NIC_H
@@ -14,77 +13,78 @@
 
 struct lab;
 
-/* What a migration asks firmware for */
+/* Commands of a migration */
 enum nic_command {
-	NIC_BEGIN,	/* makes an object, as a session begins */
-	NIC_ESTIMATE,	/* how long the state is */
+	NIC_BEGIN,	/* makes an object at the begin of a session */
+	NIC_ESTIMATE,	/* size of the state */
+	NIC_MAP,	/* makes a buffer known to the firmware; opcode 0: no such command */
 	NIC_SAVE,
 	NIC_LOAD,
 	NIC_HALT,
 	NIC_RUN,
-	NIC_END,	/* removes an object, when the session is over */
-	NIC_UNMAP,	/* likewise, or NIC_END again */
+	NIC_END,	/* removes an object at the end of a session */
+	NIC_UNMAP,	/* forgets a buffer, or NIC_END again */
 	NR_NIC_COMMANDS,
 };
 
 #define NIC_MAX_FAULTS 8
 
 struct nic {
-	const char *bound;	/* what the kernel's log says of a device that is bound */
+	const char *bound;	/* the line in the kernel log after the device was bound */
 	uint16_t vendor;
 	uint16_t vf_device;
-	unsigned int op[NR_NIC_COMMANDS];	/* opcodes; two may be one */
-	/* Commands that may fail, 0 behind the last one, and nothing is lost */
+	unsigned int op[NR_NIC_COMMANDS];	/* opcodes; two commands may share one */
+	/* Commands that can fail without leaving anything behind, ended by 0 */
 	unsigned int faults[NIC_MAX_FAULTS];
 	/*
-	 * Likewise, if they are carried out and then called failures: whoever
-	 * asked does not know of what they made, so none of them makes an object.
+	 * Commands that can be carried out and then reported as failed, ended by 0.
+	 * None of them makes an object, because the driver would not know of it.
 	 */
 	unsigned int after[NIC_MAX_FAULTS];
-	/* A status for each of these, and one that nobody knows */
+	/* A status for each errno, and for NIC_UNKNOWN_ERROR and NIC_LARGEST_ERROR */
 	struct { int err; uint32_t status; } status[8];
-	/* The function in which the PF's driver waits for a command */
+	/* Function of the PF's driver that waits for a command */
 	const char *waits_in;
-	bool own_ndma;		/* NDMA is a level of its own: its BAR answers */
+	bool own_ndma;		/* P2P is a level of its own: the BAR still answers */
 	bool own_objects;	/* the commands that make objects name the VF */
-	bool increments;	/* further images in precopy hold what changed */
-	bool says_upper;	/* the log has the upper half of a status, if there is one */
-	bool late;		/* nobody waits for images taken ahead */
-	bool maps;		/* it knows the memory of an image until the session ends */
-	bool no_room;		/* an image that is refused with EINVAL had no room: ENOSPC */
+	bool increments;	/* images after the first contain only what changed */
+	bool says_upper;	/* the log shows the upper half of a status, unless it is 0 */
+	bool late;		/* saves in PRE_COPY are asynchronous */
+	bool no_room;		/* EINVAL of a save means that the image had no room: ENOSPC */
 	/*
-	 * Commands of the blackout: those that halt a device, and all with one
-	 * final image but for the last one, with which the guest runs again
+	 * Commands in the blackout: those that halt the device, and all of them
+	 * with one final image, without the last command, after which the guest
+	 * runs
 	 */
 	unsigned int halts, still;
-	uint64_t max_state;	/* the largest state that its driver moves */
+	uint64_t max_state;	/* the largest state that the driver can move */
 	/*
-	 * Of a larger state, so much is in memory, twice, and nobody waits for it
-	 * to be loaded; or 0
+	 * A larger state moves through two buffers of this size, and loads are
+	 * asynchronous; 0: the whole state is in memory
 	 */
 	uint64_t window;
 };
 
 /*
- * The row of the device: NULL for a device that is none of them.
- * VFIO_SNAPSHOT_CHUNKS=0 says that its firmware does not save in chunks.
+ * The row of the device, or NULL for any other device. With
+ * VFIO_SNAPSHOT_CHUNKS=0 the firmware does not save in chunks.
  */
 const struct nic *nic_of(const char *bdf);
 
-/* Statuses that nobody knows, which lead to EIO */
+/* Statuses that no driver knows. They become EIO. */
 #define NIC_UNKNOWN_ERROR 0
 #define NIC_LARGEST_ERROR (-1)
-/* A status that a user sees as @err, or one of these */
+/* The status that becomes @err; @err may be NIC_UNKNOWN_ERROR or NIC_LARGEST_ERROR */
 uint32_t nic_status(const struct nic *nic, int err);
-/* What the kernel's log calls that */
+/* The value in the kernel log for that status */
 uint32_t nic_said(const struct nic *nic, int err);
 /* Commands between the marks that removed objects */
 uint64_t nic_ends(const struct nic *nic, struct lab *lab);
-/* Of LAB_VF_STOPPED and LAB_VF_QUIET, what a VF in migration @state shows */
+/* LAB_VF_STOPPED and LAB_VF_QUIET as they must be in migration @state */
 uint64_t nic_halted(const struct nic *nic, int state);
 /*
- * Whether a record that the firmware refused may be told at @stage of a load: of
- * one that nobody waits for, that depends on who is faster.
+ * Whether a load may fail at @stage when the firmware refuses a record. An
+ * asynchronous load may fail at the write or at the exit.
  */
 bool nic_refuses_at(const struct nic *nic, enum load_stage stage);
 

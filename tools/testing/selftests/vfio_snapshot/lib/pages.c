@@ -8,7 +8,7 @@
 
 #include "pages.h"
 
-#define SHOWN 20	/* events that are printed */
+#define SHOWN 20	/* events to print */
 
 int tracefs_put(const char *file, const char *value)
 {
@@ -21,7 +21,7 @@ int tracefs_put(const char *file, const char *value)
 	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	/* Of a list it takes one word a call. */
+	/* The file takes one word per write. */
 	do {
 		put = write(fd, value, left);
 		if (put > 0) {
@@ -88,9 +88,9 @@ void pages_begin(struct pages *p)
 }
 
 /*
- * Whether an event came in an interrupt: "task-pid [cpu] FLAGS time: event", the
- * third flag. What is freed there, after a grace period for instance, belongs to
- * somebody else.
+ * Whether an event happened in an interrupt: the third flag of "task-pid [cpu]
+ * FLAGS time: event". Pages that are freed there, for instance after a grace
+ * period, are not the driver's.
  */
 static bool in_interrupt(const char *line)
 {

@@ -22,19 +22,6 @@ const uint32_t pair_states[NR_PAIR_STATES] = {
 	VFIO_DEVICE_STATE_ERROR,
 };
 
-const char *pair_state_name(unsigned int state)
-{
-	switch (state) {
-	case VFIO_DEVICE_STATE_RUNNING_P2P:
-		return "RESUMING_NDMA";
-	case VFIO_DEVICE_STATE_PRE_COPY:
-		return "PRECOPY";
-	case VFIO_DEVICE_STATE_PRE_COPY_P2P:
-		return "PRECOPY_NDMA";
-	}
-	return mig_state_name(state);
-}
-
 void pair_init(struct pair *p, uint32_t state)
 {
 	*p = (struct pair){ .state = state, .fd = -1,
@@ -50,13 +37,13 @@ int pair_open(struct pair *p)
 	return 0;
 }
 
-/* A driver that knows nothing of what was before */
+/* A driver that starts from scratch */
 static int start_driver(struct pair *p)
 {
 	unsigned int lane;
 	int ret = work_find(&p->work, &p->dev);
 
-	/* A device of another kind has no traffic here, and no lanes. */
+	/* Without a driver for this device, there is no traffic and no lane. */
 	if (ret == -ENODEV)
 		return 0;
 	NEED(ret);
@@ -154,7 +141,7 @@ int pair_works(struct pair *p)
 	NEED(mig_read_all(fd, 4096, &b));
 	close(fd);
 
-	/* All that the device knew is gone now, but for what was saved. */
+	/* The reset clears the device. Only the saved stream is left. */
 	NEED(vfio_dev_reset(&p->dev));
 	r = mig_load(&p->dev, b.data, b.len, 4096);
 	WANT(r.stage == LOAD_OK);
@@ -224,7 +211,7 @@ int ledger_open(struct pair_ledger *ledger)
 	return ret == -ENODEV && !getenv("VFIO_SNAPSHOT_LAB") ? 0 : ret;
 }
 
-/* Whoever exits, or tidies up in the background, gets some time for it. */
+/* An exiting process or a work item may hold it for a moment. */
 static int check_module(const char *name, int users)
 {
 	int now = -1, tries;
@@ -239,7 +226,7 @@ static int check_module(const char *name, int users)
 	return PAIR_FAILED;
 }
 
-/* Fewer are no leak: some other test's may have been given back late. */
+/* Fewer objects are no leak: an earlier test's may have been removed late. */
 static int check_objects(struct pair_ledger *ledger)
 {
 	uint64_t now = 0;

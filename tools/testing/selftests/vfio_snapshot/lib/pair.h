@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For tests that let something happen to a device in each of its states: how a
- * device with a driver and traffic gets there, and whether it works afterwards.
+ * For tests that run an event in each state: brings a device with a driver and
+ * traffic to the state, and checks afterwards that it works.
  */
 #ifndef PAIR_H
 #define PAIR_H
@@ -18,11 +18,11 @@ struct pair {
 	struct vfio_dev dev;
 	struct work work;
 	int fd;			/* data fd of the state, or -1 */
-	struct blob stream;	/* RESUMING, ERROR: what is loaded */
+	struct blob stream;	/* the stream to load, in RESUMING and ERROR */
 	size_t written;		/* bytes of it that were written */
 };
 
-/* What a step of a test returns: 0, or this after saying what went wrong */
+/* Return values of a step: 0, or PAIR_FAILED after the step printed why */
 #define PAIR_FAILED 1
 #define PAIR_SKIP 4
 
@@ -45,7 +45,7 @@ struct pair {
 		} \
 	} while (0)
 
-/* A step that has spoken for itself */
+/* For a step that prints its failure itself */
 #define PASS_ON(step) \
 	do { \
 		int _ret = (step); \
@@ -56,42 +56,45 @@ struct pair {
 #define NR_PAIR_STATES 8
 extern const uint32_t pair_states[NR_PAIR_STATES];
 
-/* The name of a state in this project: NDMA, not P2P */
-const char *pair_state_name(unsigned int state);
-
 void pair_init(struct pair *p, uint32_t state);
-/* Opens the device and gives it memory; its driver is not started */
+/* Opens the device and maps its memory; does not start a driver */
 int pair_open(struct pair *p);
-/* Opens the device, lets its driver run, and goes to p->state, in mid-stream */
+/*
+ * Opens the device, starts its driver and goes to p->state, in the middle of
+ * the stream
+ */
 int pair_enter(struct pair *p);
-/* As the one who migrates would: on to RUNNING, or a reset where there is no way */
+/*
+ * Completes the migration or gives it up: on to RUNNING, or a reset where no
+ * arc leads there
+ */
 int pair_carry_on(struct pair *p);
-/* Every call on the data fd, if there is one, finds it dead */
+/* Every call on the data fd returns ENODEV */
 int pair_fd_is_dead(struct pair *p);
-/* The device is RUNNING, sends, and is what it was after save, reset, restore */
+/* The device is RUNNING, sends, and works after save, reset and load */
 int pair_works(struct pair *p);
-/* Closes the device, and the data fd */
+/* Close the device and its data fd, or the data fd alone */
 void pair_close(struct pair *p);
 void pair_close_fd(struct pair *p);
 
-/* What tests of all pairs must not leave behind */
+/* What the tests must not leave behind */
 struct pair_ledger {
 	struct lab lab;
-	uint64_t objects;	/* of the firmware */
+	uint64_t objects;	/* in the firmware */
 	struct {
 		char name[64];
 		int users;
-	} modules[2];	/* that of the driver, and the core's */
+	} modules[2];	/* the driver's module and the core's */
 };
 
 int ledger_open(struct pair_ledger *ledger);
-/* 0 if nothing is held that was not at the start; says what */
+/* 0 if nothing is held that was not held at the start. Prints what is. */
 int ledger_check(struct pair_ledger *ledger);
 int count_fds(void);
 
 /*
- * A process of its own brings the device to the state, does @then, and holds it
- * all until it is killed. -1 if it does not come to that.
+ * A new process brings the device to the state, runs @then, and keeps
+ * everything open until it is killed. Returns -1 if one of the steps fails.
  */
 pid_t pair_start_holder(struct pair *p, int (*then)(struct pair *p));
 int pair_kill_holder(pid_t pid);

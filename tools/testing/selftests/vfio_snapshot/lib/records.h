@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The records of a stream, taken apart and put together by hand: a test that
- * used the driver's own code for it would share the driver's mistakes.
+ * Splits a stream into records and builds records, without the driver's code: a
+ * test that used it would share its mistakes.
  */
 #ifndef RECORDS_H
 #define RECORDS_H
@@ -17,7 +17,7 @@
 #define TAG_END 0x444e4553u
 
 struct record {
-	size_t at;	/* of its header in the stream */
+	size_t at;	/* offset of its header in the stream */
 	uint64_t size;
 	uint32_t flags;
 	uint32_t tag;
@@ -30,7 +30,7 @@ struct records {
 	unsigned int nr;
 };
 
-/* 0, or -EBADMSG for a stream whose records do not end where it ends */
+/* 0, or -EBADMSG when the last record does not end at the end of the stream */
 int records_parse(struct records *rs, const struct blob *stream);
 /* The first record with @tag, or NULL */
 const struct record *records_find(const struct records *rs, uint32_t tag);
@@ -38,7 +38,7 @@ int record_add(struct blob *stream, uint32_t tag, uint32_t flags,
 	       const void *data, size_t size);
 int record_add_header(struct blob *stream, uint32_t tag, uint32_t flags,
 		      uint64_t size);
-/* The device data alone, framed as the upstream drivers do */
+/* Only the device data, in the format of the upstream drivers */
 int records_to_upstream(struct blob *to, const struct blob *from);
 
 #endif /* RECORDS_H */

@@ -11,7 +11,7 @@
 #define COUNTER_IOVA 0x20000000ull
 #define COUNTER_LEN 4096
 #define WRITE_PERIOD_US 100
-/* Many periods, so that a writer that goes on is seen */
+/* Long enough for many writes of a writer that was not halted */
 #define STILL_US 3000
 
 __attribute__((format(printf, 2, 3)))
@@ -130,13 +130,13 @@ const char *rig_lies(struct rig *rig)
 	uint64_t halted;
 
 	if (state < 0)
-		return why(rig, "asking for the state: errno %d", -state);
-	/* Of a device in ERROR nothing is claimed. */
+		return why(rig, "get state: errno %d", -state);
+	/* ERROR says nothing about the level. */
 	if (!rig->lab.regs || state == VFIO_DEVICE_STATE_ERROR)
 		return NULL;
 	halted = lab_halted(&rig->lab);
 	if (halted != nic_halted(rig->nic, state))
-		return why(rig, "reported: %s; of the device is halted: %#llx",
+		return why(rig, "reported: %s; halted in the device: %#llx",
 			   mig_state_name(state), (unsigned long long)halted);
 	if (runs && !writes(rig))
 		return why(rig, "reported: %s; the device writes nothing",
@@ -168,7 +168,7 @@ const char *rig_not_back(struct rig *rig, const struct sequence_run *run)
 	}
 	state = mig_get(&rig->dev);
 	if (state != VFIO_DEVICE_STATE_RUNNING)
-		return why(rig, "back in %s", mig_state_name(state));
+		return why(rig, "the device is in %s, not in RUNNING", mig_state_name(state));
 	ret = rig_traffic(rig, restart);
 	if (ret)
 		return why(rig, "traffic of %s driver: errno %d",
@@ -201,7 +201,7 @@ int rig_mend(struct rig *rig)
 	if (rig->lab.regs)
 		lab_fail_off(&rig->lab);
 	ret = vfio_dev_reset(&rig->dev);
-	/* What is lost for good is complained of once. */
+	/* Complain once about what is lost for good. */
 	if (rig->lab.regs && lab_wait_objects(&rig->lab, rig->objects))
 		rig->objects = lab_get(&rig->lab, LAB_OBJECTS);
 	return ret ? ret : rig_traffic(rig, true);

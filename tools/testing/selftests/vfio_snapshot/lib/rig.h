@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device at work, and the questions that every test of a fault asks of it
- * afterwards: is the reported state true, does the device come back, is
- * anything left behind. What the device really does comes from the NIC's lab
- * block; without one, the questions that need it are not asked.
+ * A device with a driver and traffic, and the checks after every fault: the
+ * reported state is true, the device comes back, nothing is left behind. The
+ * lab block shows what the device really does; without one, those checks are
+ * left out.
  *
  * Functions that return a string return NULL when all is well.
  */
@@ -19,33 +19,33 @@ struct rig {
 	struct vfio_dev dev;
 	const struct nic *nic;
 	struct work work;		/* a driver with traffic on all queues */
-	struct lab lab;			/* lab.regs is NULL where there is none */
-	uint64_t objects;		/* on the NIC, when nothing is going on */
-	volatile uint64_t *counter;	/* the pattern writer's, in guest memory */
-	struct blob saved;		/* a stream that the device takes */
+	struct lab lab;			/* lab.regs is NULL without a lab block */
+	uint64_t objects;		/* on the NIC when no session is open */
+	volatile uint64_t *counter;	/* written by the lab's writer, in guest memory */
+	struct blob saved;		/* a stream that the device accepts */
 	char why[256];
 };
 
-/* 0, -ENODEV when this is none of the NICs that we know, or another -errno */
+/* 0, -ENODEV for a NIC that is not in the table, or another -errno */
 int rig_open(struct rig *rig, const char *bdf);
 void rig_close(struct rig *rig);
 
-/* Traffic on every queue pair: of the driver as it is, or of a new one */
+/* Traffic on every queue pair, with @restart after the driver is started again */
 int rig_traffic(struct rig *rig, bool restart);
-/* The reported state is what the device does: its level, and its DMA */
+/* Why the level or the DMA of the device contradicts the reported state */
 const char *rig_lies(struct rig *rig);
 /*
- * After @run, with no fault any more: back in RUNNING with traffic, by a reset
- * if the device is in ERROR, which only what was being loaded may lead to
- * without one.
+ * After @run, with the fault turned off: why the device does not come back to
+ * RUNNING with traffic. A reset is only needed in ERROR, and without a fault
+ * only a failed load leads there.
  */
 const char *rig_not_back(struct rig *rig, const struct sequence_run *run);
-/* @s passes now, the driver has its traffic, and nothing is left on the NIC */
+/* Why @s fails without a fault, or what it leaves on the NIC */
 const char *rig_not_whole(struct rig *rig, const struct sequence *s);
-/* After a complaint: a fresh start, so that the next trial stands for itself */
+/* A fresh start after a complaint, so that the next trial does not depend on this one */
 int rig_mend(struct rig *rig);
 
-/* As NEEDS_LAB(), for a rig that is open */
+/* As NEEDS_LAB(), for an open rig */
 #define RIG_NEEDS_LAB(rig) \
 	do { \
 		if (!(rig)->lab.regs && !getenv("VFIO_SNAPSHOT_LAB")) \

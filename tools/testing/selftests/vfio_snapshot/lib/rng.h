@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Noise that can be had again */
+/* Random numbers that can be repeated */
 #ifndef RNG_H
 #define RNG_H
 
@@ -10,11 +10,11 @@ struct rng {
 };
 
 /*
- * VFIO_SNAPSHOT_SEED, or a new one that is put there and printed: to be called
- * by main(), so that all tests of a program have it.
+ * Uses VFIO_SNAPSHOT_SEED, or sets it to a new seed and prints that. Called by
+ * main(), so that all tests of a program use the same seed.
  */
 void rng_init(void);
-/* Of the program's seed, a sequence for each @name */
+/* A sequence of its own for each @name, from the program's seed */
 struct rng rng_make(const char *name);
 uint64_t rng_next(struct rng *rng);
 /* 0 to @n - 1; 0 when @n is 0 */

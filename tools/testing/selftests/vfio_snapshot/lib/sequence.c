@@ -14,7 +14,7 @@
 #define SIZE { .op = STEP_SIZE }
 #define RESET { .op = STEP_RESET }
 
-/* The reset first: an answer may be remembered for a while, but not over it. */
+/* The reset comes first because it makes the driver forget the last answer. */
 const struct sequence sequence_size = { "size", { RESET, SIZE } };
 
 const struct sequence sequence_save = {
@@ -61,7 +61,7 @@ struct walk {
 	int fd;
 };
 
-/* A fault that waits for the next system call may be spent on the question. */
+/* A pending fault may hit this system call, so ask again. */
 static int reported(struct vfio_dev *dev)
 {
 	int state = mig_get(dev);
@@ -182,7 +182,7 @@ bool sequence_may_rest(int from, int to, int now)
 	if (now == VFIO_DEVICE_STATE_ERROR)
 		return true;
 	path = fsm_expect[FSM_P2P | FSM_PRECOPY][from][to];
-	/* On the way, but not there: it failed. */
+	/* Any state of the path but the last, which a failed walk has not reached */
 	for (; path[0] && path[1]; path++)
 		if (path[0] == FSM_LETTERS[now])
 			return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What userspace does with a migratable device, as tables of steps: so that a
- * fault can be put before each of them in turn.
+ * What userspace does with a device, as tables of steps, so that a fault can be
+ * put before each step.
  */
 #ifndef SEQUENCE_H
 #define SEQUENCE_H
@@ -10,13 +10,13 @@
 
 enum step_op {
 	STEP_END,
-	STEP_SET,	/* go to .state */
-	STEP_BREAK,	/* go to .state, which must end in ERROR */
-	STEP_READ,	/* the data fd, to its end, temporary or final */
-	STEP_WRITE,	/* the whole given stream to the data fd */
-	STEP_INFO,	/* ask the data fd how much is left */
+	STEP_SET,	/* set .state */
+	STEP_BREAK,	/* set .state, which must end in ERROR */
+	STEP_READ,	/* read the data fd to its temporary or final end */
+	STEP_WRITE,	/* write the whole stream to the data fd */
+	STEP_INFO,	/* ask the data fd for precopy info */
 	STEP_SIZE,	/* ask the device for the size of its state */
-	STEP_RESET,	/* VFIO_DEVICE_RESET, after which it must be RUNNING */
+	STEP_RESET,	/* VFIO_DEVICE_RESET, after which the state must be RUNNING */
 };
 
 struct step {
@@ -26,7 +26,7 @@ struct step {
 
 #define MAX_STEPS 12
 
-/* Each begins and ends in RUNNING. */
+/* A sequence begins and ends in RUNNING. */
 struct sequence {
 	const char *name;
 	struct step steps[MAX_STEPS];
@@ -41,24 +41,24 @@ extern const struct sequence sequence_cancels[NR_CANCELS];
 extern const struct sequence sequence_resets[NR_RESETS];
 
 struct sequence_run {
-	int err;		/* 0, or -errno of the step that failed */
-	unsigned int step;	/* which: an index of steps[] */
-	enum step_op op;	/* what it was */
-	int from;		/* reported before that step */
-	int state;		/* reported now, or -errno */
-	bool was_reset;		/* on the way: a driver has to begin again */
-	struct blob out;	/* what was read */
+	int err;		/* 0, or -errno of the failed step */
+	unsigned int step;	/* index of the last step */
+	enum step_op op;	/* the last step's */
+	int from;		/* state before the last step */
+	int state;		/* state now, or -errno */
+	bool was_reset;		/* the device was reset, its driver has to start again */
+	struct blob out;	/* bytes that were read */
 };
 
 /*
- * Runs @s on a device in RUNNING; @in is what STEP_WRITE writes. @run says what
- * came of it, its @out is freed by the caller. Return: run->err.
+ * Runs @s on a device in RUNNING. @in: the stream for STEP_WRITE. @run is
+ * filled in; the caller frees @out. Returns run->err.
  */
 int sequence_run(const struct sequence *s, struct vfio_dev *dev,
 		 const struct blob *in, struct sequence_run *run);
 
 bool sequence_resets_device(const struct sequence *s);
-/* Whether a failed walk from @from to @to may have ended in @now */
+/* Whether @now is possible after a walk from @from to @to failed */
 bool sequence_may_rest(int from, int to, int now);
 
 #endif /* SEQUENCE_H */

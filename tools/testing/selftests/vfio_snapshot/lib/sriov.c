@@ -90,7 +90,7 @@ int sriov_open(struct sriov *s)
 	return s->numvfs > 0 ? 0 : -ENODEV;
 }
 
-/* Drivers are asked for by name: no other may take what is made here. */
+/* Sets the driver by name, so that no other driver takes the new device. */
 static int bind(const char *bdf, const char *driver)
 {
 	char now[64];
@@ -117,7 +117,7 @@ static int make_vfs(struct sriov *s)
 	if (ret)
 		return ret;
 	snprintf(text, sizeof(text), "%d", s->numvfs);
-	/* The driver that the PF's has loaded, if it did, comes up by itself. */
+	/* The PF's driver, or a module that it loads, may need time. */
 	for (tries = 0; tries < 500; tries++) {
 		ret = put_attribute(s->pf, "sriov_numvfs", text);
 		if (ret != -EBUSY)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory whose first use stalls whoever uses it, the kernel included, until the
- * test lets it go on: userfaultfd.
+ * Memory whose first access blocks, in user space and in the kernel, until
+ * stall_release(): userfaultfd.
  */
 #ifndef STALL_H
 #define STALL_H
@@ -15,11 +15,11 @@ struct stall {
 	size_t len;
 };
 
-/* 0; -ENOSYS or -EPERM where the kernel has no userfaultfd for this */
+/* 0; -ENOSYS or -EPERM when the kernel cannot do that */
 int stall_open(struct stall *stall);
-/* Waits, with a limit, until somebody stalls: 0 or -ETIMEDOUT */
+/* Waits until somebody accesses the memory: 0 or -ETIMEDOUT */
 int stall_wait(struct stall *stall);
-/* Gives the memory its content, @len bytes of @data: who stalled goes on */
+/* Fills the memory with @len bytes of @data and lets the access continue */
 int stall_release(struct stall *stall, const void *data, size_t len);
 void stall_close(struct stall *stall);
 

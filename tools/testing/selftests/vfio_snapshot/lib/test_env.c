@@ -5,7 +5,7 @@
 
 #include "vfio_mig.h"
 
-#define EXIT_SKIP 4	/* what the kselftest runner takes for a skip */
+#define EXIT_SKIP 4	/* the kselftest runner's exit status for a skip */
 
 struct test_env test_env;
 
@@ -25,7 +25,7 @@ void test_env_init(int *argc, char *argv[])
 	int first = *argc;
 	char driver[64];
 
-	/* The options before them are the harness's own. */
+	/* The harness's own options come before the addresses. */
 	while (first > 1 && *argc - first < 2 && is_bdf(argv[first - 1]))
 		first--;
 	if (first < *argc) {

@@ -13,7 +13,7 @@
 #define TRACEFS "/sys/kernel/tracing"
 #define PREFIX "vfio_snapshot_"
 
-/* A field that is a word, or a number */
+/* A field: a word, or a number */
 struct field {
 	const char *name;
 	size_t at;

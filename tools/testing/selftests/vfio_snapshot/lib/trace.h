@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The driver's trace events of one device, in a buffer of their own */
+/* The driver's trace events of one device */
 #ifndef TRACE_H
 #define TRACE_H
 
@@ -20,12 +20,12 @@ struct trace {
 	unsigned int nr;
 };
 
-/* Starts: 0, -ENOENT where the kernel has no such events, or another -errno */
+/* 0, -ENOENT when the kernel has no such events, or another -errno */
 int trace_begin(struct trace *t);
-/* What came since, of @bdf: 0 or -errno */
+/* Adds the new events of @bdf: 0 or -errno */
 int trace_read(struct trace *t, const char *bdf);
 void trace_end(struct trace *t);
-/* How @event is formatted: whether there is a field with that name */
+/* Whether the format of @event has @field */
 int trace_has_field(struct trace *t, const char *event, const char *field);
 
 #endif /* TRACE_H */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small library for tests of VFIO migration: open a device by its PCI
- * address, drive its migration states, move its data stream in and out. It is
- * opened as a member of its group, in a type1 container, or, with
- * VFIO_SNAPSHOT_MODE=cdev, by its character device and an iommufd. Every function returns 0 (or a count) or -errno and
- * never asserts: whether an error is wrong is for the test to say.
+ * A small library for tests of VFIO migration: opens a device by its PCI
+ * address, sets its migration state, moves its stream. The device is opened
+ * through its group and a type1 container, with VFIO_SNAPSHOT_MODE=cdev through
+ * its character device and an iommufd.
+ *
+ * Every function returns 0 (or a count) or -errno and never asserts: the test
+ * decides whether an error is wrong.
  */
 #ifndef VFIO_MIG_H
 #define VFIO_MIG_H
@@ -25,19 +27,19 @@
 
 #define NR_STATES VFIO_DEVICE_STATE_NR
 
-/* test_env.c: what the command line and the environment ask for */
+/* test_env.c: the command line and the environment */
 struct test_env {
 	const char *bdf;	/* the device under test */
 	const char *bdf2;	/* a second one of the same kind, or NULL */
-	bool peer;		/* known faults of another driver are skipped */
+	bool peer;		/* skip what the other driver is known to fail */
 	bool ours;		/* the device is bound to a driver of this project */
 };
 
 extern struct test_env test_env;
 
 /*
- * Takes the device addresses off the end of argv, or from VFIO_SNAPSHOT_BDF
- * and VFIO_SNAPSHOT_BDF2. Without one the program is done: a skip.
+ * Takes the device addresses from the end of argv, or from VFIO_SNAPSHOT_BDF
+ * and VFIO_SNAPSHOT_BDF2. Without any, the program exits as skipped.
  */
 void test_env_init(int *argc, char *argv[]);
 
@@ -64,13 +66,13 @@ int mig_flags(struct vfio_dev *dev, uint64_t *flags);
 int mig_data_size(struct vfio_dev *dev, uint64_t *size);
 /* The state, or -errno */
 int mig_get(struct vfio_dev *dev);
-/* @fd may be NULL: a data fd that comes is closed then. -1 when none came. */
+/* *@fd is the data fd, or -1. With @fd NULL a new data fd is closed. */
 int mig_set(struct vfio_dev *dev, uint32_t state, int *fd);
 int mig_precopy_info(int fd, struct vfio_precopy_info *info);
 bool mig_state_supported(uint64_t flags, unsigned int state);
 bool mig_state_saving(unsigned int state);
 
-/* blob.c: bytes on their way from one data fd to another */
+/* blob.c: bytes of a stream */
 struct blob {
 	uint8_t *data;
 	size_t len;
@@ -83,30 +85,30 @@ bool blob_equal(const struct blob *a, const struct blob *b);
 void blob_free(struct blob *b);
 
 /* transfer.c */
-/* Reads up to the end of the stream: 0, or -ENOMSG at a temporary end */
+/* Reads to the end: 0, or -ENOMSG at the temporary end */
 int mig_read_all(int fd, size_t chunk, struct blob *b);
-/* Writes it all, @chunk bytes a call; *@done, if given, says how far it got */
+/* Writes everything, @chunk bytes a call. *@done (may be NULL): bytes written */
 int mig_write_all(int fd, const void *data, size_t len, size_t chunk,
 		  size_t *done);
-/* RUNNING -> STOP_COPY, the whole stream, back to RUNNING */
+/* RUNNING -> STOP_COPY, read the whole stream, -> RUNNING */
 int mig_save(struct vfio_dev *dev, size_t chunk, struct blob *b);
 
 enum load_stage { LOAD_OK, LOAD_ENTER, LOAD_WRITE, LOAD_EXIT };
 
 struct load_result {
-	enum load_stage stage;	/* where it ended */
-	int err;		/* errno of that step */
+	enum load_stage stage;	/* the step that failed */
+	int err;		/* its errno */
 	size_t written;
-	int exit_err;		/* errno of RESUMING -> STOP, tried in any case */
-	int state;		/* what the device says it is in after that */
+	int exit_err;		/* errno of RESUMING -> STOP, which is tried in any case */
+	int state;		/* state after that */
 };
 
-/* * -> RESUMING, the stream, -> STOP */
+/* From any state to RESUMING, write the stream, go to STOP */
 struct load_result mig_load(struct vfio_dev *dev, const void *data, size_t len,
 			    size_t chunk);
-/* Brings a device with no session open to @state; a data fd comes in @fd */
+/* Sets @state, from a state without a data fd; *@fd is the new data fd or -1 */
 int mig_enter(struct vfio_dev *dev, uint32_t state, int *fd);
-/* The errno of using a data fd that leads nowhere: 0 when it still works */
+/* errno of one read or write, 0 while the fd works */
 int mig_fd_errno(int fd, bool saving);
 
 #endif /* VFIO_MIG_H */

@@ -14,7 +14,7 @@
 
 #include "virtio.h"
 
-/* Of each queue; there is room for 1,024 descriptors, should a device insist. */
+/* For each queue. Enough for 1,024 descriptors, if a device insists on that size. */
 #define QUEUE_MEM 0x10000
 #define MAX_QUEUE_SIZE 1024
 #define DESC_AT 0x0000
@@ -288,7 +288,7 @@ static uint16_t used_idx(struct virtio_queue *q)
 	return le16toh(*((volatile uint16_t *)(q->mem + USED_AT) + 1));
 }
 
-/* Offers one chain that begins at descriptor @head */
+/* Offers the chain that begins at descriptor @head */
 static void offer(struct virtio_queue *q, uint16_t head)
 {
 	uint16_t *ring = (uint16_t *)(q->mem + AVAIL_AT) + 2;
@@ -338,7 +338,7 @@ static int fill_receive(struct virtio_dev *vd, struct virtio_queue *q)
 	return kick(vd, q);
 }
 
-/* The answer goes where the control queue's second buffer is. */
+/* The device writes its answer to the control queue's second buffer. */
 static int control(struct virtio_dev *vd, uint8_t class, uint8_t command,
 		   const void *data, size_t len)
 {
@@ -447,7 +447,7 @@ int virtio_send(struct virtio_dev *vd, unsigned int pair, unsigned int count)
 	unsigned int i;
 	int ret = 0;
 
-	/* To nobody, of a local experimental ethertype */
+	/* A frame that nobody receives, of a local experimental ethertype */
 	memset(q->mem + BUFFERS_AT, 0, BUFFER_SIZE);
 	memcpy(frame, (uint8_t[]){ 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88,
 				   0xb5 }, 14);

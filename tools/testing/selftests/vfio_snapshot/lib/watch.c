@@ -13,10 +13,10 @@
 
 #include "watch.h"
 
-/* From SIGKILL to the end of a process that nothing holds up */
+/* A killed process exits within this time unless it hangs */
 #define DEATH_MS 10000u
 
-/* Where a debugging kernel makes everything many times slower */
+/* A debug kernel makes everything many times slower. */
 static unsigned int slow(void)
 {
 	const char *times = getenv("VFIO_SNAPSHOT_SLOW");
@@ -29,7 +29,7 @@ void watch_init(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-/* A line of "# " output for each line of a file */
+/* Prints each line of a file with "# " before it */
 static void print_file(const char *path)
 {
 	char line[256];
@@ -56,7 +56,7 @@ static void print_task(int pid, const char *tid, pid_t group)
 	if (!fgets(stat, sizeof(stat), f))
 		stat[0] = '\0';
 	fclose(f);
-	/* The name is in brackets and may hold anything. */
+	/* The name is in brackets and may contain anything. */
 	end = strrchr(stat, ')');
 	if (!end || sscanf(end + 1, " %c %*d %d", &state, &pgrp) != 2)
 		return;
@@ -68,7 +68,7 @@ static void print_task(int pid, const char *tid, pid_t group)
 	print_file(path);
 }
 
-/* Where the threads of @group wait, and everybody in uninterruptible sleep */
+/* Prints the stacks of @group's threads and of all tasks in uninterruptible sleep */
 static void print_stacks(pid_t group)
 {
 	struct dirent *process, *task;
@@ -93,10 +93,10 @@ static void print_stacks(pid_t group)
 	fflush(stdout);
 }
 
-/* Waits for @pid, or for all of the group -@pid: 0 or -ETIMEDOUT */
+/* Waits for @pid, or for the whole group with -@pid: 0 or -ETIMEDOUT */
 static int reap(pid_t pid, unsigned int ms, int *status)
 {
-	/* On a debugging kernel, one that asks more often takes a third of the CPU. */
+	/* On a debug kernel, more frequent checks take a third of the CPU. */
 	const unsigned int step = 20;
 	int last = 0;
 
@@ -141,7 +141,7 @@ int watch_run(const char *name, unsigned int seconds, int (*test)(void *arg),
 		print_stacks(pid);
 		ret = -ETIMEDOUT;
 	}
-	/* The test, if it is still there, and those it started */
+	/* The test, if it still runs, and the processes that it started */
 	kill(-pid, SIGKILL);
 	if (reap(-pid, DEATH_MS * slow(), ret ? &status : NULL)) {
 		printf("# %s: what it started does not die:\n", name);

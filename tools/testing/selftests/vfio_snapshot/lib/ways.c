@@ -12,7 +12,7 @@
 
 #include "ways.h"
 
-#define BEHIND 64	/* bytes behind an edge that a call asks for */
+#define BEHIND 64	/* bytes after the boundary that a call asks for */
 #define ARRAY(a) (sizeof(a) / sizeof((a)[0]))
 
 static ssize_t result(ssize_t ret)
@@ -75,7 +75,7 @@ void ways_free(struct ways *w)
 	close(w->file);
 }
 
-/* Segments of random lengths, some of them empty, over @len bytes: how many */
+/* Splits @len bytes into segments of random lengths, some empty: their number */
 static int make_vector(struct ways *w, struct iovec *iov, int max, uint8_t *buf,
 		       size_t *len, size_t longest)
 {
@@ -198,7 +198,7 @@ static ssize_t read_sendfile(struct ways *w, int fd, uint8_t *buf, size_t len,
 	return ret > 0 ? drain_pipe(w, buf, ret) : ret;
 }
 
-/* Bytes that found no room in the pipe must still be there for the next call. */
+/* Bytes that did not fit into the pipe must come with the next call. */
 static ssize_t read_full_pipe(struct ways *w, int fd, uint8_t *buf, size_t len,
 			      size_t *fit, int arg)
 {
@@ -216,7 +216,7 @@ static ssize_t read_full_pipe(struct ways *w, int fd, uint8_t *buf, size_t len,
 	return full ? -EPIPE : ret;
 }
 
-/* What a stream is not for */
+/* Calls that a stream refuses */
 
 static ssize_t not_pread(struct ways *w, int fd, uint8_t *buf, size_t len,
 			 size_t *fit, int arg)
@@ -384,7 +384,7 @@ static ssize_t write_without_position(struct ways *w, int fd, uint8_t *buf,
 	return result(pwritev2(fd, &iov, 1, -1, 0));
 }
 
-/* From memory that can only be read, which is all that a write needs */
+/* From read-only memory, which is enough for a write */
 static ssize_t write_read_only(struct ways *w, int fd, uint8_t *buf, size_t len,
 			       size_t *fit, int arg)
 {

@@ -7,12 +7,12 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* How the engine's memory is shared out */
+/* Parts of the engine's memory */
 #define ENGINE_LANES 4
 #define PAGE 4096ul
 #define LANE_PAGES 16
 #define LANE_LEN (LANE_PAGES * PAGE)
-/* From one batch of writes to the next one */
+/* Between two batches of writes */
 #define EVERY_US 200
 
 struct work_ops {
@@ -97,7 +97,7 @@ static const struct work_ops net_ops = {
 
 /* ---- the engine of an emulated ConnectX ---- */
 
-/* Registers that a driver wrote, and must find again as it left them, at some time */
+/* Registers that a driver wrote and reads back unchanged after a migration */
 static const unsigned int kept[] = {
 	ENGINE_SCRATCH(0), ENGINE_SCRATCH(ENGINE_SCRATCHES - 1), ENGINE_SEED,
 };
@@ -119,7 +119,7 @@ static int keep(struct work *w)
 	return ret;
 }
 
-/* Since which turn: the state may be one that was saved a while ago. */
+/* The round that the state was saved in: it may be an older one. */
 static int since(struct work *w, uint64_t *turn)
 {
 	uint64_t val[ARRAY_LEN(kept)];
@@ -130,7 +130,7 @@ static int since(struct work *w, uint64_t *turn)
 		ret = engine_get(&w->engine, kept[i], &val[i]);
 		if (ret)
 			return ret;
-		/* A device that is stopped does not answer. */
+		/* A stopped device does not answer. */
 		if (val[i] == UINT64_MAX)
 			return -ETIMEDOUT;
 	}
@@ -153,7 +153,7 @@ static int eng_start(struct work *w)
 	return engine_master(&w->engine) ?: engine_stop(&w->engine) ?: keep(w);
 }
 
-/* It went on until it was told to stop: each page has the last number due to it. */
+/* The engine has continued until it was stopped: each page has its last number. */
 static int arrived(struct work *w, unsigned int lane, uint64_t count)
 {
 	const uint8_t *mem = w->virtio.mem + (size_t)lane * LANE_LEN;
@@ -211,7 +211,7 @@ static int eng_adopt(struct work *to, const struct work *from,
 	return engine_at(&to->engine, dev) ?: engine_master(&to->engine);
 }
 
-/* The other one is stopped, and answers nothing. */
+/* @from is stopped and does not answer. */
 static int eng_moved(struct work *w, struct vfio_dev *from)
 {
 	uint64_t turn;
@@ -230,7 +230,7 @@ static const struct work_ops engine_ops = {
 	.moved = eng_moved,
 };
 
-/* ---- for all ---- */
+/* ---- both ---- */
 
 static const struct work_ops *const all[] = { &net_ops, &engine_ops };
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bugs made on purpose, one a load, to see that each is reported: a checker
- * that is off, or a report that nobody looks for, would pass everything.
- * For a kernel that is thrown away afterwards.
+ * One deliberate bug for each load, to see that the kernel's checkers are on and the
+ * tests notice their reports. The machine must be discarded afterwards.
  */
 #include <linux/bug.h>
 #include <linux/module.h>
@@ -22,7 +21,7 @@ static DEFINE_SPINLOCK(spin);
 
 static int sink;
 
-/* The compiler must not see through it. */
+/* Hide the value from the compiler. */
 static int hidden(int n)
 {
 	OPTIMIZER_HIDE_VAR(n);
@@ -56,7 +55,7 @@ static void shift(void)
 	WRITE_ONCE(sink, hidden(1) << hidden(60));
 }
 
-/* Within the object, so that it is the index that is wrong and no more */
+/* Inside the object: only the index is out of bounds. */
 static void index(void)
 {
 	struct {
@@ -88,7 +87,7 @@ static void sleep_in_atomic(void)
 	spin_unlock(&spin);
 }
 
-/* Several: a stale pointer on a stack may hide one. */
+/* Leak several, as a stale pointer on a stack may hide one. */
 static void leak(void)
 {
 	int i;
@@ -112,7 +111,7 @@ static void hang(void)
 	schedule_timeout(8 * HZ);
 }
 
-/* The last one: the module cannot be unloaded after that. */
+/* This is the last bug: the module cannot be unloaded after it. */
 static void oops(void)
 {
 	int *p = NULL;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The arc table against the kernel's own state machine: every pair of states
- * and every feature set, as vfio_mig_get_next_state() answers. A third opinion
- * is the written-out expectation that user space tests with.
+ * Compares arcs.c with vfio_mig_get_next_state() of the kernel, and the kernel with
+ * fsm_expect.h, for each pair of states and each feature set.
  *
- * The results are module parameters; loading never fails for a difference, so
- * that they can be read.
+ * The results are module parameters. The module loads even if there are differences,
+ * so that they can be read.
  */
 #include <linux/module.h>
 #include <linux/vfio.h>
@@ -19,11 +18,11 @@ MODULE_PARM_DESC(pairs, "pairs of states that were compared");
 
 static unsigned int arc_differences;
 module_param(arc_differences, uint, 0444);
-MODULE_PARM_DESC(arc_differences, "first steps in which the arc table differs from the kernel");
+MODULE_PARM_DESC(arc_differences, "first steps that differ between the arc table and the kernel");
 
 static unsigned int path_differences;
 module_param(path_differences, uint, 0444);
-MODULE_PARM_DESC(path_differences, "paths in which the expectation differs from the kernel");
+MODULE_PARM_DESC(path_differences, "paths that differ between the expectation and the kernel");
 
 static const unsigned int feature_sets[] = {
 	[0] = VFIO_MIGRATION_STOP_COPY,
@@ -34,13 +33,12 @@ static const unsigned int feature_sets[] = {
 				  VFIO_MIGRATION_PRE_COPY,
 };
 
-/* Of a vfio_device, the function looks at the migration flags alone. */
+/* vfio_mig_get_next_state() reads only the migration flags of a vfio_device. */
 static struct vfio_device dummy;
 
 /*
- * The kernel's next step; ERROR for what it refuses. It warns about a present
- * state that the device cannot be in, and counts ERROR among those, so it is
- * not asked then.
+ * The kernel's next step, ERROR if it refuses. It warns if the device cannot be in
+ * @from, also for ERROR, so do not ask it then.
  */
 static unsigned int kernel_next(unsigned int from, unsigned int to)
 {
@@ -84,7 +82,7 @@ static void compare(unsigned int set, unsigned int from, unsigned int to)
 	char path[FSM_STATES + 2];
 
 	pairs++;
-	/* A request for the present state never gets as far as a next step. */
+	/* The kernel has no next step from a state to itself. */
 	if (from == to)
 		return;
 
