@@ -104,9 +104,10 @@ static const char *run_is_wrong(struct rig *rig, const struct sequence *s,
 		return NULL;
 	if (!touched)
 		return "it fails without a fault";
-	/* The quiesce(RUN) after a reset failed: the next reset leads out of ERROR. */
+	/* A reset may send commands, to make sure that the device runs. */
 	if (step->op == STEP_RESET)
-		return run->state == VFIO_DEVICE_STATE_ERROR ? NULL : "a reset failed";
+		return run->state == VFIO_DEVICE_STATE_ERROR ? NULL :
+		       "a reset ends neither in RUNNING nor in ERROR";
 	if (run->err != -told(rig->nic, step, opcode, err))
 		return "another errno than that of the status";
 	if (step->op != STEP_SET) {
@@ -347,8 +348,8 @@ TEST_F_TIMEOUT(fail, at_most_two_commands_follow_a_failed_one_in_the_blackout,
 		}
 		EXPECT_LE(nth, LAST_NTH);
 	}
-	/* Each arc that moves the device; read() has the failure of a save. */
-	EXPECT_LE(NR_STILL_ARCS - 4, failed);
+	/* At least a halt, the final save, and two ways to run again */
+	EXPECT_LE(4, failed);
 	TH_LOG("%u failures, at most %llu commands after one", failed,
 	       (unsigned long long)most);
 }

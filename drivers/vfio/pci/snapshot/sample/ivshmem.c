@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A sample back-end, for QEMU's ivshmem-plain: a PCI device that is a piece of
- * memory (BAR 2) and an interrupt mask and status (BAR 0). It has no firmware,
- * so what firmware does for a NIC is done here, in firmware_*().
- * Documentation/driver-api/adding-a-nic.rst explains and quotes this file.
+ * A sample back-end, for QEMU's ivshmem-plain: a PCI device with memory in BAR 2,
+ * and an interrupt mask and status in BAR 0. It has no firmware, so firmware_*()
+ * do here what the firmware of a NIC does.
+ *
+ * The core calls the operations of a device one at a time, so no lock is needed
+ * but vfio-pci's memory_lock. Only sample_reset_done() may run beside them, and
+ * sets one bit. Documentation/driver-api/adding-a-nic.rst quotes this file.
  */
 #include <linux/bitops.h>
 #include <linux/io.h>
@@ -15,13 +18,13 @@
 #include <linux/vfio_snapshot.h>
 
 #define REG_MASK	0x0	/* interrupts that may be sent */
-#define REG_STATUS	0x4	/* interrupts that are pending; a read clears it */
+#define REG_STATUS	0x4	/* pending interrupts; a read clears it */
 #define REG_POSITION	0x8	/* never all ones */
 
 #define IMAGE_VERSION	1
 #define MAX_MEMORY	SZ_16M
 
-/* An image: this, and the memory */
+/* An image is this, followed by the memory. */
 struct sample_image {
 	__le32 version;
 	__le32 mask;
@@ -34,14 +37,14 @@ struct sample_device {
 	void __iomem *regs;			/* BAR 0 */
 	void __iomem *memory;			/* BAR 2 */
 	u32 size;				/* of the memory */
-	u16 command;				/* kept by begin_access() */
-	enum vfio_snapshot_level level;		/* granted last */
+	u16 command;				/* saved by begin_access() */
+	enum vfio_snapshot_level level;		/* reached last */
 	u32 mask;				/* of a quiesced device */
 	u32 status;				/* of a quiesced device */
 	unsigned long flags;
 };
 
-/* A reset came since the last quiesce. */
+/* Bit of @flags: the device was reset, and no quiesce has seen it yet. */
 #define WAS_RESET	0
 
 static struct sample_device *to_sample(struct vfio_snapshot_device *sdev)
@@ -50,9 +53,9 @@ static struct sample_device *to_sample(struct vfio_snapshot_device *sdev)
 }
 
 /*
- * The guest may have put the device to sleep, or turned its BARs off. It does
- * not see that they are on for a moment: nobody reaches them, nor the command
- * register, without the lock.
+ * The guest may have put the device to sleep or disabled its BARs. It cannot see
+ * that they are enabled for a moment: the lock keeps it from the BARs and from
+ * the command register.
  */
 static int begin_access(struct sample_device *sample)
 {
@@ -69,7 +72,7 @@ static int begin_access(struct sample_device *sample)
 	return 0;
 }
 
-/* A device that is gone reads as all ones. */
+/* A device that was removed reads as all ones. */
 static int end_access(struct sample_device *sample)
 {
 	struct vfio_pci_core_device *core = &sample->sdev.core;
@@ -96,8 +99,8 @@ static void firmware_run(struct sample_device *sample)
 
 /*
  * The device starts nothing but interrupts, so one halt serves NDMA and STOP.
- * After a reset it runs, and its registers are 0; a halt that was under way
- * then may have come later, so that only telling it to run makes it certain.
+ * After a reset it runs, and its registers are 0. A halt under way may still have
+ * reached it after the reset, so only a command to run makes RUN certain.
  */
 static int sample_quiesce(struct vfio_snapshot_device *sdev,
 			  enum vfio_snapshot_level want, enum vfio_snapshot_level *now)
@@ -134,7 +137,7 @@ static void sample_reset_done(struct vfio_snapshot_device *sdev)
 	set_bit(WAS_RESET, &to_sample(sdev)->flags);
 }
 
-/* Awake for all of the transfer: waking up in the blackout would take its time. */
+/* Keeps the device awake: to wake it in the blackout would take time. */
 static int sample_session_begin(struct vfio_snapshot_device *sdev,
 				enum vfio_snapshot_dir dir)
 {
@@ -155,7 +158,7 @@ static int sample_estimate(struct vfio_snapshot_device *sdev,
 	return 0;
 }
 
-/* Between the memory of the device and what is behind the header of an image. */
+/* Copies between the memory of the device and an image, after its header. */
 static void firmware_copy(struct sample_device *sample, struct vfio_snapshot_io *io,
 			  bool save)
 {
@@ -188,7 +191,7 @@ static int sample_save(struct vfio_snapshot_device *sdev,
 	if (io->size < sizeof(image) + sample->size)
 		return -ENOSPC;
 
-	/* Of a device that runs they cannot be read without changing them. */
+	/* To read the status of a running device would clear it. */
 	if (phase == VFIO_SNAPSHOT_FINAL) {
 		image.mask = cpu_to_le32(sample->mask);
 		image.status = cpu_to_le32(sample->status);
@@ -204,7 +207,7 @@ static int sample_save(struct vfio_snapshot_device *sdev,
 	return end_access(sample);
 }
 
-/* Nothing of an image counts before all of it was looked at. */
+/* Checks the whole image before it changes the device. */
 static int sample_load(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io *io)
 {
 	struct sample_device *sample = to_sample(sdev);
@@ -232,7 +235,7 @@ static const struct vfio_snapshot_ops sample_ops = {
 	.caps = VFIO_SNAPSHOT_CAP_NDMA | VFIO_SNAPSHOT_CAP_NDMA_STOPS |
 		VFIO_SNAPSHOT_CAP_PRECOPY,
 	.max_image = sizeof(struct sample_image) + MAX_MEMORY,
-	/* The CPU copies: one entry a page is no more work than few. */
+	/* The CPU copies, so one entry for each page costs nothing. */
 	.max_segs = MAX_MEMORY / PAGE_SIZE + 1,
 	.quiesce = sample_quiesce,
 	.session_begin = sample_session_begin,
@@ -253,7 +256,7 @@ static int sample_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(sample))
 		return PTR_ERR(sample);
 
-	/* ivshmem-doorbell has MSI-X, and peers that know it by a number. */
+	/* ivshmem-doorbell has MSI-X, and peers that know the device's number. */
 	migratable = !pdev->msix_cap && pci_resource_len(pdev, 2) <= MAX_MEMORY;
 	if (migratable) {
 		sample->regs = pcim_iomap(pdev, 0, 0);
@@ -262,7 +265,7 @@ static int sample_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		migratable = sample->regs && sample->memory;
 	}
 	if (!migratable)
-		pci_info(pdev, "not an ivshmem-plain of at most %u bytes, cannot be migrated\n",
+		pci_info(pdev, "cannot be migrated: not an ivshmem-plain of at most %u bytes\n",
 			 MAX_MEMORY);
 
 	err = vfio_snapshot_register(&sample->sdev, migratable ? &sample_ops : NULL);
