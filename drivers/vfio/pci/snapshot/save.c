@@ -599,27 +599,29 @@ static ssize_t save_read_out(struct snapshot_out *out, struct iov_iter *to)
 	return done;
 }
 
-/* Requests the next chunk of the final image, if it is due. */
+/*
+ * Requests the next chunk of the final image, if it is due. Only with the firmware
+ * held it is certain that no transfer is about to take the buffer that is missing.
+ */
 static int save_go_on(struct snapshot_save *save)
 {
-	struct snapshot_buf *buf;
+	struct snapshot_fw *fw = save->pool->fw;
+	bool due = save_is_due(save);
 	int err;
 
-	if (!save_is_due(save))
-		return 0;
-	buf = save_get_buf(save, save->room);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	err = snapshot_fw_lock(save->pool->fw);
-	if (err) {
-		snapshot_pool_put(buf);
-		return err;
+	while (due) {
+		err = snapshot_fw_lock(fw);
+		if (err)
+			return err;
+		save_begin_chunks(save);
+		due = save_is_due(save);
+		snapshot_fw_unlock(fw);
+		if (!due)
+			break;
+		err = snapshot_pool_reserve(save->pool, save->room, 1);
+		if (err)
+			return err;
 	}
-	if (save_is_due(save))
-		save_begin_final_chunk(save, buf);
-	else
-		snapshot_pool_put(buf);
-	snapshot_fw_unlock(save->pool->fw);
 	return 0;
 }
 
