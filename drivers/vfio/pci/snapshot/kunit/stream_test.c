@@ -291,7 +291,6 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
 	struct fake *fake = p->from;
-	struct snapshot_mig *mig = fake->sdev.mig;
 	const size_t first = 3 * HEAD + 32 + 8 + 5000;
 	struct vfio_precopy_info info;
 	struct file *file;
@@ -560,9 +559,7 @@ static void a_damaged_stream(struct kunit *test)
 static void what_is_left_to_read(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
-	struct snapshot_mig *mig = p->from->sdev.mig;
 	struct vfio_precopy_info info;
-	struct snapshot_stream *stream;
 	struct file *file;
 
 	KUNIT_ASSERT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
