@@ -173,7 +173,7 @@ run_kunit()
 		result "not ok" "kunit: the test module loads"
 		return
 	fi
-	for suite in stream walk; do
+	for suite in stream walk fault; do
 		merge "kunit $suite" < <(sed -n 's/^    //; t tap; d; :tap s/^ /# /; p' \
 			"/sys/kernel/debug/kunit/vfio_snapshot_$suite/results")
 	done

@@ -38,7 +38,15 @@ bool fake_is_at(struct fake *fake, enum vfio_snapshot_level level)
 	return fake->level == level;
 }
 
-/* What every operation relies on; returns the errno that it is to fail with. */
+static bool fails(struct fake *fake, enum snapshot_command command)
+{
+	unsigned int nth = fake->calls[command];
+
+	return command == fake->fail && fake->fail_nth && nth >= fake->fail_nth &&
+	       nth < fake->fail_nth + (fake->fail_times ?: 1);
+}
+
+/* Checks what every operation relies on. Return: the errno that it fails with, or 0. */
 static int enter(struct fake *fake, enum snapshot_command command)
 {
 	size_t at = strlen(fake->order);
@@ -49,10 +57,15 @@ static int enter(struct fake *fake, enum snapshot_command command)
 	fake->calls[command]++;
 	if (at < sizeof(fake->order) - 1)
 		fake->order[at] = letters[command];
-	if (command != fake->fail || fake->calls[command] != fake->fail_nth)
+	KUNIT_EXPECT_FALSE_MSG(fake->test, fake->left, "an operation after the back-end left");
+	if (fake->offline)
+		return -ENOTCONN;
+	if (!fails(fake, command))
 		return 0;
-	if (!fake->during)
+	if (!fake->during) {
+		fake->followed = strlen(fake->order);
 		return fake->fail_err;
+	}
 	fake->during(fake);
 	return 0;
 }
@@ -69,7 +82,13 @@ static int fake_quiesce(struct vfio_snapshot_device *sdev,
 	struct fake *fake = to_fake(sdev);
 	int err = enter(fake, SNAPSHOT_CMD_QUIESCE);
 
+	if (fake->offline) {
+		/* Nothing was sent, so the device is where it was, if that is known. */
+		*now = fake->unsure ? VFIO_SNAPSHOT_UNKNOWN : fake->level;
+		return leave(fake, err);
+	}
 	fake->level = err ? fake->fail_level : want;
+	fake->unsure = err;
 	*now = fake->level;
 	return leave(fake, err);
 }
@@ -142,6 +161,16 @@ static void *fake_buf_map(struct vfio_snapshot_device *sdev,
 	return ERR_PTR(-ENOSPC);
 }
 
+/* The device may write to mapped memory until it is unmapped. */
+static void check_pages(struct fake *fake, struct scatterlist *sgl)
+{
+	struct scatterlist *sg;
+
+	for (sg = sgl; sg; sg = sg_next(sg))
+		KUNIT_EXPECT_GT_MSG(fake->test, page_count(sg_page(sg)), 0,
+				    "a mapped page was freed");
+}
+
 static void fake_buf_unmap(struct vfio_snapshot_device *sdev, void *key)
 {
 	struct fake *fake = to_fake(sdev);
@@ -151,6 +180,9 @@ static void fake_buf_unmap(struct vfio_snapshot_device *sdev, void *key)
 	KUNIT_EXPECT_TRUE(fake->test, fake->in_session);
 	KUNIT_EXPECT_TRUE(fake->test, slot >= fake->keys &&
 			  slot < fake->keys + FAKE_MAX_KEYS && *slot);
+	if (fake->unmapping)
+		fake->unmapping(fake, *slot);
+	check_pages(fake, *slot);
 	*slot = NULL;
 	leave(fake, 0);
 }
@@ -166,6 +198,7 @@ static void check_io(struct fake *fake, struct vfio_snapshot_io *io)
 		size += sg->length;
 		KUNIT_EXPECT_EQ(fake->test, sg_is_last(sg), i == io->nents - 1);
 	}
+	fake->sgl = io->sgl;
 	KUNIT_EXPECT_EQ(fake->test, size, io->size);
 	KUNIT_EXPECT_LE(fake->test, io->nents, fake->ops.max_segs);
 	KUNIT_EXPECT_TRUE(fake->test, fake->in_session);
@@ -181,14 +214,15 @@ static void complete_later(struct timer_list *timer)
 	struct fake *fake = timer_container_of(fake, timer, timer);
 
 	leave(fake, 0);
-	vfio_snapshot_io_complete(fake->io, fake->later_err);
+	vfio_snapshot_io_complete(fake->io, fake->later_err ?: fake->io_err);
 }
 
 static int end_io(struct fake *fake, struct vfio_snapshot_io *io, int err)
 {
-	if (!fake->later || err)
+	if (!fake->later || (err && !fake->fail_late))
 		return leave(fake, err);
 	fake->io = io;
+	fake->io_err = err;
 	mod_timer(&fake->timer, jiffies + (fake->delay ?: 2));
 	return -EINPROGRESS;
 }
@@ -206,7 +240,7 @@ static int fake_save_op(struct vfio_snapshot_device *sdev,
 		KUNIT_EXPECT_TRUE(fake->test, fake_is_at(fake, VFIO_SNAPSHOT_STOP));
 	if (err) {
 		fake->state_at = 0;
-		return leave(fake, err);
+		return end_io(fake, io, err);
 	}
 	if (phase == VFIO_SNAPSHOT_AHEAD) {
 		len = min(fake->ahead++ ? fake->changed : fake->state_len, io->size);
@@ -236,11 +270,13 @@ static int fake_save_op(struct vfio_snapshot_device *sdev,
 static int fake_load_op(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io *io)
 {
 	struct fake *fake = to_fake(sdev);
+	/* A hook may reset the device. */
+	bool stopped = fake_is_at(fake, VFIO_SNAPSHOT_STOP);
 	int err = enter(fake, SNAPSHOT_CMD_LOAD);
 
 	check_io(fake, io);
 	KUNIT_EXPECT_EQ(fake->test, fake->dir, VFIO_SNAPSHOT_LOAD);
-	KUNIT_EXPECT_TRUE(fake->test, fake_is_at(fake, VFIO_SNAPSHOT_STOP));
+	KUNIT_EXPECT_TRUE(fake->test, stopped);
 	if (err || fake->loaded_len + io->size > FAKE_MAX_IMAGE)
 		return leave(fake, err ?: -ENOSPC);
 	sg_copy_to_buffer(io->sgl, io->nents, fake->loaded + fake->loaded_len, io->size);
@@ -260,7 +296,11 @@ static int fake_load_end(struct vfio_snapshot_device *sdev)
 
 static void fake_reset_done(struct vfio_snapshot_device *sdev)
 {
-	to_fake(sdev)->level = VFIO_SNAPSHOT_RUN;
+	struct fake *fake = to_fake(sdev);
+
+	KUNIT_EXPECT_FALSE_MSG(fake->test, fake->left, "reset_done() after the back-end left");
+	fake->level = VFIO_SNAPSHOT_RUN;
+	fake->unsure = true;
 }
 
 static const struct vfio_snapshot_ops fake_ops = {
@@ -353,10 +393,19 @@ struct fake *fake_make(struct kunit *test, unsigned int caps)
 	return fake;
 }
 
+/* As the open of a device. Return: 0 or an errno. */
+int fake_try_open(struct fake *fake)
+{
+	int err = snapshot_mig_prepare_open(fake->sdev.mig);
+
+	if (!err)
+		snapshot_mig_open(fake->sdev.mig);
+	return err;
+}
+
 void fake_open(struct fake *fake)
 {
-	KUNIT_EXPECT_EQ(fake->test, 0, snapshot_mig_prepare_open(fake->sdev.mig));
-	snapshot_mig_open(fake->sdev.mig);
+	KUNIT_EXPECT_EQ(fake->test, 0, fake_try_open(fake));
 }
 
 /* Waits for what the core does in its workers. */
@@ -367,6 +416,41 @@ void fake_settle(struct fake *fake)
 	flush_work(&mig->fw.transfer_work);
 	flush_work(&mig->event_work);
 	snapshot_session_flush(&mig->session);
+}
+
+/* The device is reset, and its driver learns of it. */
+void fake_reset(struct fake *fake)
+{
+	fake->level = VFIO_SNAPSHOT_RUN;
+	snapshot_mig_reset_done(fake->sdev.mig);
+}
+
+/* A reset that waits for the next holder of the lock of the state. */
+void fake_reset_pending(struct fake *fake)
+{
+	struct snapshot_mig *mig = fake->sdev.mig;
+
+	mutex_lock(&mig->lock);
+	snapshot_mig_reset_done(mig);
+	mutex_unlock(&mig->lock);
+}
+
+/* The firmware is busy from here to fake_release_firmware(). */
+void fake_hold(struct fake *fake)
+{
+	down(&fake->sdev.mig->fw.sem);
+}
+
+void fake_release_firmware(struct fake *fake)
+{
+	up(&fake->sdev.mig->fw.sem);
+}
+
+/* The back-end leaves the device, which is closed. */
+void fake_leave(struct fake *fake)
+{
+	snapshot_mig_leave(fake->sdev.mig);
+	fake->left = true;
 }
 
 /* Whatever was done with it: it runs, and nothing is left. */
@@ -389,7 +473,8 @@ void fake_drop(struct fake *fake)
 {
 	struct pci_dev *pdev = fake->pdev;
 
-	snapshot_mig_leave(fake->sdev.mig);
+	if (!fake->left)
+		snapshot_mig_leave(fake->sdev.mig);
 	vfio_put_device(&fake->sdev.core.vdev);
 	put_device(&pdev->dev);
 }
@@ -401,6 +486,24 @@ void fake_fail(struct fake *fake, enum snapshot_command command, unsigned int nt
 	fake->fail_nth = fake->calls[command] + nth;
 	fake->fail_err = err;
 	fake->fail_level = level;
+	fake->fail_times = 1;
+	fake->during = NULL;
+}
+
+/* @during runs within the @nth next call of @command, which then succeeds. */
+void fake_hook(struct fake *fake, enum snapshot_command command, unsigned int nth,
+	       void (*during)(struct fake *fake))
+{
+	fake_fail(fake, command, nth, 0, fake->level);
+	fake->during = during;
+}
+
+/* An asynchronous save() or load() completes now, later ones without delay. */
+void fake_complete_now(struct fake *fake)
+{
+	fake->delay = 0;
+	if (timer_pending(&fake->timer))
+		mod_timer(&fake->timer, jiffies + 1);
 }
 
 unsigned int fake_mapped(struct fake *fake)
@@ -445,9 +548,11 @@ void fake_put(struct file *file)
 	flush_delayed_fput();
 }
 
-/* VFIO_MIG_GET_PRECOPY_INFO on the data fd of @stream */
-int fake_precopy_info(struct snapshot_stream *stream, struct vfio_precopy_info *info)
+/* VFIO_MIG_GET_PRECOPY_INFO on a data fd */
+int fake_precopy_info(struct file *file, struct vfio_precopy_info *info)
 {
+	struct snapshot_stream *stream = file->private_data;
+
 	*info = (struct vfio_precopy_info){};
 	return stream->session->precopy_info(stream, info);
 }

@@ -6,7 +6,6 @@
 #include <kunit/test.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
-#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
@@ -242,7 +241,7 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 	file->f_flags |= O_NONBLOCK;
 	KUNIT_EXPECT_EQ(test, fake_read(file, &byte, 1, 1), -EAGAIN);
 	file->f_flags &= ~O_NONBLOCK;
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(fake->sdev.mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_GE(test, info.initial_bytes, HEAD + 5000);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 5000);
@@ -254,7 +253,7 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 	fake->later_err = -EREMOTEIO;
 	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 32);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(fake->sdev.mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	fake->later_err = 0;
@@ -292,7 +291,6 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
 	struct fake *fake = p->from;
-	struct snapshot_mig *mig = fake->sdev.mig;
 	const size_t first = 3 * HEAD + 32 + 8 + 5000;
 	struct vfio_precopy_info info;
 	struct file *file;
@@ -300,17 +298,17 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
 	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	fake->changed = 300;
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, first);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, HEAD + 300);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 1);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), first);
 
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, HEAD + 300);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 300);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
 
@@ -319,113 +317,12 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 	fake->changed = 200;
 	fake->renewed = true;
 	info.flags = 0;
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.flags, VFIO_PRECOPY_INFO_REINIT);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, HEAD + 200);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 
 	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
-	fake_put(file);
-	drop_pair(p);
-}
-
-/* A save that fails at once leaves nothing that was promised and never comes. */
-static void what_is_left_never_underflows(struct kunit *test)
-{
-	struct pair *p = make_pair(test);
-	struct fake *fake = p->from;
-	struct snapshot_mig *mig = fake->sdev.mig;
-	struct vfio_precopy_info info;
-	struct file *file;
-
-	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
-	fake->sdev.core.vdev.precopy_info_v2 = 1;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
-	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
-	fake->changed = 100;
-	fake->renewed = true;
-	fake_fail(fake, SNAPSHOT_CMD_SAVE, 1, -EIO, 0);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
-	fake->changed = 0;
-	fake->renewed = false;
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
-	KUNIT_EXPECT_EQ(test, info.initial_bytes, 0);
-	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
-	fake_put(file);
-	drop_pair(p);
-}
-
-/* However often a device is set up again, and nobody reads. */
-static void images_ahead_that_nobody_reads(struct kunit *test)
-{
-	struct pair *p = make_pair(test);
-	struct fake *fake = p->from;
-	struct snapshot_mig *mig = fake->sdev.mig;
-	struct vfio_precopy_info info;
-	struct file *file;
-	unsigned int i;
-
-	fake->ops.caps |= VFIO_SNAPSHOT_CAP_INCREMENT;
-	fake->sdev.core.vdev.precopy_info_v2 = 1;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
-	for (i = 0; i < 20; i++) {
-		fake->changed = 100;
-		fake->renewed = true;
-		KUNIT_EXPECT_EQ(test, fake_precopy_info(mig->session.stream, &info), 0);
-		KUNIT_EXPECT_EQ(test, info.flags, VFIO_PRECOPY_INFO_REINIT);
-	}
-	KUNIT_EXPECT_LE(test, fake->calls[SNAPSHOT_CMD_SAVE], SNAPSHOT_WINDOWS);
-	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
-	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
-	fake_put(file);
-	drop_pair(p);
-}
-
-static void look_at_the_memory(struct fake *fake)
-{
-	struct scatterlist *sg = fake->keys[0];
-
-	if (READ_ONCE(fake->reader))
-		msleep(300);
-	KUNIT_EXPECT_GT(fake->test, sg->length, 0);
-	KUNIT_EXPECT_GT(fake->test, page_count(sg_page(sg)), 0);
-}
-
-static int read_thread(void *data)
-{
-	struct fake *fake = data;
-
-	msleep(150);
-	/* A reader that was in the middle of the record when its session ended */
-	snapshot_pool_put(fake->reader);
-	complete(&fake->left);
-	return 0;
-}
-
-/* Memory stays until the firmware let go of it, whoever is done with it before. */
-static void memory_outlives_its_mapping(struct kunit *test)
-{
-	struct pair *p = make_pair(test);
-	struct fake *fake = p->from;
-	struct snapshot_mig *mig = fake->sdev.mig;
-	struct snapshot_pool *pool;
-	struct file *file;
-
-	init_completion(&fake->left);
-	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
-	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
-	pool = &mig->session.stream->pool;
-	KUNIT_ASSERT_EQ(test, pool->nr_spares, 1);
-	fake->reader = snapshot_pool_get(pool);
-	/* Another one is spare, so that the reader's is freed. */
-	KUNIT_ASSERT_EQ(test, 0, snapshot_pool_reserve(pool, 1, 1));
-	fake_fail(fake, SNAPSHOT_CMD_BUF_UNMAP, 2, 0, 0);
-	fake->during = look_at_the_memory;
-	kthread_run(read_thread, fake, "fake-reader");
-	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
-	fake_settle(fake);
-	wait_for_completion(&fake->left);
 	fake_put(file);
 	drop_pair(p);
 }
@@ -662,23 +559,20 @@ static void a_damaged_stream(struct kunit *test)
 static void what_is_left_to_read(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
-	struct snapshot_mig *mig = p->from->sdev.mig;
 	struct vfio_precopy_info info;
-	struct snapshot_stream *stream;
 	struct file *file;
 
 	KUNIT_ASSERT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
-	stream = mig->session.stream;
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 2 * HEAD + 32 + 5000);
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, 1000, 100), 1000);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), 0);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.initial_bytes, 2 * HEAD + 32 + 4000);
 	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake_set(p->from, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(file, &info), -ENODEV);
 	fake_put(file);
 	drop_pair(p);
 }
@@ -724,9 +618,6 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(windows_grow_with_the_first_record),
 	KUNIT_CASE(an_image_that_is_taken_meanwhile),
 	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
-	KUNIT_CASE(what_is_left_never_underflows),
-	KUNIT_CASE(images_ahead_that_nobody_reads),
-	KUNIT_CASE(memory_outlives_its_mapping),
 	KUNIT_CASE(transfers_that_complete_later),
 	KUNIT_CASE(transfers_that_fail_later),
 	KUNIT_CASE(a_load_is_not_to_be_tried_again),

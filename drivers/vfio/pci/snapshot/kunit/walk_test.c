@@ -4,8 +4,6 @@
  * resets in between.
  */
 #include <kunit/test.h>
-#include <linux/delay.h>
-#include <linux/kthread.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
@@ -472,78 +470,6 @@ static void a_device_whose_firmware_goes_away(struct kunit *test)
 	end(w);
 }
 
-/* A load() of the last owner ends before the next one has the device. */
-static void open_waits_for_the_firmware(struct kunit *test)
-{
-	struct walks *w = begin(test, 0);
-	struct fake *fake = w->fake;
-	struct snapshot_mig *mig = fake->sdev.mig;
-
-	fake->ops.window = 2 * PAGE_SIZE;
-	fake->later = true;
-	fake->delay = HZ / 5;
-	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RESUMING, &w->file), 0);
-	fake_write(w->file, w->stream, w->len - 32, 4096);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(fake->busy));
-	snapshot_mig_stop(mig);
-	snapshot_mig_close(mig);
-	fake_open(fake);
-	KUNIT_EXPECT_FALSE(test, READ_ONCE(fake->busy));
-	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
-	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
-	end(w);
-}
-
-static int leave_thread(void *data)
-{
-	struct fake *fake = data;
-
-	snapshot_mig_leave(fake->sdev.mig);
-	complete(&fake->left);
-	return 0;
-}
-
-static void expect_not_left(struct fake *fake)
-{
-	struct task_struct *task = kthread_run(leave_thread, fake, "fake-leave");
-
-	KUNIT_EXPECT_FALSE(fake->test, IS_ERR(task));
-	msleep(200);
-	KUNIT_EXPECT_FALSE(fake->test, try_wait_for_completion(&fake->left));
-}
-
-/* Whoever still holds a data fd calls nothing of a back-end that left. */
-static void the_back_end_leaves_when_nobody_is_in_it(struct kunit *test)
-{
-	struct walks *w = begin(test, CAP_PRECOPY);
-	struct fake *fake = w->fake;
-	struct snapshot_mig *mig = fake->sdev.mig;
-	struct vfio_precopy_info info;
-	struct snapshot_stream *stream;
-
-	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_PRE_COPY), 0);
-	stream = mig->session.stream;
-	KUNIT_ASSERT_EQ(test, go(w, VFIO_DEVICE_STATE_STOP_COPY), 0);
-	snapshot_mig_stop(mig);
-	init_completion(&fake->left);
-	/* The ioctl on the data fd applies the reset, which takes a command. */
-	mutex_lock(&mig->lock);
-	snapshot_mig_reset_done(mig);
-	mutex_unlock(&mig->lock);
-	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
-	fake->during = expect_not_left;
-	fake_precopy_info(stream, &info);
-	wait_for_completion(&fake->left);
-	memset(fake->order, 0, sizeof(fake->order));
-	snapshot_mig_reset_done(mig);
-	KUNIT_EXPECT_EQ(test, fake_precopy_info(stream, &info), -ENODEV);
-	KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 1, 1), -ENODEV);
-	KUNIT_EXPECT_STREQ(test, fake->order, "");
-	KUNIT_EXPECT_FALSE(test, fake->in_session);
-	put_file(w);
-	fake_drop(fake);
-}
-
 static void a_device_that_does_not_run_is_made_to(struct kunit *test)
 {
 	struct fake *fake = fake_make(test, 0);
@@ -572,8 +498,6 @@ static struct kunit_case walk_cases[] = {
 	KUNIT_CASE(a_reset_after_which_the_device_does_not_run),
 	KUNIT_CASE(a_reset_within_a_save),
 	KUNIT_CASE(a_device_whose_firmware_goes_away),
-	KUNIT_CASE(open_waits_for_the_firmware),
-	KUNIT_CASE(the_back_end_leaves_when_nobody_is_in_it),
 	KUNIT_CASE(a_device_that_does_not_run_is_made_to),
 	{}
 };
