@@ -40,7 +40,7 @@ lint			check		root,source		900	root	$src/tools/testing/lint.sh
 proof			check		root			900	root	$src/tools/testing/proof/run.sh
 kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
 nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
-tool			check		root			300	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check
+tool			check		root			900	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check
 fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
 nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
 docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh

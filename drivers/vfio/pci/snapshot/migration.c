@@ -119,6 +119,8 @@ static int mig_load_close(struct snapshot_mig *mig)
 {
 	int err = snapshot_stream_finish_load(mig->session.stream);
 
+	/* A load() that this waited for may have failed, and the log has it. */
+	mig->said = READ_ONCE(mig->session.stream->load.said);
 	snapshot_session_end(&mig->session);
 	return err;
 }
@@ -140,13 +142,10 @@ static int mig_act(struct snapshot_walker *walker, enum snapshot_action action)
 static int mig_take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 {
 	u64 began = trace_vfio_snapshot_arc_end_enabled() ? ktime_get_ns() : 0;
-	struct snapshot_stream *stream = mig->session.stream;
-	bool said = false;
 	int err;
 
-	if (arc->action == SNAPSHOT_LOAD_CLOSE)
-		said = READ_ONCE(stream->load.said);
-	else
+	mig->said = false;
+	if (arc->action != SNAPSHOT_LOAD_CLOSE)
 		WRITE_ONCE(mig->fw.failed, (struct snapshot_failed){});
 	trace_vfio_snapshot_arc_begin(mig_name(mig), arc->from, arc->to, arc->level);
 	mig_set_state(mig, snapshot_arc_take(arc, &mig->walker, &err));
@@ -157,7 +156,7 @@ static int mig_take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc
 	if (!err)
 		return 0;
 
-	if (!said)
+	if (!mig->said)
 		snapshot_say_arc_failed(&mig->fw, arc, err, mig->state);
 	if (mig->state == VFIO_DEVICE_STATE_ERROR)
 		snapshot_session_end(&mig->session);

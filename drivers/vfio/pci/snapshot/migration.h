@@ -29,6 +29,7 @@ struct file;
  * @walker: what the arcs are taken on: the device's level and its operations;
  *          protected by @lock
  * @opened: file of the stream that the arc being taken opened, or NULL; by @lock
+ * @said: the log has the reason why the arc being taken failed; by @lock
  * @gone: the back-end left; by @lock
  * @event_lock: spinlock within @lock; makes the check of @events and the release
  *              of @lock one step
@@ -46,6 +47,7 @@ struct snapshot_mig {
 	enum vfio_device_mig_state state;
 	struct snapshot_walker walker;
 	struct file *opened;
+	bool said;
 	bool gone;
 	spinlock_t event_lock;	/* see above */
 	unsigned int events;
