@@ -319,7 +319,7 @@ static void fw_transfer_work(struct work_struct *work)
 	struct snapshot_fw *fw = container_of(work, struct snapshot_fw, transfer_work);
 	struct snapshot_transfer *transfer = fw->transfer;
 
-	lock_map_acquire_try(&fw->dep_map);
+	lock_map_acquire(&fw->dep_map);
 	fw->transfer = NULL;
 	fw_end_transfer(transfer, transfer->err);
 	transfer->done(transfer, transfer->err);
