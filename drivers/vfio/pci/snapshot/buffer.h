@@ -52,7 +52,7 @@ struct snapshot_pool {
  * @trimmed_len: its length before
  * @trimmed_last: it ended @table before
  * @mapped: in the pool's list of buffers with a valid @key, or empty. Removed
- *          after the firmware let go of @table: who finds it empty may free.
+ *          after the firmware let go of @table: an empty entry may be freed.
  * @entry: in a list of buffers
  * @key: from the back-end's buf_map(), for all of @table
  */

@@ -259,7 +259,7 @@ static void every_failure(struct kunit *test)
 	end(w);
 }
 
-/* The device is stopped: that its state could not be saved is told by read(). */
+/* The device is stopped, so the arc succeeds; read() returns the errno of the save. */
 static void a_failed_final_save_is_told_by_read(struct kunit *test)
 {
 	struct walks *w = begin(test, CAP_PRECOPY);
