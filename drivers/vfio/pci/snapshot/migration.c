@@ -19,7 +19,7 @@
  *
  * A reset, or the loss of the firmware, is an event: it takes effect when mig->lock
  * is free, at the latest when its holder releases it. A reset of a device that was
- * at RUN, with no command under way, costs no command. After any other reset the
+ * at RUN, with no transfer under way, costs no command. After any other reset the
  * core sends one quiesce(RUN), which is idempotent.
  *
  * Lock order: mig->lock > stream->io > firmware > pool->lock, mig->event_lock,
@@ -326,7 +326,8 @@ static void mig_event(struct snapshot_mig *mig, unsigned int event)
 		return;
 	}
 	if (mig->events & SNAPSHOT_EVENT_RESET &&
-	    (mig->walker.level != VFIO_SNAPSHOT_RUN || snapshot_fw_is_busy(&mig->fw))) {
+	    (mig->walker.level != VFIO_SNAPSHOT_RUN ||
+	     (!READ_ONCE(mig->session.quiet) && snapshot_fw_is_busy(&mig->fw)))) {
 		mig->events |= SNAPSHOT_EVENT_UNSURE;
 		quick = false;
 	}
@@ -476,8 +477,8 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_lost);
  * snapshot_mig_prepare_open - wait for what the last owner left
  * @mig: of the device, before vfio_pci_core_enable()
  *
- * Return: 0 when no event and no command of the last owner is under way, -EINTR
- * when the caller is killed.
+ * Return: 0 when no event waits and no transfer of the last owner is under way,
+ * -EINTR when the caller is killed.
  */
 int snapshot_mig_prepare_open(struct snapshot_mig *mig)
 {
@@ -486,9 +487,7 @@ int snapshot_mig_prepare_open(struct snapshot_mig *mig)
 	err = mig_lock(mig);
 	if (err)
 		return err;
-	err = snapshot_fw_lock(&mig->fw);
-	if (!err)
-		snapshot_fw_unlock(&mig->fw);
+	err = snapshot_session_wait_quiet(&mig->session);
 	mig_unlock(mig);
 	return err;
 }

@@ -204,11 +204,11 @@ static int stream_begin_firmware(struct snapshot_stream *stream)
 	return err;
 }
 
+/* Called with the firmware held; lets go of it. */
 static void stream_end_firmware(struct snapshot_stream *stream)
 {
 	struct snapshot_fw *fw = stream->pool.fw;
 
-	snapshot_fw_lock_teardown(fw);
 	snapshot_pool_unmap(&stream->pool);
 	snapshot_fw_session_end(fw, stream->pool.dir);
 	snapshot_fw_unlock(fw);
@@ -254,13 +254,14 @@ static struct snapshot_stream *stream_make(struct snapshot_session *session,
 	if (!err)
 		return stream;
 
+	snapshot_fw_lock_teardown(session->fw);
 	stream_end_firmware(stream);
 err_put:
 	kref_put(&stream->ref, stream_release);
 	return ERR_PTR(err);
 }
 
-/* Waits for the firmware, never for the user of the data fd. */
+/* Called with the firmware held; never waits for the user of the data fd. */
 static void stream_close(struct snapshot_stream *stream)
 {
 	stream_end_firmware(stream);
@@ -288,10 +289,13 @@ static void session_teardown(struct work_struct *work)
 
 	if (!stream)
 		return;
+	snapshot_fw_lock_teardown(session->fw);
+	WRITE_ONCE(session->quiet, true);
+	wake_up_all(&session->changed);
 	stream_close(stream);
 	/* Pairs with session_is_idle(): the next session begins after this one. */
 	smp_store_release(&session->dead, NULL);
-	wake_up_all(&session->closed);
+	wake_up_all(&session->changed);
 }
 
 static bool session_is_idle(struct snapshot_session *session)
@@ -313,7 +317,8 @@ void snapshot_session_init(struct snapshot_session *session, struct snapshot_fw 
 	session->fw = fw;
 	session->precopy_info = precopy_info;
 	spin_lock_init(&session->kill_lock);
-	init_waitqueue_head(&session->closed);
+	session->quiet = true;
+	init_waitqueue_head(&session->changed);
 	INIT_DELAYED_WORK(&session->teardown, session_teardown);
 }
 
@@ -333,11 +338,12 @@ int snapshot_session_begin(struct snapshot_session *session, enum vfio_snapshot_
 	struct snapshot_stream *stream;
 
 	snapshot_session_hurry(session);
-	if (wait_event_killable(session->closed, session_is_idle(session)))
+	if (wait_event_killable(session->changed, session_is_idle(session)))
 		return -EINTR;
 	stream = stream_make(session, dir, file);
 	if (IS_ERR(stream))
 		return PTR_ERR(stream);
+	WRITE_ONCE(session->quiet, false);
 	scoped_guard(spinlock, &session->kill_lock)
 		session->stream = stream;
 	return 0;
@@ -381,6 +387,20 @@ void snapshot_session_hurry(struct snapshot_session *session)
 {
 	if (READ_ONCE(session->dead))
 		mod_delayed_work(system_long_wq, &session->teardown, 0);
+}
+
+/**
+ * snapshot_session_wait_quiet - wait for the last transfer of the dead stream
+ * @session: without a stream; the caller holds the lock of the device's state
+ *
+ * Does not wait for the commands that close the stream.
+ *
+ * Return: 0, -EINTR when the caller is killed.
+ */
+int snapshot_session_wait_quiet(struct snapshot_session *session)
+{
+	snapshot_session_hurry(session);
+	return wait_event_killable(session->changed, READ_ONCE(session->quiet)) ? -EINTR : 0;
 }
 
 /**

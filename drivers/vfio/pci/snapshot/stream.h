@@ -27,7 +27,9 @@ struct vfio_precopy_info;
  * @kill_lock: taken last
  * @dead: the dead stream that is not closed yet, or NULL; never set together with
  *        a later @stream. @teardown alone clears it.
- * @closed: woken then
+ * @quiet: no transfer is under way, nor can one begin: there is no @stream, and
+ *         @teardown has got the firmware since there was one
+ * @changed: woken when @dead or @quiet changes
  * @teardown: closes @dead. It sends commands, so it runs a while after the end of
  *            the session, or before the next one.
  */
@@ -37,7 +39,8 @@ struct snapshot_session {
 	struct snapshot_stream *stream;
 	spinlock_t kill_lock;	/* @stream against a close that takes no mutex */
 	struct snapshot_stream *dead;
-	wait_queue_head_t closed;
+	bool quiet;
+	wait_queue_head_t changed;
 	struct delayed_work teardown;
 };
 
@@ -73,6 +76,7 @@ int snapshot_session_begin(struct snapshot_session *session, enum vfio_snapshot_
 void snapshot_session_end(struct snapshot_session *session);
 void snapshot_session_kill(struct snapshot_session *session);
 void snapshot_session_hurry(struct snapshot_session *session);
+int snapshot_session_wait_quiet(struct snapshot_session *session);
 void snapshot_session_flush(struct snapshot_session *session);
 int snapshot_stream_finish_load(struct snapshot_stream *stream);
 
