@@ -131,8 +131,8 @@ struct vfio_snapshot_ops {
 	/**
 	 * @window: most bytes that one @save is offered, a multiple of a page,
 	 * or 0: an image has to fit into one transfer. With a window an image
-	 * may come in chunks, and the core uses a few windows of memory for an
-	 * image of any size.
+	 * may come in chunks: the core uses two windows of memory for a state
+	 * of any size, and less for a state of less than one.
 	 */
 	size_t window;
 

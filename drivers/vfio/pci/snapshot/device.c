@@ -155,8 +155,8 @@ EXPORT_SYMBOL_GPL(vfio_snapshot_err_handlers);
  *
  * Its session is over. The state becomes ERROR unless it is RUNNING, and stays so
  * until a reset. The back-end fails operations with -ENODEV from here on. Waits for
- * the operation of a struct vfio_snapshot_dirty_ops that is under way, and for a
- * report that sets the user's bitmap: after this none is left running.
+ * the operation of a struct vfio_snapshot_dirty_ops that is under way: after this
+ * none is left running.
  */
 void vfio_snapshot_detached(struct vfio_snapshot_device *sdev)
 {

@@ -6,11 +6,14 @@
  * user's report had no room for, and all that the device may have lost, is owed: it
  * goes into the next report that covers it.
  *
- * log->lock is held across the operations of the back-end and while a report sets
- * the user's bitmap; it is never taken together with another lock of the core.
+ * log->lock is held across the operations of the back-end, and is never taken
+ * together with another lock of the core. A report gathers pages under it, and sets
+ * the user's bitmap afterwards: that memory may take for ever to be there.
  */
 #include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/find.h>
 #include <linux/interval_tree.h>
 #include <linux/iova_bitmap.h>
 #include <linux/log2.h>
@@ -27,6 +30,9 @@
 
 /* Ranges that are remembered apart; more than these are joined. */
 #define OWED_MAX	4096U
+
+/* Pages that a report gathers at a time: a bitmap of 1 MiB. */
+#define GATHERED_MAX	BIT_ULL(23)
 
 /**
  * struct snapshot_dirty - the log of a device
@@ -55,17 +61,17 @@ struct snapshot_dirty {
 };
 
 /**
- * struct vfio_snapshot_dirty_sink - a report under way
- * @bitmap: of userspace
+ * struct vfio_snapshot_dirty_sink - a report, or a part of it, under way
+ * @pages: a bit for each of the device's pages
  * @shift: log2 of the size of the device's pages
- * @first: lowest address of the report
+ * @first: lowest address
  * @last: highest address
  * @low: the first of the device's pages begins before @first, and is dirty
  * @high: the last of them ends after @last, and is dirty
  * @stray: the device reported a page outside of the report
  */
 struct vfio_snapshot_dirty_sink {
-	struct iova_bitmap *bitmap;
+	unsigned long *pages;
 	unsigned int shift;
 	u64 first;
 	u64 last;
@@ -240,6 +246,18 @@ static int dirty_log_stop(struct vfio_device *vdev)
 
 /* ---- report ---- */
 
+/* Number of the page with @addr, which is in the report. */
+static u64 sink_page(const struct vfio_snapshot_dirty_sink *sink, u64 addr)
+{
+	return (addr >> sink->shift) - (sink->first >> sink->shift);
+}
+
+static void sink_set(struct vfio_snapshot_dirty_sink *sink, u64 first, u64 last)
+{
+	bitmap_set(sink->pages, sink_page(sink, first),
+		   sink_page(sink, last) - sink_page(sink, first) + 1);
+}
+
 /**
  * vfio_snapshot_dirty_page - report a dirty page
  * @sink: of the read() under way
@@ -262,7 +280,7 @@ void vfio_snapshot_dirty_page(struct vfio_snapshot_dirty_sink *sink, u64 addr)
 		sink->high = true;
 		last = sink->last;
 	}
-	iova_bitmap_set(sink->bitmap, first, last - first + 1);
+	sink_set(sink, first, last);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_dirty_page);
 
@@ -272,7 +290,7 @@ static void dirty_pay(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sin
 	u64 rest = BIT_ULL(log->shift) - 1;
 
 	while (snapshot_ranges_next(&log->owed, part.first, sink->last, &part)) {
-		iova_bitmap_set(sink->bitmap, part.first, part.last - part.first + 1);
+		sink_set(sink, part.first, part.last);
 		if (part.last == sink->last)
 			break;
 		part.first = part.last + 1;
@@ -298,10 +316,14 @@ static int dirty_ask(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink
 	return err ?: sink->stray ? -EIO : 0;
 }
 
-static int dirty_report(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink)
+/* Gathers the pages from sink->first to @last, or some of them, up to sink->last. */
+static int dirty_gather(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink,
+			u64 last)
 {
+	u64 n;
 	int err;
 
+	lockdep_assert_held(&log->lock);
 	if (log->detached)
 		return -ENOTCONN;
 	if (!log->started)
@@ -311,6 +333,15 @@ static int dirty_report(struct snapshot_dirty *log, struct vfio_snapshot_dirty_s
 	if (err)
 		return err;
 	sink->shift = log->shift;
+	sink->last = last;
+	n = sink_page(sink, last) + 1;
+	if (n > GATHERED_MAX) {
+		n = GATHERED_MAX;
+		sink->last = (((sink->first >> log->shift) + n) << log->shift) - 1;
+	}
+	sink->pages = kvcalloc(BITS_TO_LONGS(n), sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!sink->pages)
+		return -ENOMEM;
 	if (atomic_xchg(&log->lost, 0))
 		err = -ENODATA;
 	else
@@ -325,20 +356,43 @@ static int dirty_report(struct snapshot_dirty *log, struct vfio_snapshot_dirty_s
 	return 0;
 }
 
+/* Waits for the user's memory, so it takes no lock. */
+static void dirty_tell(const struct vfio_snapshot_dirty_sink *sink,
+		       struct iova_bitmap *bitmap)
+{
+	u64 base = sink->first >> sink->shift;
+	unsigned long from, to;
+
+	for_each_set_bitrange(from, to, sink->pages, sink_page(sink, sink->last) + 1) {
+		u64 first = max(sink->first, (base + from) << sink->shift);
+		u64 last = min(sink->last, ((base + to) << sink->shift) - 1);
+
+		iova_bitmap_set(bitmap, first, last - first + 1);
+	}
+}
+
 static int dirty_log_read(struct vfio_device *vdev, unsigned long iova,
 			  unsigned long length, struct iova_bitmap *bitmap)
 {
 	struct snapshot_dirty *log = to_dirty(vdev);
-	struct vfio_snapshot_dirty_sink sink = { .bitmap = bitmap, .first = iova };
+	struct vfio_snapshot_dirty_sink sink;
+	u64 first = iova, last;
 	int err;
 
 	if (!length)
 		return -EINVAL;
-	if (check_add_overflow(sink.first, length - 1, &sink.last))
+	if (check_add_overflow(first, length - 1, &last))
 		return -EOVERFLOW;
-	mutex_lock(&log->lock);
-	err = dirty_report(log, &sink);
-	mutex_unlock(&log->lock);
+	do {
+		sink = (struct vfio_snapshot_dirty_sink){ .first = first };
+		mutex_lock(&log->lock);
+		err = dirty_gather(log, &sink, last);
+		mutex_unlock(&log->lock);
+		if (!err)
+			dirty_tell(&sink, bitmap);
+		kvfree(sink.pages);
+		first = sink.last + 1;
+	} while (!err && sink.last != last);
 	return err;
 }
 
@@ -416,8 +470,7 @@ void snapshot_dirty_reset_done(struct snapshot_dirty *log)
  * snapshot_dirty_detached - the firmware is about to be out of reach
  * @log: the device's log or NULL
  *
- * Its log has ended when this returns. Waits for the operation that is under way,
- * and for a report that sets the user's bitmap.
+ * Its log has ended when this returns. Waits for the operation that is under way.
  */
 void snapshot_dirty_detached(struct snapshot_dirty *log)
 {

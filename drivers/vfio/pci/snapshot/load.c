@@ -48,7 +48,22 @@ int snapshot_load_begin(struct snapshot_load *load, struct snapshot_pool *pool)
 	/* The state to come is probably as large as that of this device. */
 	if (snapshot_fw_size(fw, MAX_JIFFY_OFFSET, &bytes))
 		bytes = fw->window;
-	return snapshot_pool_reserve(pool, min(fw->window, bytes), SNAPSHOT_WINDOWS);
+	return snapshot_pool_plan(pool, bytes);
+}
+
+/* Rather than making one more, waits for the buffer that the firmware reads. */
+static struct snapshot_buf *load_get_buf(struct snapshot_load *load)
+{
+	struct snapshot_pool *pool = load->pool;
+	int err;
+
+	if (READ_ONCE(load->loading) && !READ_ONCE(pool->nr_spares)) {
+		err = snapshot_fw_lock(pool->fw);
+		if (err)
+			return ERR_PTR(err);
+		snapshot_fw_unlock(pool->fw);
+	}
+	return snapshot_pool_get(pool);
 }
 
 static ssize_t load_write_data(struct snapshot_load *load, size_t len,
@@ -59,7 +74,7 @@ static ssize_t load_write_data(struct snapshot_load *load, size_t len,
 	int err;
 
 	if (!buf) {
-		buf = snapshot_pool_get(load->pool);
+		buf = load_get_buf(load);
 		if (IS_ERR(buf))
 			return PTR_ERR(buf);
 		load->buf = buf;
@@ -146,8 +161,7 @@ static int load_send(struct snapshot_load *load, u64 size)
 	transfer->fw = pool->fw;
 	transfer->dir = VFIO_SNAPSHOT_LOAD;
 	transfer->phase = VFIO_SNAPSHOT_FINAL;
-	transfer->done = READ_ONCE(pool->nr_spares) && size <= pool->fw->window ?
-			 load_done : NULL;
+	transfer->done = size <= pool->fw->window ? load_done : NULL;
 	err = snapshot_fw_transfer(transfer);
 	if (err == -EINPROGRESS) {
 		load->loading = load->buf;
@@ -162,18 +176,20 @@ static int load_send(struct snapshot_load *load, u64 size)
 
 /*
  * Loads a record that was wholly written. *@broken: the errno is the last word on
- * this stream. The other buffer grows to the size of this record before it goes:
- * after that it would have to wait for the firmware.
+ * this stream. The other buffer, which a state of more than one window has, grows to
+ * the size of this record before it goes: after that it would wait for the firmware.
  */
 static int load_record(struct snapshot_load *load, bool *broken)
 {
 	u64 size = load->parser.size;
 	struct snapshot_pool *pool = load->pool;
+	size_t window = pool->fw->window;
 	int err;
 
 	*broken = false;
 	err = snapshot_buf_prepare(load->buf, size);
-	if (!err && READ_ONCE(pool->nr_spares) && size <= pool->fw->window)
+	if (!err && size <= window && (READ_ONCE(pool->nr_spares) ||
+				       (size == window && !READ_ONCE(load->loading))))
 		snapshot_pool_reserve(pool, size, 1);
 	if (!err)
 		err = snapshot_fw_lock(pool->fw);

@@ -17,6 +17,7 @@
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/pci.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vfio.h>
@@ -149,8 +150,11 @@ static void save_queue_data(struct snapshot_out *out)
 
 	save->image += out->data_len;
 	save->more = transfer->io.more;
-	if (save->more)
+	if (save->more) {
+		/* There may be any amount. */
+		save->room = transfer->fw->window;
 		return;
+	}
 	end->head.end.records = cpu_to_le64(save->tally.records);
 	end->head.end.length = cpu_to_le64(save->tally.length);
 	save_queue(save, end);
@@ -347,34 +351,48 @@ static int save_once(struct snapshot_save *save, enum vfio_snapshot_phase phase,
 	return err == -EINPROGRESS ? 0 : err;
 }
 
-/* Room for an image of @bytes; the firmware may have cut off one that fills it. */
+/*
+ * Room for an image of @bytes, or for a chunk of it. Without a window there is one
+ * byte more: the firmware may have cut off an image that fills its buffer.
+ */
 static size_t save_room(struct snapshot_save *save, u64 bytes)
 {
-	return save->pool->fw->window ?: bytes + 1;
+	size_t window = save->pool->fw->window;
+	size_t room = window ? min(window, bytes) : bytes + 1;
+
+	guard(spinlock)(&save->pool->lock);
+	save->room = max(save->room, room);
+	return window ? save->room : room;
 }
 
-/* Lets the receiver allocate ahead, and allocates ahead here. */
-static int save_announce(struct snapshot_save *save, enum vfio_snapshot_phase phase,
-			 u64 bytes)
+/* Lets the receiver allocate ahead. */
+static int save_announce(struct snapshot_save *save, u64 bytes)
+{
+	struct snapshot_out *size;
+
+	size = save_make_own(save, VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, sizeof(size->head.size));
+	if (!size)
+		return -ENOMEM;
+	size->head.size.bytes = cpu_to_le64(save_room(save, bytes));
+	guard(spinlock)(&save->pool->lock);
+	save_queue(save, size);
+	return 0;
+}
+
+/* Before the first image: all memory that a state of @bytes needs. */
+static int save_plan(struct snapshot_save *save, enum vfio_snapshot_phase phase, u64 bytes)
 {
 	struct snapshot_fw *fw = save->pool->fw;
-	struct snapshot_out *size;
+	int err = 0;
 
 	if (save->room)
 		return 0;
-	save->room = save_room(save, bytes);
-	if (fw->sdev->ops->caps & VFIO_SNAPSHOT_CAP_INCREMENT) {
-		size = save_make_own(save, VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE,
-				     sizeof(size->head.size));
-		if (!size)
-			return -ENOMEM;
-		size->head.size.bytes = cpu_to_le64(save->room);
-		scoped_guard(spinlock, &save->pool->lock)
-			save_queue(save, size);
-	}
-	if (phase == VFIO_SNAPSHOT_FINAL || !fw->window)
-		return 0;
-	return snapshot_pool_reserve(save->pool, save->room, SNAPSHOT_WINDOWS);
+	if (fw->sdev->ops->caps & VFIO_SNAPSHOT_CAP_INCREMENT)
+		err = save_announce(save, bytes);
+	save_room(save, bytes);
+	if (err || phase == VFIO_SNAPSHOT_FINAL || !fw->window)
+		return err;
+	return snapshot_pool_plan(save->pool, bytes);
 }
 
 /* Comes back once with more room if the firmware had too little. */
@@ -392,7 +410,7 @@ static int save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase
 			return err;
 		if (size <= tried)
 			return failed;
-		err = save_announce(save, phase, size);
+		err = save_plan(save, phase, size);
 		if (err)
 			return err;
 		if (final)
@@ -440,13 +458,18 @@ void snapshot_save_final(struct snapshot_save *save)
  *        device's state
  * @bytes: size of an image
  *
- * Call it while the guest runs. The final image reuses the memory of an image
- * that was read; this lets that memory grow. Lack of memory shows when the image
- * is taken.
+ * Call it while the guest runs. Without a window, the final image reuses the memory
+ * of an image that was read. Lack of memory shows when the image is taken.
  */
 void snapshot_save_reserve(struct snapshot_save *save, u64 bytes)
 {
-	if (!save->pool->fw->window && READ_ONCE(save->pool->nr_spares))
+	bool due;
+
+	scoped_guard(spinlock, &save->pool->lock)
+		due = save->pool->fw->window ?
+		      save->queued + save->filling < SNAPSHOT_WINDOWS :
+		      save->pool->nr_spares;
+	if (due)
 		snapshot_pool_reserve(save->pool, save_room(save, bytes), 1);
 }
 
@@ -646,9 +669,28 @@ static struct snapshot_out *save_next_out(struct snapshot_save *save)
 	return ERR_PTR(save->filling || save->more ? -EINPROGRESS : -ENOMSG);
 }
 
+/* Whether a reader has something to do, if only to request the next chunk. */
 static bool save_is_readable(struct snapshot_save *save)
 {
-	return save_next_out(save) != ERR_PTR(-EINPROGRESS);
+	return save_next_out(save) != ERR_PTR(-EINPROGRESS) || save_is_due(save);
+}
+
+/**
+ * snapshot_save_poll - whether read() has something to do or to tell
+ * @save: a saving stream
+ *
+ * Return: as of poll(); 0 as long as read() returns -ENOMSG.
+ */
+__poll_t snapshot_save_poll(struct snapshot_save *save)
+{
+	const __poll_t in = EPOLLIN | EPOLLRDNORM;
+	struct snapshot_out *out = save_next_out(save);
+
+	if (snapshot_pool_is_dead(save->pool))
+		return in | EPOLLERR | EPOLLHUP;
+	if (out == ERR_PTR(-ENOMSG) || !save_is_readable(save))
+		return 0;
+	return IS_ERR(out) && out != ERR_PTR(-EINPROGRESS) ? in | EPOLLERR : in;
 }
 
 /**

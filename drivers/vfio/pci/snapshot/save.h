@@ -6,6 +6,7 @@
 #define VFIO_SNAPSHOT_SAVE_H
 
 #include <linux/list.h>
+#include <linux/types.h>
 #include <linux/wait.h>
 
 #include "buffer.h"
@@ -73,6 +74,7 @@ u64 snapshot_save_pending(struct snapshot_save *save);
 int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 			       struct vfio_precopy_info *info);
 ssize_t snapshot_save_read(struct snapshot_save *save, struct iov_iter *to, bool wait);
+__poll_t snapshot_save_poll(struct snapshot_save *save);
 void snapshot_save_drain(struct snapshot_save *save);
 
 extern const size_t snapshot_save_object;

@@ -128,15 +128,9 @@ static ssize_t stream_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static __poll_t stream_poll(struct file *file, poll_table *wait)
 {
 	struct snapshot_stream *stream = file->private_data;
-	const __poll_t in = EPOLLIN | EPOLLRDNORM;
 
 	poll_wait(file, &stream->save.wait, wait);
-	guard(spinlock)(&stream->pool.lock);
-	if (snapshot_pool_is_dead(&stream->pool))
-		return in | EPOLLERR | EPOLLHUP;
-	if (stream->save.final || !list_empty(&stream->save.queue))
-		return in;
-	return stream->save.err ? in | EPOLLERR : 0;
+	return snapshot_save_poll(&stream->save);
 }
 
 static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -7,9 +7,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/call.h"
 #include "lib/dirty.h"
 #include "lib/harness.h"
 #include "lib/lab.h"
+#include "lib/stall.h"
 
 #define K4	0x1000ull
 #define M2	0x200000ull
@@ -19,6 +21,12 @@
 #define PAGES	(LEN / K4)
 
 static const uint64_t all[][2] = { { IOVA, MAPS * LEN } };
+
+struct report_to {
+	struct vfio_dev *dev;
+	struct dirty_log *log;
+	uint64_t *bitmap;
+};
 
 FIXTURE(dirty) {
 	struct vfio_dev dev;
@@ -226,7 +234,7 @@ TEST_F(dirty, the_unreported_part_of_a_huge_page_is_reported_later)
 	EXPECT_REPORT(IOVA, M2 + 3 * K4, K4);
 	EXPECT_REPORT(IOVA + M2 + 3 * K4, K4, K4);
 	EXPECT_REPORT(IOVA + M2 + 500 * K4, M2, K4);
-	EXPECT_REPORT(IOVA, LEN, K4);
+	EXPECT_TOLD(IOVA, LEN, K4);
 	EXPECT_REPORT(IOVA, LEN, K4);
 	STOP();
 }
@@ -282,6 +290,50 @@ TEST_F_TIMEOUT(dirty, reports_of_many_messages, 300)
 	}
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
 	STOP();
+}
+
+static int report_to(void *arg)
+{
+	struct report_to *r = arg;
+
+	return dirty_report(r->dev, IOVA, 64 * K4, K4, r->bitmap);
+}
+
+static int probe_and_restart(void *arg)
+{
+	struct report_to *r = arg;
+
+	return report_to(r) ?: dirty_stop(r->log) ?:
+	       dirty_start(r->log, r->dev, K4, all, 1);
+}
+
+/* Nobody else waits for memory of one user that takes for ever to be there. */
+TEST_F(dirty, a_report_into_memory_that_is_not_there)
+{
+	uint64_t bitmap = 0;
+	struct report_to stalled = { &self->dev, self->log };
+	struct report_to other = { &self->dev, self->log, &bitmap };
+	struct call first = {}, second = {};
+	struct stall stall;
+
+	ASSERT_EQ(0, stall_open(&stall));
+	stalled.bitmap = (uint64_t *)stall.mem;
+	START();
+	WRITE(IOVA + 3 * K4, K4, 1);
+	ASSERT_EQ(0, call_start(&first, report_to, &stalled));
+	ASSERT_EQ(0, stall_wait(&stall));
+	ASSERT_EQ(0, call_start(&second, probe_and_restart, &other));
+	EXPECT_TRUE(call_over(&second, 5000));
+	EXPECT_FALSE(call_over(&first, 0));
+	ASSERT_EQ(0, stall_release(&stall, "", 1));
+	ASSERT_TRUE(call_over(&first, 5000));
+	ASSERT_TRUE(call_over(&second, 5000));
+	EXPECT_EQ(0, first.ret);
+	EXPECT_EQ(0, second.ret);
+	EXPECT_EQ(1 << 3, *stalled.bitmap);
+	EXPECT_EQ(0, bitmap);
+	STOP();
+	stall_close(&stall);
 }
 
 TEST_F(dirty, bits_are_set_and_never_cleared)

@@ -253,7 +253,7 @@ static int fake_save_op(struct vfio_snapshot_device *sdev,
 	}
 	len = fake->state_len - fake->state_at;
 	if (fake->chunk)
-		len = min(len, fake->chunk);
+		len = min3(len, fake->chunk, io->size);
 	if (len > io->size) {
 		fake->state_at = 0;
 		return leave(fake, -ENOSPC);

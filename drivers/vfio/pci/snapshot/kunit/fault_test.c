@@ -880,8 +880,8 @@ static ssize_t read_while_killed(struct faults *f)
 }
 
 /*
- * A reader that was killed took the last chunk and asked for none. Then one thread
- * sleeps in poll(), and another one asks for the next chunk, which comes at once.
+ * A reader that was killed took the last chunk and asked for none: poll() tells
+ * others to read, which asks for it. Then one thread sleeps in poll() until it comes.
  */
 static void wake_others(struct kunit *test, int err)
 {
@@ -903,15 +903,20 @@ static void wake_others(struct kunit *test, int err)
 	fake_release_firmware(fake);
 	KUNIT_EXPECT_EQ(test, thread_end(&killed), IDENT + HEAD + PAGE_SIZE);
 
+	KUNIT_EXPECT_EQ(test, vfs_poll(f->file, NULL), EPOLLIN | EPOLLRDNORM);
+	fake->later = true;
+	fake->delay = SHORT;
+	fake->later_err = err;
+	f->file->f_flags |= O_NONBLOCK;
+	KUNIT_EXPECT_EQ(test, kernel_read(f->file, &byte, 1, NULL), -EAGAIN);
 	init_poll_funcptr(&s.table, sleeper_add);
 	s.table._key = EPOLLIN;
 	KUNIT_EXPECT_EQ(test, vfs_poll(f->file, &s.table), 0);
 	KUNIT_ASSERT_NOT_NULL(test, s.head);
-	if (err)
-		fake_fail(fake, SNAPSHOT_CMD_SAVE, 1, err, 0);
-	KUNIT_EXPECT_EQ(test, kernel_read(f->file, &byte, 1, NULL), err ?: 1);
+	msleep(200);
 	KUNIT_EXPECT_TRUE_MSG(test, s.woken, "a sleeper in poll() was not woken");
 	remove_wait_queue(s.head, &s.entry);
+	KUNIT_EXPECT_EQ(test, kernel_read(f->file, &byte, 1, NULL), err ?: 1);
 	KUNIT_EXPECT_EQ(test, set(f, RUNNING), 0);
 	finish(f);
 }

@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 #include <uapi/linux/vfio_snapshot.h>
@@ -212,16 +213,99 @@ static void windows_grow_with_the_first_record(struct kunit *test)
 	p->to->estimate = 100;
 	p->to->later = true;
 	KUNIT_ASSERT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RESUMING, &file), 0);
-	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 1);
 	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream, first, 700), first);
-	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 2 * SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 1 + SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream + first, p->len - first, 700),
 			p->len - first);
-	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 2 * SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 1 + SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	KUNIT_EXPECT_EQ(test, p->to->loaded_len, FAKE_MAX_IMAGE);
 	fake_put(file);
 	drop_pair(p);
+}
+
+/* As fake_read(), by poll() and without ever waiting in read(). */
+static ssize_t read_polled(struct file *file, u8 *to, size_t room)
+{
+	unsigned int tries = 1000;
+	size_t at = 0;
+	ssize_t got;
+
+	file->f_flags |= O_NONBLOCK;
+	while ((got = kernel_read(file, to + at, room - at, NULL)) && got != -ENOMSG) {
+		if (got > 0) {
+			at += got;
+			continue;
+		}
+		if (got != -EAGAIN)
+			return got;
+		while (!(vfs_poll(file, NULL) & EPOLLIN)) {
+			if (!tries--)
+				return -ETIME;
+			msleep(2);
+		}
+	}
+	return at;
+}
+
+/*
+ * @asked: userspace asks for the size before it stops the device
+ * @polled: and waits in poll()
+ */
+static void move_what_grew(struct kunit *test, bool asked, bool polled)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct vfio_device *vdev = &fake->sdev.core.vdev;
+	const size_t small = 100, large = 40000;
+	unsigned long size;
+	struct file *file;
+	int end;
+
+	fake->ops.window = 4 * PAGE_SIZE;
+	fake->chunk = fake->ops.window;
+	fake->later = true;
+	p->to->ops.window = fake->ops.window;
+	p->to->later = true;
+	fake->state_len = small;
+	fake->estimate = small;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 1);
+	p->len = fake_read(file, p->stream, 2 * FAKE_MAX_IMAGE, 700);
+
+	fake->state_len = large;
+	fake->estimate = large;
+	if (asked) {
+		/* The size may be a second old. */
+		msleep(1100);
+		KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size), 0);
+		KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 2);
+	}
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 1 + asked);
+	p->len += polled ? read_polled(file, p->stream + p->len, FAKE_MAX_IMAGE) :
+			   fake_read(file, p->stream + p->len, FAKE_MAX_IMAGE, 700);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	fake_put(file);
+
+	KUNIT_EXPECT_EQ(test, load(p, 4096, &end), p->len);
+	KUNIT_EXPECT_EQ(test, end, 0);
+	KUNIT_ASSERT_EQ(test, p->to->loaded_len, small + large);
+	KUNIT_EXPECT_MEMEQ(test, p->to->loaded + small, fake->state, large);
+	drop_pair(p);
+}
+
+static void a_state_that_grew_before_the_stop(struct kunit *test)
+{
+	move_what_grew(test, false, false);
+	move_what_grew(test, false, true);
+}
+
+static void a_state_that_grew_before_it_was_asked_for(struct kunit *test)
+{
+	move_what_grew(test, true, false);
+	move_what_grew(test, true, true);
 }
 
 /* The arc does not wait for it, whoever wants its data does. */
@@ -616,6 +700,8 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(behind_a_failed_chunk_nothing_follows),
 	KUNIT_CASE(memory_of_a_few_windows),
 	KUNIT_CASE(windows_grow_with_the_first_record),
+	KUNIT_CASE(a_state_that_grew_before_the_stop),
+	KUNIT_CASE(a_state_that_grew_before_it_was_asked_for),
 	KUNIT_CASE(an_image_that_is_taken_meanwhile),
 	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
 	KUNIT_CASE(transfers_that_complete_later),

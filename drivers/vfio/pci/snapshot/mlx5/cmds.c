@@ -252,7 +252,7 @@ static void mlx5_save_done(int err, struct mlx5_async_work *work)
 	if (!err)
 		err = mlx5_save_check(mlx5, io);
 	/* A buffer that is too small is a bad parameter. */
-	if (err == -EINVAL && !mlx5->sdev.ops->window &&
+	if (err == -EINVAL && io->size != mlx5->sdev.ops->window &&
 	    MLX5_GET(save_vhca_state_out, mlx5->transfer.out, status) ==
 	    MLX5_CMD_STAT_BAD_PARAM_ERR)
 		err = -ENOSPC;
