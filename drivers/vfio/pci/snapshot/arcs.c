@@ -292,14 +292,9 @@ static int arc_reach(struct snapshot_walker *walker, enum vfio_snapshot_level wa
 enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
 					     struct snapshot_walker *walker, int *err)
 {
-	enum vfio_snapshot_level back = states[arc->from].level;
-
-	*err = arc_reach(walker, arc->level, back);
-	if (!*err && arc->action != SNAPSHOT_KEEP) {
+	*err = arc_reach(walker, arc->level, states[arc->from].level);
+	/* It can only fail where the level stays, or on the way out of RESUMING. */
+	if (!*err && arc->action != SNAPSHOT_KEEP)
 		*err = walker->act(walker, arc->action);
-		/* The one step back: absolute, so it also proves the level. */
-		if (*err && arc->failure == SNAPSHOT_STAYS)
-			arc_reach(walker, back, back);
-	}
 	return snapshot_arc_settle(arc, *err, walker->level);
 }

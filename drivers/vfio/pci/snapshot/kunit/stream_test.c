@@ -243,7 +243,7 @@ static ssize_t read_polled(struct file *file, u8 *to, size_t room)
 		while (!(vfs_poll(file, NULL) & EPOLLIN)) {
 			if (!tries--)
 				return -ETIME;
-			msleep(2);
+			msleep(20);
 		}
 	}
 	return at;
