@@ -58,7 +58,7 @@ static int buf_add_folio(struct snapshot_buf *buf, size_t bytes, unsigned int *o
 {
 	struct folio *folio;
 
-	if (buf->nr == buf->pool->fw->max_segs)
+	if (buf->nr == buf->pool->fw->ops.max_segs)
 		return -ENOMEM;
 
 	if (buf->nr == buf->room) {
@@ -233,7 +233,7 @@ int snapshot_buf_prepare(struct snapshot_buf *buf, size_t size)
 	err = snapshot_buf_grow(buf, size);
 	if (!err)
 		err = buf_make_table(buf);
-	if (err || buf_is_mapped(buf) || !pool->fw->maps)
+	if (err || buf_is_mapped(buf) || !pool->fw->ops.buf_map)
 		return err;
 	err = snapshot_fw_lock(pool->fw);
 	if (err)
@@ -419,7 +419,7 @@ struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t 
 
 	snapshot_fw_assert_held(pool->fw);
 	if (buf && (buf->size < size || !buf->table.sgl ||
-		    (pool->fw->maps && !buf_is_mapped(buf)))) {
+		    (pool->fw->ops.buf_map && !buf_is_mapped(buf)))) {
 		pool_keep(buf);
 		return NULL;
 	}
@@ -437,7 +437,7 @@ void snapshot_pool_put(struct snapshot_buf *buf)
 {
 	struct snapshot_pool *pool = buf->pool;
 
-	if (pool->nr_spares < (pool->fw->window ? SNAPSHOT_WINDOWS : 1) ||
+	if (pool->nr_spares < (pool->fw->ops.window ? SNAPSHOT_WINDOWS : 1) ||
 	    buf_is_mapped(buf))
 		pool_keep(buf);
 	else
@@ -487,7 +487,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_reserve);
  */
 int snapshot_pool_plan(struct snapshot_pool *pool, u64 bytes)
 {
-	size_t window = pool->fw->window;
+	size_t window = pool->fw->ops.window;
 
 	return snapshot_pool_reserve(pool, min(window, bytes),
 				     bytes > window ? SNAPSHOT_WINDOWS : 1);

@@ -190,14 +190,10 @@ int snapshot_fw_quiesce(struct snapshot_fw *fw, enum vfio_snapshot_level want,
  */
 int snapshot_fw_session_begin(struct snapshot_fw *fw, enum vfio_snapshot_dir dir)
 {
-	const struct vfio_snapshot_ops *ops = fw->sdev->ops;
 	u64 began = fw_begin(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0);
-	int err = ops->session_begin(fw->sdev, dir);
+	int err = fw->sdev->ops->session_begin(fw->sdev, dir);
 
-	fw->window = ops->window;
-	fw->maps = ops->buf_map;
-	fw->max_segs = ops->max_segs;
-	fw->max_image = ops->max_image;
+	fw->ops = *fw->sdev->ops;
 	fw_end(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0, err, began);
 	return err;
 }

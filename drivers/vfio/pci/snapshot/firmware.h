@@ -64,10 +64,7 @@ struct snapshot_failed {
  * @gone: the back-end left, no operation may be called; protected by @sem
  * @transfer: asynchronous transfer that keeps @sem, or NULL; protected by @sem
  * @transfer_work: the end of @transfer
- * @window: of the back-end, copied: a data fd may outlive the back-end
- * @maps: it has buf_map(); likewise
- * @max_segs: likewise
- * @max_image: likewise
+ * @ops: of the back-end, copied by session_begin: a data fd may outlive the back-end
  * @size: last size in bytes that the back-end named; protected by the caller's
  *        lock of the device's state
  * @sized: jiffies of that, 0 if never; likewise
@@ -81,10 +78,7 @@ struct snapshot_fw {
 	bool gone;
 	struct snapshot_transfer *transfer;
 	struct work_struct transfer_work;
-	size_t window;
-	bool maps;
-	unsigned int max_segs;
-	u64 max_image;
+	struct vfio_snapshot_ops ops;
 	u64 size;
 	unsigned long sized;
 	struct snapshot_failed failed;

@@ -43,11 +43,11 @@ int snapshot_load_begin(struct snapshot_load *load, struct snapshot_pool *pool)
 	snapshot_ident_fill(&ident, sdev->core.pdev->vendor, sdev->core.pdev->device,
 			    sdev->ops->name);
 	snapshot_parser_init(&load->parser, sdev->ops->max_image, &ident);
-	if (!fw->window)
+	if (!fw->ops.window)
 		return 0;
 	/* The state to come is probably as large as that of this device. */
 	if (snapshot_fw_size(fw, MAX_JIFFY_OFFSET, &bytes))
-		bytes = fw->window;
+		bytes = fw->ops.window;
 	return snapshot_pool_plan(pool, bytes);
 }
 
@@ -124,7 +124,7 @@ static void load_say(struct snapshot_load *load, int err)
 {
 	if (snapshot_pool_is_dead(load->pool))
 		return;
-	snapshot_say_stream_refused(load->pool->fw, err);
+	snapshot_say(load->pool->fw, err, "stream refused", "; state RESUMING");
 	WRITE_ONCE(load->said, true);
 }
 
@@ -161,7 +161,7 @@ static int load_send(struct snapshot_load *load, u64 size)
 	transfer->fw = pool->fw;
 	transfer->dir = VFIO_SNAPSHOT_LOAD;
 	transfer->phase = VFIO_SNAPSHOT_FINAL;
-	transfer->done = size <= pool->fw->window ? load_done : NULL;
+	transfer->done = size <= pool->fw->ops.window ? load_done : NULL;
 	err = snapshot_fw_transfer(transfer);
 	if (err == -EINPROGRESS) {
 		load->loading = load->buf;
@@ -183,7 +183,7 @@ static int load_record(struct snapshot_load *load, bool *broken)
 {
 	u64 size = load->parser.size;
 	struct snapshot_pool *pool = load->pool;
-	size_t window = pool->fw->window;
+	size_t window = pool->fw->ops.window;
 	int err;
 
 	*broken = false;

@@ -13,29 +13,32 @@
 #include "firmware.h"
 #include "messages.h"
 
-#define CAUSE_LEN	80
-
-/* Whether a line may be said; *@cause is then what the firmware answered. */
-static bool say_may(struct snapshot_fw *fw, int err, char cause[CAUSE_LEN])
-{
-	struct snapshot_failed failed = READ_ONCE(fw->failed);
-	const char *arg = snapshot_command_arg(failed.command, failed.arg);
-
-	if (!__ratelimit(&fw->ratelimit))
-		return false;
-	/* An operation that failed with another errno is not the cause. */
-	if (!failed.err || failed.err != err)
-		scnprintf(cause, CAUSE_LEN, "no firmware command failed");
-	else
-		scnprintf(cause, CAUSE_LEN, "firmware command %s%s%s, status %#x",
-			  snapshot_command_name(failed.command), *arg == '-' ? "" : " ",
-			  *arg == '-' ? "" : arg, failed.status);
-	return true;
-}
-
 static struct device *say_dev(struct snapshot_fw *fw)
 {
 	return fw->sdev->core.vdev.dev;
+}
+
+/**
+ * snapshot_say - something failed
+ * @fw: of the device
+ * @err: what it failed with
+ * @what: failed
+ * @then: what follows from that, or ""
+ */
+void snapshot_say(struct snapshot_fw *fw, int err, const char *what, const char *then)
+{
+	struct snapshot_failed failed = READ_ONCE(fw->failed);
+	const char *arg = snapshot_command_arg(failed.command, failed.arg);
+	char cause[80] = "no firmware command failed";
+
+	if (!__ratelimit(&fw->ratelimit))
+		return;
+	/* An operation that failed with another errno is not the cause. */
+	if (failed.err && failed.err == err)
+		scnprintf(cause, sizeof(cause), "firmware command %s%s%s, status %#x",
+			  snapshot_command_name(failed.command), *arg == '-' ? "" : " ",
+			  *arg == '-' ? "" : arg, failed.status);
+	dev_warn(say_dev(fw), "migration: %s: %d, %s%s\n", what, err, cause, then);
 }
 
 /**
@@ -48,84 +51,12 @@ static struct device *say_dev(struct snapshot_fw *fw)
 void snapshot_say_arc_failed(struct snapshot_fw *fw, const struct snapshot_arc *arc,
 			     int err, unsigned int state)
 {
-	char cause[CAUSE_LEN];
+	char what[48], then[32];
 
-	if (say_may(fw, err, cause))
-		dev_warn(say_dev(fw), "migration: %s -> %s failed: %d, %s; state %s\n",
-			 snapshot_state_name(arc->from), snapshot_state_name(arc->to),
-			 err, cause, snapshot_state_name(state));
-}
-
-/**
- * snapshot_say_ahead_failed - no further image is taken ahead
- * @fw: of the device
- * @err: what the image failed with
- */
-void snapshot_say_ahead_failed(struct snapshot_fw *fw, int err)
-{
-	char cause[CAUSE_LEN];
-
-	if (say_may(fw, err, cause))
-		dev_warn(say_dev(fw),
-			 "migration: image ahead failed: %d, %s; the final image is whole\n",
-			 err, cause);
-}
-
-/**
- * snapshot_say_final_failed - the state of a stopped device could not be saved
- * @fw: of the device
- * @err: what the image failed with
- */
-void snapshot_say_final_failed(struct snapshot_fw *fw, int err)
-{
-	char cause[CAUSE_LEN];
-
-	if (say_may(fw, err, cause))
-		dev_warn(say_dev(fw),
-			 "migration: final image failed: %d, %s; read() of the data fd returns it\n",
-			 err, cause);
-}
-
-/**
- * snapshot_say_stream_refused - what was written to the data fd cannot be loaded
- * @fw: of the device
- * @err: the reason
- */
-void snapshot_say_stream_refused(struct snapshot_fw *fw, int err)
-{
-	char cause[CAUSE_LEN];
-
-	if (say_may(fw, err, cause))
-		dev_warn(say_dev(fw), "migration: stream refused: %d, %s; state RESUMING\n",
-			 err, cause);
-}
-
-/**
- * snapshot_say_not_running - a device that was reset, or opened, does not run
- * @fw: of the device
- * @err: the reason
- */
-void snapshot_say_not_running(struct snapshot_fw *fw, int err)
-{
-	char cause[CAUSE_LEN];
-
-	if (say_may(fw, err, cause))
-		dev_warn(say_dev(fw),
-			 "migration: not running after reset: %d, %s; state ERROR\n",
-			 err, cause);
-}
-
-/**
- * snapshot_say_size_unknown - the firmware does not say how much there is to save
- * @fw: of the device
- * @err: the reason
- */
-void snapshot_say_size_unknown(struct snapshot_fw *fw, int err)
-{
-	char cause[CAUSE_LEN];
-
-	if (say_may(fw, err, cause))
-		dev_warn(say_dev(fw), "migration: size unknown: %d, %s\n", err, cause);
+	scnprintf(what, sizeof(what), "%s -> %s failed", snapshot_state_name(arc->from),
+		  snapshot_state_name(arc->to));
+	scnprintf(then, sizeof(then), "; state %s", snapshot_state_name(state));
+	snapshot_say(fw, err, what, then);
 }
 
 /**

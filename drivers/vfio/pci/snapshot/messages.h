@@ -10,13 +10,9 @@ struct snapshot_arc;
 struct snapshot_fw;
 
 void snapshot_say_able(struct snapshot_fw *fw, unsigned int features);
+void snapshot_say(struct snapshot_fw *fw, int err, const char *what, const char *then);
 void snapshot_say_arc_failed(struct snapshot_fw *fw, const struct snapshot_arc *arc,
 			     int err, unsigned int state);
-void snapshot_say_ahead_failed(struct snapshot_fw *fw, int err);
-void snapshot_say_final_failed(struct snapshot_fw *fw, int err);
-void snapshot_say_stream_refused(struct snapshot_fw *fw, int err);
-void snapshot_say_not_running(struct snapshot_fw *fw, int err);
-void snapshot_say_size_unknown(struct snapshot_fw *fw, int err);
 void snapshot_say_lost(struct snapshot_fw *fw);
 
 #endif /* VFIO_SNAPSHOT_MESSAGES_H */

@@ -200,7 +200,7 @@ static int mig_make_run(struct snapshot_mig *mig)
 	snapshot_fw_unlock(&mig->fw);
 	if (mig->walker.level == VFIO_SNAPSHOT_RUN)
 		return 0;
-	snapshot_say_not_running(&mig->fw, err);
+	snapshot_say(&mig->fw, err, "not running after reset", "; state ERROR");
 	mig_set_state(mig, VFIO_DEVICE_STATE_ERROR);
 	return 0;
 }
@@ -387,7 +387,7 @@ static int mig_get_data_size(struct vfio_device *vdev, unsigned long *length)
 	}
 	err = snapshot_fw_size(&mig->fw, SIZE_MAX_AGE, &bytes);
 	if (err && err != -EINTR)
-		snapshot_say_size_unknown(&mig->fw, err);
+		snapshot_say(&mig->fw, err, "size unknown", "");
 	if (err)
 		goto out_unlock;
 	if (mig->state == VFIO_DEVICE_STATE_PRE_COPY)

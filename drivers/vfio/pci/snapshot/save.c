@@ -152,7 +152,7 @@ static void save_queue_data(struct snapshot_out *out)
 	save->more = transfer->io.more;
 	if (save->more) {
 		/* There may be any amount. */
-		save->room = transfer->fw->window;
+		save->room = transfer->fw->ops.window;
 		return;
 	}
 	end->head.end.records = cpu_to_le64(save->tally.records);
@@ -169,10 +169,10 @@ static int save_check_answer(struct snapshot_save *save,
 
 	if (!io->done || io->done > io->size)
 		return -EIO;
-	if (io->more && (!transfer->fw->window || transfer->phase != VFIO_SNAPSHOT_FINAL))
+	if (io->more && (!transfer->fw->ops.window || transfer->phase != VFIO_SNAPSHOT_FINAL))
 		return -EIO;
 	if (transfer->phase == VFIO_SNAPSHOT_FINAL &&
-	    save->image + io->done > transfer->fw->max_image)
+	    save->image + io->done > transfer->fw->ops.max_image)
 		return -EFBIG;
 	return 0;
 }
@@ -201,9 +201,11 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 	if (snapshot_pool_is_dead(save->pool))
 		return;
 	if (phase == VFIO_SNAPSHOT_FINAL)
-		snapshot_say_final_failed(save->pool->fw, err);
+		snapshot_say(save->pool->fw, err, "final image failed",
+			     "; read() of the data fd returns it");
 	else
-		snapshot_say_ahead_failed(save->pool->fw, err);
+		snapshot_say(save->pool->fw, err, "image ahead failed",
+			     "; the final image is whole");
 }
 
 /* A transfer is over: its record is queued, or its memory spare. */
@@ -253,8 +255,8 @@ static int save_begin_chunk(struct snapshot_out *out, enum vfio_snapshot_phase p
 	size_t size = out->buf.size;
 	int err;
 
-	if (fw->window)
-		size = min(size, fw->window);
+	if (fw->ops.window)
+		size = min(size, fw->ops.window);
 	snapshot_buf_io(&out->buf, size, &out->transfer.io);
 	out->transfer.fw = fw;
 	out->transfer.dir = VFIO_SNAPSHOT_SAVE;
@@ -357,7 +359,7 @@ static int save_once(struct snapshot_save *save, enum vfio_snapshot_phase phase,
  */
 static size_t save_room(struct snapshot_save *save, u64 bytes)
 {
-	size_t window = save->pool->fw->window;
+	size_t window = save->pool->fw->ops.window;
 	size_t room = window ? min(window, bytes) : bytes + 1;
 
 	guard(spinlock)(&save->pool->lock);
@@ -390,7 +392,7 @@ static int save_plan(struct snapshot_save *save, enum vfio_snapshot_phase phase,
 	if (fw->sdev->ops->caps & VFIO_SNAPSHOT_CAP_INCREMENT)
 		err = save_announce(save, bytes);
 	save_room(save, bytes);
-	if (err || phase == VFIO_SNAPSHOT_FINAL || !fw->window)
+	if (err || phase == VFIO_SNAPSHOT_FINAL || !fw->ops.window)
 		return err;
 	return snapshot_pool_plan(save->pool, bytes);
 }
@@ -466,7 +468,7 @@ void snapshot_save_reserve(struct snapshot_save *save, u64 bytes)
 	bool due;
 
 	scoped_guard(spinlock, &save->pool->lock)
-		due = save->pool->fw->window ?
+		due = save->pool->fw->ops.window ?
 		      save->queued + save->filling < SNAPSHOT_WINDOWS :
 		      save->pool->nr_spares;
 	if (due)
