@@ -477,23 +477,6 @@ int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int 
 EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_reserve);
 
 /**
- * snapshot_pool_plan - have the buffers ready that a state needs
- * @pool: of the stream of a back-end with a window
- * @bytes: of the state
- *
- * A small state needs one buffer of its own size.
- *
- * Return: as snapshot_pool_reserve().
- */
-int snapshot_pool_plan(struct snapshot_pool *pool, u64 bytes)
-{
-	size_t window = pool->fw->ops.window;
-
-	return snapshot_pool_reserve(pool, min(window, bytes),
-				     bytes > window ? SNAPSHOT_WINDOWS : 1);
-}
-
-/**
  * snapshot_pool_unmap - take all buffers of a stream back from the firmware
  * @pool: of a dead stream, with the firmware held
  */

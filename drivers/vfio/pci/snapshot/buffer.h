@@ -84,7 +84,6 @@ struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool);
 struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size);
 void snapshot_pool_put(struct snapshot_buf *buf);
 int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int count);
-int snapshot_pool_plan(struct snapshot_pool *pool, u64 bytes);
 void snapshot_pool_unmap(struct snapshot_pool *pool);
 void snapshot_pool_drain(struct snapshot_pool *pool);
 

@@ -110,6 +110,9 @@ struct snapshot_transfer {
 	u64 began;
 };
 
+/* A size may be this old while the guest runs; jiffies. */
+#define SNAPSHOT_SIZE_AGE	HZ
+
 /* Name of the device, for traces. */
 static inline const char *snapshot_fw_name(const struct snapshot_fw *fw)
 {

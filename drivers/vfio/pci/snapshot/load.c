@@ -11,7 +11,6 @@
  *
  * Locks: stream->io for the writer, the firmware for a transfer.
  */
-#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
@@ -27,28 +26,20 @@
 /**
  * snapshot_load_begin - set up the loading side of a stream
  * @load: all 0
- * @pool: memory of the stream, whose session has begun; the caller holds the lock
- *        of the device's state
+ * @pool: memory of the stream, whose session has begun
  *
- * Return: 0, or an errno; what was made is freed with the stream.
+ * No memory yet: the first record, which comes before the blackout if there is
+ * pre-copy, tells how much it takes.
  */
-int snapshot_load_begin(struct snapshot_load *load, struct snapshot_pool *pool)
+void snapshot_load_begin(struct snapshot_load *load, struct snapshot_pool *pool)
 {
-	struct snapshot_fw *fw = pool->fw;
-	struct vfio_snapshot_device *sdev = fw->sdev;
+	struct vfio_snapshot_device *sdev = pool->fw->sdev;
 	struct vfio_snapshot_ident ident;
-	u64 bytes;
 
 	load->pool = pool;
 	snapshot_ident_fill(&ident, sdev->core.pdev->vendor, sdev->core.pdev->device,
 			    sdev->ops->name);
 	snapshot_parser_init(&load->parser, sdev->ops->max_image, &ident);
-	if (!fw->ops.window)
-		return 0;
-	/* The state to come is probably as large as that of this device. */
-	if (snapshot_fw_size(fw, MAX_JIFFY_OFFSET, &bytes))
-		bytes = fw->ops.window;
-	return snapshot_pool_plan(pool, bytes);
 }
 
 /* Rather than making one more, waits for the buffer that the firmware reads. */

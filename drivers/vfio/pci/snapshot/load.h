@@ -37,7 +37,7 @@ struct snapshot_load {
 	bool said;
 };
 
-int snapshot_load_begin(struct snapshot_load *load, struct snapshot_pool *pool);
+void snapshot_load_begin(struct snapshot_load *load, struct snapshot_pool *pool);
 ssize_t snapshot_load_write(struct snapshot_load *load, struct iov_iter *from);
 int snapshot_load_finish(struct snapshot_load *load);
 void snapshot_load_drain(struct snapshot_load *load);

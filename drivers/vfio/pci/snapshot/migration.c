@@ -41,9 +41,6 @@
 #include "stream.h"
 #include "trace.h"
 
-/* A size that userspace polls may be this old. */
-#define SIZE_MAX_AGE	HZ
-
 /* How long VFIO_DEVICE_RESET waits for the quiesce(RUN) that may follow. */
 #define RESET_WAIT	HZ
 
@@ -385,7 +382,7 @@ static int mig_get_data_size(struct vfio_device *vdev, unsigned long *length)
 		*length = snapshot_save_pending(&mig->session.stream->save);
 		goto out_unlock;
 	}
-	err = snapshot_fw_size(&mig->fw, SIZE_MAX_AGE, &bytes);
+	err = snapshot_fw_size(&mig->fw, SNAPSHOT_SIZE_AGE, &bytes);
 	if (err && err != -EINTR)
 		snapshot_say(&mig->fw, err, "size unknown", "");
 	if (err)

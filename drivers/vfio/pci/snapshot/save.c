@@ -368,14 +368,14 @@ static size_t save_room(struct snapshot_save *save, u64 bytes)
 }
 
 /* Lets the receiver allocate ahead. */
-static int save_announce(struct snapshot_save *save, u64 bytes)
+static int save_announce(struct snapshot_save *save, size_t room)
 {
 	struct snapshot_out *size;
 
 	size = save_make_own(save, VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, sizeof(size->head.size));
 	if (!size)
 		return -ENOMEM;
-	size->head.size.bytes = cpu_to_le64(save_room(save, bytes));
+	size->head.size.bytes = cpu_to_le64(room);
 	guard(spinlock)(&save->pool->lock);
 	save_queue(save, size);
 	return 0;
@@ -385,16 +385,18 @@ static int save_announce(struct snapshot_save *save, u64 bytes)
 static int save_plan(struct snapshot_save *save, enum vfio_snapshot_phase phase, u64 bytes)
 {
 	struct snapshot_fw *fw = save->pool->fw;
+	size_t room;
 	int err = 0;
 
 	if (save->room)
 		return 0;
+	room = save_room(save, bytes);
 	if (fw->sdev->ops->caps & VFIO_SNAPSHOT_CAP_INCREMENT)
-		err = save_announce(save, bytes);
-	save_room(save, bytes);
+		err = save_announce(save, room);
 	if (err || phase == VFIO_SNAPSHOT_FINAL || !fw->ops.window)
 		return err;
-	return snapshot_pool_plan(save->pool, bytes);
+	return snapshot_pool_reserve(save->pool, room,
+				     bytes > room ? SNAPSHOT_WINDOWS : 1);
 }
 
 /* Comes back once with more room if the firmware had too little. */
@@ -402,7 +404,7 @@ static int save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase
 {
 	bool final = phase == VFIO_SNAPSHOT_FINAL;
 	/* In the blackout any earlier size will do: asking costs a command. */
-	unsigned long max_age = final ? MAX_JIFFY_OFFSET : 0;
+	unsigned long max_age = final ? MAX_JIFFY_OFFSET : SNAPSHOT_SIZE_AGE;
 	int err, failed = 0;
 	u64 size, tried = 0;
 

@@ -241,8 +241,10 @@ static struct snapshot_stream *stream_make(struct snapshot_session *session,
 	err = stream_begin_firmware(stream);
 	if (err)
 		goto err_put;
-	err = saving ? snapshot_save_begin(&stream->save, &stream->pool) :
-		       snapshot_load_begin(&stream->load, &stream->pool);
+	if (saving)
+		err = snapshot_save_begin(&stream->save, &stream->pool);
+	else
+		snapshot_load_begin(&stream->load, &stream->pool);
 	if (!err)
 		err = stream_open_file(stream, file);
 	if (!err)

@@ -195,8 +195,8 @@ static void memory_of_a_few_windows(struct kunit *test)
 	drop_pair(p);
 }
 
-/* A small guess of what is to come costs nothing once a record has come. */
-static void windows_grow_with_the_first_record(struct kunit *test)
+/* What is to come is known when a record has come. */
+static void windows_come_with_the_first_record(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
 	const size_t window = 4 * PAGE_SIZE;
@@ -210,15 +210,15 @@ static void windows_grow_with_the_first_record(struct kunit *test)
 	save(p);
 
 	p->to->ops.window = window;
-	p->to->estimate = 100;
 	p->to->later = true;
 	KUNIT_ASSERT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RESUMING, &file), 0);
-	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 1);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 0);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_ESTIMATE], 0);
 	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream, first, 700), first);
-	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 1 + SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake_write(file, p->stream + first, p->len - first, 700),
 			p->len - first);
-	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], 1 + SNAPSHOT_WINDOWS);
+	KUNIT_EXPECT_EQ(test, p->to->calls[SNAPSHOT_CMD_BUF_MAP], SNAPSHOT_WINDOWS);
 	KUNIT_EXPECT_EQ(test, fake_set(p->to, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	KUNIT_EXPECT_EQ(test, p->to->loaded_len, FAKE_MAX_IMAGE);
 	fake_put(file);
@@ -699,7 +699,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(an_image_without_end_is_refused),
 	KUNIT_CASE(behind_a_failed_chunk_nothing_follows),
 	KUNIT_CASE(memory_of_a_few_windows),
-	KUNIT_CASE(windows_grow_with_the_first_record),
+	KUNIT_CASE(windows_come_with_the_first_record),
 	KUNIT_CASE(a_state_that_grew_before_the_stop),
 	KUNIT_CASE(a_state_that_grew_before_it_was_asked_for),
 	KUNIT_CASE(an_image_that_is_taken_meanwhile),
