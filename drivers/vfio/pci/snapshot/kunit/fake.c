@@ -7,7 +7,7 @@
 
 #include "fake.h"
 
-/* Of the operations, in @order */
+/* One letter per operation, for fake->order */
 static const char letters[SNAPSHOT_NR_COMMANDS] = {
 	[SNAPSHOT_CMD_QUIESCE] = 'q',
 	[SNAPSHOT_CMD_SESSION_BEGIN] = 'b',
@@ -30,7 +30,7 @@ static bool halted(enum vfio_snapshot_level level)
 	return level == VFIO_SNAPSHOT_NDMA || level == VFIO_SNAPSHOT_STOP;
 }
 
-/* One that halts as a whole is not told to go from one to the other. */
+/* With NDMA_STOPS no command goes from NDMA to STOP, so both count as halted. */
 bool fake_is_at(struct fake *fake, enum vfio_snapshot_level level)
 {
 	if (fake->ops.caps & VFIO_SNAPSHOT_CAP_NDMA_STOPS && halted(fake->level))
@@ -46,7 +46,7 @@ static bool fails(struct fake *fake, enum snapshot_command command)
 	       nth < fake->fail_nth + (fake->fail_times ?: 1);
 }
 
-/* Checks what every operation relies on. Return: the errno that it fails with, or 0. */
+/* Checks that all operations share. Return: 0, or the errno of the operation. */
 static int enter(struct fake *fake, enum snapshot_command command)
 {
 	size_t at = strlen(fake->order);
@@ -83,7 +83,7 @@ static int fake_quiesce(struct vfio_snapshot_device *sdev,
 	int err = enter(fake, SNAPSHOT_CMD_QUIESCE);
 
 	if (fake->offline) {
-		/* Nothing was sent, so the device is where it was, if that is known. */
+		/* No command was sent, so the level stays as it was, if it was known. */
 		*now = fake->unsure ? VFIO_SNAPSHOT_UNKNOWN : fake->level;
 		return leave(fake, err);
 	}
@@ -161,7 +161,7 @@ static void *fake_buf_map(struct vfio_snapshot_device *sdev,
 	return ERR_PTR(-ENOSPC);
 }
 
-/* The device may write to mapped memory until it is unmapped. */
+/* No mapped page may be free: the device can still write to it. */
 static void check_pages(struct fake *fake, struct scatterlist *sgl)
 {
 	struct scatterlist *sg;
@@ -187,7 +187,7 @@ static void fake_buf_unmap(struct vfio_snapshot_device *sdev, void *key)
 	leave(fake, 0);
 }
 
-/* The memory is what was said, and, where it is to be, mapped. */
+/* The memory matches @io, and is mapped if the back-end has buf_map(). */
 static void check_io(struct fake *fake, struct vfio_snapshot_io *io)
 {
 	struct scatterlist *sg;
@@ -208,7 +208,7 @@ static void check_io(struct fake *fake, struct vfio_snapshot_io *io)
 		KUNIT_EXPECT_NULL(fake->test, io->key);
 }
 
-/* From the context of a timer, as an interrupt of a device would be. */
+/* Completes in atomic context, like a device's interrupt handler. */
 static void complete_later(struct timer_list *timer)
 {
 	struct fake *fake = timer_container_of(fake, timer, timer);
@@ -270,7 +270,7 @@ static int fake_save_op(struct vfio_snapshot_device *sdev,
 static int fake_load_op(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io *io)
 {
 	struct fake *fake = to_fake(sdev);
-	/* A hook may reset the device. */
+	/* Read before enter(), whose hook may reset the device. */
 	bool stopped = fake_is_at(fake, VFIO_SNAPSHOT_STOP);
 	int err = enter(fake, SNAPSHOT_CMD_LOAD);
 
@@ -327,7 +327,7 @@ static int fake_init(struct vfio_device *vdev)
 	return 0;
 }
 
-/* As vfio_snapshot_device_ops, but for what needs a PCI device. */
+/* Like vfio_snapshot_device_ops, without the parts that need a real PCI device. */
 static void fake_release(struct vfio_device *vdev)
 {
 	struct fake *fake = container_of(vdev, struct fake, sdev.core.vdev);
@@ -359,7 +359,7 @@ static struct pci_dev *make_pdev(struct kunit *test)
 	return pdev;
 }
 
-/* A device that nobody has opened: of 5,000 bytes of state, without chunks. */
+/* A closed device with 5,000 bytes of state and no chunks. */
 struct fake *fake_make(struct kunit *test, unsigned int caps)
 {
 	struct pci_dev *pdev = make_pdev(test);
@@ -393,7 +393,7 @@ struct fake *fake_make(struct kunit *test, unsigned int caps)
 	return fake;
 }
 
-/* As the open of a device. Return: 0 or an errno. */
+/* Opens the device like device.c. Return: 0 or an errno. */
 int fake_try_open(struct fake *fake)
 {
 	int err = snapshot_mig_prepare_open(fake->sdev.mig);
@@ -408,7 +408,6 @@ void fake_open(struct fake *fake)
 	KUNIT_EXPECT_EQ(fake->test, 0, fake_try_open(fake));
 }
 
-/* Waits for what the core does in its workers. */
 void fake_settle(struct fake *fake)
 {
 	struct snapshot_mig *mig = fake->sdev.mig;
@@ -418,14 +417,13 @@ void fake_settle(struct fake *fake)
 	snapshot_session_flush(&mig->session);
 }
 
-/* The device is reset, and its driver learns of it. */
 void fake_reset(struct fake *fake)
 {
 	fake->level = VFIO_SNAPSHOT_RUN;
 	snapshot_mig_reset_done(fake->sdev.mig);
 }
 
-/* A reset that waits for the next holder of the lock of the state. */
+/* Leaves a reset pending, so that the next user of mig->lock has to apply it. */
 void fake_reset_pending(struct fake *fake)
 {
 	struct snapshot_mig *mig = fake->sdev.mig;
@@ -435,7 +433,7 @@ void fake_reset_pending(struct fake *fake)
 	mutex_unlock(&mig->lock);
 }
 
-/* The firmware is busy from here to fake_release_firmware(). */
+/* Keeps the firmware busy until fake_release_firmware(). */
 void fake_hold(struct fake *fake)
 {
 	down(&fake->sdev.mig->fw.sem);
@@ -446,14 +444,14 @@ void fake_release_firmware(struct fake *fake)
 	up(&fake->sdev.mig->fw.sem);
 }
 
-/* The back-end leaves the device, which is closed. */
+/* The back-end leaves; the device must be closed. */
 void fake_leave(struct fake *fake)
 {
 	snapshot_mig_leave(fake->sdev.mig);
 	fake->left = true;
 }
 
-/* Whatever was done with it: it runs, and nothing is left. */
+/* Closes the device, and checks that it runs and that no session or mapping is left. */
 void fake_close(struct fake *fake)
 {
 	fake->fail_nth = 0;
@@ -468,7 +466,7 @@ void fake_close(struct fake *fake)
 			(fake->fail == SNAPSHOT_CMD_BUF_MAP));
 }
 
-/* The last reference, but for files that are still open. */
+/* Drops the test's reference; open files have their own. */
 void fake_drop(struct fake *fake)
 {
 	struct pci_dev *pdev = fake->pdev;
@@ -490,7 +488,7 @@ void fake_fail(struct fake *fake, enum snapshot_command command, unsigned int nt
 	fake->during = NULL;
 }
 
-/* @during runs within the @nth next call of @command, which then succeeds. */
+/* Runs @during within the @nth next call of @command, which then succeeds. */
 void fake_hook(struct fake *fake, enum snapshot_command command, unsigned int nth,
 	       void (*during)(struct fake *fake))
 {
@@ -498,7 +496,7 @@ void fake_hook(struct fake *fake, enum snapshot_command command, unsigned int nt
 	fake->during = during;
 }
 
-/* An asynchronous save() or load() completes now, later ones without delay. */
+/* Completes the pending transfer now, and later ones after the default delay. */
 void fake_complete_now(struct fake *fake)
 {
 	fake->delay = 0;
@@ -515,7 +513,7 @@ unsigned int fake_mapped(struct fake *fake)
 	return mapped;
 }
 
-/* Sets a state; a file is put unless it is asked for. Return: as the ioctl. */
+/* A new data fd goes to @file, or is closed without @file. Return: 0 or an errno. */
 int fake_set(struct fake *fake, enum vfio_device_mig_state state, struct file **file)
 {
 	struct vfio_device *vdev = &fake->sdev.core.vdev;
@@ -541,7 +539,7 @@ enum vfio_device_mig_state fake_get(struct fake *fake)
 	return (enum vfio_device_mig_state)state;
 }
 
-/* It is gone when this returns. */
+/* The file is released when this returns. */
 void fake_put(struct file *file)
 {
 	fput(file);
@@ -557,7 +555,7 @@ int fake_precopy_info(struct file *file, struct vfio_precopy_info *info)
 	return stream->session->precopy_info(stream, info);
 }
 
-/* Reads to the end: how much, or the errno other than that of a temporary end. */
+/* Reads until the end or ENOMSG. Return: bytes read, or any other errno. */
 ssize_t fake_read(struct file *file, u8 *to, size_t room, size_t step)
 {
 	size_t at = 0;
@@ -588,7 +586,7 @@ ssize_t fake_write(struct file *file, const u8 *from, size_t len, size_t step)
 	return at;
 }
 
-/* The stream of the device, which runs before and after. */
+/* Saves a running device, which then runs again. Return: bytes of the stream, or an errno. */
 ssize_t fake_save(struct fake *fake, u8 *to, size_t room)
 {
 	struct file *file;

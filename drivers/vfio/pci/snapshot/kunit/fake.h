@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device without hardware, whose back-end does as a test wants, and holds the
- * core to the contract: every operation checks what it may rely on.
+ * A software device with a back-end that fails, delays or hooks operations as a test
+ * asks. Every operation checks that the core keeps the contract of vfio_snapshot.h. No
+ * locks: the core calls one operation at a time, which @busy checks.
  */
 #ifndef VFIO_SNAPSHOT_FAKE_H
 #define VFIO_SNAPSHOT_FAKE_H
@@ -20,49 +21,49 @@
 /**
  * struct fake - a device and its back-end
  * @sdev: the device; first
- * @test: that it is for
- * @pdev: what it would be, for its name and its ids
- * @ops: of the back-end; a test may change them before it opens the device
- * @level: the device is at
+ * @test: the test that uses it
+ * @pdev: its PCI device, for the name and the ids
+ * @ops: the back-end's operations; a test may change them before a session begins
+ * @level: level of the device
  * @in_session: between session_begin() and session_end()
- * @dir: of the session
- * @busy: an operation is under way
- * @calls: how often each operation was called
- * @order: the operations in that order, one letter each, see letters[]
+ * @dir: direction of the session
+ * @busy: an operation is in progress
+ * @calls: calls of each operation
+ * @order: the operations in the order of their calls, one letter each, see letters[]
  * @fail: operation that fails
- * @fail_nth: its how manieth call, 0: none
- * @fail_times: calls that fail in a row from there on, 0: one
- * @fail_late: with @later, save() fails when it completes
- * @fail_err: errno that it fails with
- * @fail_level: level that the device is at after a quiesce() that failed
- * @during: called within the operation @fail instead, if set
- * @followed: what follows the last failed operation in @order
- * @unmapping: called within buf_unmap() if set, with the mapped memory
- * @priv: of the test, for its hooks
+ * @fail_nth: number of the call that fails, 0: none
+ * @fail_times: calls in a row that fail, 0: one
+ * @fail_late: with @later, save() fails on completion
+ * @fail_err: errno of the failure
+ * @fail_level: level after a quiesce() that failed
+ * @during: if set, called within operation @fail, which then succeeds
+ * @followed: index in @order of what follows the last failure, 0: none failed
+ * @unmapping: if set, called within buf_unmap() with the mapped memory
+ * @priv: the test's data, for its hooks
  * @offline: every operation fails with -ENOTCONN
- * @unsure: the back-end cannot tell the level without its firmware
+ * @unsure: the back-end does not know the level until a command succeeds
  * @left: the back-end left; no operation may follow
- * @state: what save() takes
- * @state_len: bytes of it
- * @state_at: bytes of it that were taken
- * @chunk: bytes that one save() of the final image takes at most, 0: all
+ * @state: the device state that save() returns
+ * @state_len: bytes of @state
+ * @state_at: bytes of @state that the current final image has
+ * @chunk: bytes of the largest chunk of a final image, 0: one chunk for all
  * @ahead: images taken ahead in the session
- * @changed: bytes that changed since the last of them
- * @renewed: they were set up anew
- * @estimate: what estimate() answers
- * @grows_to: what it answers from the second time on, 0: the same
- * @lie: added to the bytes that save() says were written
- * @loaded: what load() was given, one record behind the other
- * @loaded_len: bytes of it
- * @records: load()s
- * @later: save() and load() complete after they returned
- * @later_err: with this
- * @delay: jiffies after that, 0: two
- * @timer: which does that
- * @io: what it completes
- * @io_err: errno that it completes with, after @later_err
+ * @changed: bytes that changed since the last image ahead
+ * @renewed: the device was set up again since the last image ahead
+ * @estimate: answer of estimate()
+ * @grows_to: answer of estimate() from the second call on, 0: the same
+ * @lie: added to the size that save() reports
+ * @loaded: all records that load() got, concatenated
+ * @loaded_len: bytes of @loaded
+ * @records: records loaded
+ * @later: save() and load() complete asynchronously
+ * @later_err: errno of the completion
+ * @delay: jiffies until the completion, 0: two
+ * @timer: completes the transfer
+ * @io: the asynchronous transfer
+ * @io_err: errno of the completion if @later_err is 0
  * @sgl: memory of the last save() or load()
- * @keys: of the mapped buffers, NULL: free
+ * @keys: mapped buffers, NULL: free slot
  */
 struct fake {
 	struct vfio_snapshot_device sdev;

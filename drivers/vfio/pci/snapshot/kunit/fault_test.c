@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Failures, and threads that meet: a reader and the end of its session, an open
- * and the load of the last owner, a reset and a command, a signal and a firmware
- * that hangs. Uses the device only as userspace, PCI and the back-end do.
+ * Failures and races: a reader against the end of its session, an open against the
+ * previous owner's load(), a reset against a command, SIGKILL against firmware that
+ * hangs. The tests call only what userspace, PCI and back-ends can call.
  */
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
@@ -40,7 +40,7 @@
 #define IMAGE		(HEAD + 5000)
 #define END		(HEAD + sizeof(struct vfio_snapshot_end))
 
-/* Long enough for a thread that does not wait, and for one that should not. */
+/* A thread that takes longer than SHORT waits; one that takes longer than LONG hangs. */
 #define SHORT		msecs_to_jiffies(200)
 #define LONG		msecs_to_jiffies(3000)
 #define FOREVER		(600 * HZ)
@@ -49,13 +49,13 @@
  * struct faults - one test
  * @fake: the device, open
  * @file: its data fd, or NULL
- * @bytes: of the stream
+ * @bytes: buffer for the stream
  * @entered: a hook was reached
  * @release: the hook may return
- * @addr: user memory whose first access waits in @entered and @release
- * @page: of it
- * @pipe: takes what is spliced
- * @sgl: mapped memory that the test looks for
+ * @addr: user memory whose first access completes @entered and waits for @release
+ * @page: the page at @addr
+ * @pipe: receives spliced data
+ * @sgl: mapped memory whose buf_unmap() completes @release
  */
 struct faults {
 	struct fake *fake;
@@ -94,14 +94,14 @@ static void put_file(struct faults *f)
 
 static void finish(struct faults *f)
 {
-	/* A buf_map() that failed left nothing to unmap. */
+	/* The tests subtract failed buf_map()s themselves; fake_close() must not. */
 	f->fake->fail = SNAPSHOT_NR_COMMANDS;
 	fake_close(f->fake);
 	put_file(f);
 	fake_drop(f->fake);
 }
 
-/* As the ioctl; a data fd that it opens replaces the last one. */
+/* Sets a state; a new data fd replaces the last one. */
 static int set(struct faults *f, enum vfio_device_mig_state state)
 {
 	struct file *file = NULL;
@@ -134,7 +134,7 @@ static unsigned int count(const char *order, char letter)
 	return n;
 }
 
-/* Reads until nothing comes. Return: bytes; *@end: what the last read() returned */
+/* Reads until read() returns 0 or an errno, which is *@end. Return: bytes read. */
 static size_t read_all(struct faults *f, ssize_t *end)
 {
 	size_t at = 0;
@@ -147,7 +147,7 @@ static size_t read_all(struct faults *f, ssize_t *end)
 	}
 }
 
-/* The stream ends with the whole state and its END record. */
+/* The stream ends with the whole state and the END record. */
 static void expect_whole(struct faults *f, size_t len)
 {
 	struct fake *fake = f->fake;
@@ -157,7 +157,7 @@ static void expect_whole(struct faults *f, size_t len)
 			   fake->state_len);
 }
 
-/* A hook that makes its operation wait. */
+/* A hook that holds its operation until @release. */
 static void wait_in_hook(struct fake *fake)
 {
 	struct faults *f = fake->priv;
@@ -167,14 +167,14 @@ static void wait_in_hook(struct fake *fake)
 }
 
 /**
- * struct thread - something that a test does meanwhile
+ * struct thread - a thread of a test
  * @f: the test
- * @work: what
- * @mm: memory that it uses, or NULL
+ * @work: what the thread does
+ * @mm: user memory for @work, or NULL
  * @task: the thread
- * @begun: it can be killed
+ * @begun: the thread can be killed
  * @done: @work returned
- * @ret: what it returned
+ * @ret: return value of @work
  */
 struct thread {
 	struct faults *f;
@@ -233,7 +233,7 @@ static ssize_t thread_end(struct thread *t)
 	return t->ret;
 }
 
-/* Kills it; false when that does not end it soon. */
+/* Return: whether SIGKILL ends the thread soon. */
 static bool thread_kill(struct thread *t)
 {
 	send_sig(SIGKILL, t->task, 1);
@@ -289,7 +289,7 @@ static void make_stall(struct faults *f)
 	KUNIT_ASSERT_LT(test, f->addr, (unsigned long)TASK_SIZE);
 }
 
-/* 100 bytes into memory that is not there yet */
+/* Reads 100 bytes into memory whose page fault waits. */
 static ssize_t read_into_stall(struct faults *f)
 {
 	struct kiocb kiocb;
@@ -300,7 +300,7 @@ static ssize_t read_into_stall(struct faults *f)
 	return f->file->f_op->read_iter(&kiocb, &to);
 }
 
-/* ---- memory that the firmware knows ---- */
+/* ---- mapped memory ---- */
 
 static void finish_reading(struct fake *fake, struct scatterlist *sgl)
 {
@@ -309,11 +309,11 @@ static void finish_reading(struct fake *fake, struct scatterlist *sgl)
 	if (sgl != f->sgl)
 		return;
 	complete(&f->release);
-	/* The reader is through, or waits for this command. */
+	/* By then the reader has finished, or it waits for this command. */
 	msleep(300);
 }
 
-/* buf_unmap() is under way, and a reader that was in the middle gives the buffer up. */
+/* A reader finishes with a buffer while buf_unmap() of that buffer runs. */
 static void reader_ends_within_buf_unmap(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_PRECOPY);
@@ -349,7 +349,7 @@ static void empty_pipe_within(struct fake *fake, struct scatterlist *sgl)
 	empty_pipe(fake->priv);
 }
 
-/* buf_unmap() is under way, and the reader of a pipe gives its pages up. */
+/* The reader of a pipe frees the spliced pages while buf_unmap() runs. */
 static void pipe_is_read_within_buf_unmap(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_PRECOPY);
@@ -393,7 +393,7 @@ static ssize_t leave_device(struct faults *f)
 	return 0;
 }
 
-/* A data fd outlives the back-end, and its ioctl may be what applies a reset. */
+/* After the close an ioctl of the data fd may still apply a reset: leaving waits for its command. */
 static void back_end_leaves_within_its_command(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_PRECOPY);
@@ -414,7 +414,7 @@ static void back_end_leaves_within_its_command(struct kunit *test)
 	KUNIT_EXPECT_LT(test, thread_end(&user), 0);
 	thread_end(&leaver);
 
-	/* From here on the fake counts every operation as an error. */
+	/* From here on any operation fails the test. */
 	fake_reset(fake);
 	KUNIT_EXPECT_LT(test, ask_precopy_info(f), 0);
 	KUNIT_EXPECT_EQ(test, read_all(f, &end), 0);
@@ -436,7 +436,7 @@ static ssize_t try_open(struct faults *f)
 	return fake_try_open(f->fake);
 }
 
-/* The owner is gone, its load() is not. */
+/* Closes the device while a load() is in progress. */
 static void leave_a_load(struct faults *f, struct thread *writer)
 {
 	struct fake *fake = f->fake;
@@ -489,7 +489,7 @@ static void open_can_be_killed(struct kunit *test)
 
 /* ---- resets ---- */
 
-/* The load() may reach the device after the reset. */
+/* The load() may reach the device after the reset, so one quiesce follows. */
 static void reset_crosses_a_load(struct kunit *test)
 {
 	struct faults *f = begin(test, 0);
@@ -512,7 +512,7 @@ static void reset_crosses_a_load(struct kunit *test)
 	finish(f);
 }
 
-/* An asynchronous save() ahead, with the device at RUN */
+/* The same with an asynchronous save() ahead, with the device at RUN. */
 static void reset_crosses_a_save(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_PRECOPY);
@@ -561,7 +561,7 @@ static void go(struct faults *f, enum vfio_device_mig_state state)
 	KUNIT_ASSERT_EQ(fake->test, get(f), ERROR);
 }
 
-/* One command where the device may not be at RUN, none where it is. */
+/* A reset costs one quiesce if the device may not be at RUN, and none otherwise. */
 static void reset_in_each_state(struct kunit *test)
 {
 	const struct place *place = test->param_value;
@@ -616,7 +616,7 @@ static const struct ahead {
 
 KUNIT_ARRAY_PARAM_DESC(ahead, aheads, name);
 
-/* It is given up: the migration goes on without images ahead. */
+/* After a failed image ahead no other is taken in the session, and the final image is whole. */
 static void image_ahead_fails(struct kunit *test)
 {
 	const struct ahead *ahead = test->param_value;
@@ -667,7 +667,10 @@ static const struct way {
 
 KUNIT_ARRAY_PARAM_DESC(way, ways, name);
 
-/* The state grew since the estimate: once more with more room, if nobody returned yet. */
+/*
+ * The state outgrew the estimate. The arc retries a save() that fails at once with a
+ * larger buffer; a save() that fails on completion is given up.
+ */
 static void image_ahead_needs_more_room(struct kunit *test)
 {
 	const struct way *way = test->param_value;
@@ -711,7 +714,7 @@ static const struct reason {
 
 KUNIT_ARRAY_PARAM_DESC(reason, reasons, name);
 
-/* Bytes of an image that failed at once do not stay announced. */
+/* Pre-copy info does not announce bytes of an image that failed. */
 static void announced_bytes_of_an_image_that_fails(struct kunit *test)
 {
 	const struct reason *reason = test->param_value;
@@ -736,7 +739,7 @@ static void announced_bytes_of_an_image_that_fails(struct kunit *test)
 	finish(f);
 }
 
-/* However often the device is set up again while nobody reads. */
+/* At most two images are taken while nobody reads, however often the device is set up again. */
 static void images_ahead_that_wait(struct kunit *test)
 {
 	const struct way *way = test->param_value;
@@ -756,7 +759,7 @@ static void images_ahead_that_wait(struct kunit *test)
 	}
 	KUNIT_EXPECT_LE(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
 	KUNIT_EXPECT_EQ(test, info.flags, VFIO_PRECOPY_INFO_REINIT);
-	/* What waits is not lost, and the next one follows. */
+	/* The waiting image is not lost, and the next one is taken after it. */
 	KUNIT_EXPECT_GE(test, read_all(f, &end), IDENT + SIZE + IMAGE);
 	KUNIT_EXPECT_EQ(test, fake_precopy_info(f->file, &info), 0);
 	KUNIT_EXPECT_EQ(test, read_all(f, &end), HEAD + 100);
@@ -764,7 +767,7 @@ static void images_ahead_that_wait(struct kunit *test)
 	finish(f);
 }
 
-/* ---- a firmware that hangs ---- */
+/* ---- firmware that hangs ---- */
 
 static ssize_t write_two_records(struct faults *f)
 {
@@ -781,7 +784,7 @@ static void put_head(u8 *at, u64 size)
 	memcpy(at, &record, sizeof(record));
 }
 
-/* The first record hangs, the second one needs a larger buffer than the mapped one. */
+/* load() of the first record hangs, and the second record needs a larger buffer. */
 static void writer_can_be_killed(struct kunit *test)
 {
 	struct faults *f = begin(test, 0);
@@ -814,7 +817,7 @@ static ssize_t read_much(struct faults *f)
 	return kernel_read(f->file, f->bytes, 2 * FAKE_MAX_IMAGE, NULL);
 }
 
-/* An image is under way for ever, the reader gives up the buffers of earlier ones. */
+/* A save() hangs while the reader frees the buffers of earlier images. */
 static void reader_can_be_killed(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_PRECOPY | CAP_INCREMENT);
@@ -841,14 +844,14 @@ static void reader_can_be_killed(struct kunit *test)
 	finish(f);
 }
 
-/* ---- whoever waits for data ---- */
+/* ---- waiting for data ---- */
 
 /**
- * struct sleeper - a thread that sleeps in poll(), without the thread
+ * struct sleeper - a sleeper in poll() that needs no thread
  * @table: for poll()
- * @head: where it waits
- * @entry: it
- * @woken: it would look again
+ * @head: wait queue
+ * @entry: entry in @head
+ * @woken: @entry was woken
  */
 struct sleeper {
 	struct poll_table_struct table;
@@ -880,8 +883,8 @@ static ssize_t read_while_killed(struct faults *f)
 }
 
 /*
- * A reader that was killed took the last chunk and asked for none: poll() tells
- * others to read, which asks for it. Then one thread sleeps in poll() until it comes.
+ * A killed reader takes a chunk and does not begin the next save(). poll() then reports
+ * the fd readable, and the next read() begins it. Its end must wake sleepers in poll().
  */
 static void wake_others(struct kunit *test, int err)
 {
@@ -893,7 +896,7 @@ static void wake_others(struct kunit *test, int err)
 
 	fake->ops.window = PAGE_SIZE;
 	fake->chunk = PAGE_SIZE;
-	/* Nothing to unmap, which may wait for the firmware, too. */
+	/* buf_unmap() would wait for the firmware, too. */
 	fake->ops.buf_map = NULL;
 	fake->ops.buf_unmap = NULL;
 	KUNIT_ASSERT_EQ(test, set(f, STOP_COPY), 0);
@@ -969,7 +972,7 @@ static const struct failure {
 
 KUNIT_ARRAY_PARAM_DESC(failure, failures, name);
 
-/* Nothing but the teardown of the session: buf_unmap and session_end */
+/* In ERROR no command follows but the teardown's: buf_unmap and session_end. */
 static void expect_silence(struct faults *f)
 {
 	struct fake *fake = f->fake;
@@ -995,7 +998,7 @@ static void expect_silence(struct faults *f)
 	KUNIT_EXPECT_EQ(fake->test, get(f), ERROR);
 }
 
-/* One walk with a failure; false when the walk did not get that far. */
+/* A walk whose @nth call of the command fails. Return: false if there are fewer calls. */
 static bool fail_once(struct kunit *test, const struct failure *failure, unsigned int nth)
 {
 	const enum vfio_device_mig_state *walk = failure->loading ? loads : saves;
@@ -1018,7 +1021,7 @@ static bool fail_once(struct kunit *test, const struct failure *failure, unsigne
 	}
 	met = fake->followed;
 	if (met) {
-		/* With times > 1 the last failure is the command back. */
+		/* With times > 1 the last failure is the quiesce back. */
 		if (failure->times == 1)
 			KUNIT_EXPECT_LE_MSG(test, count(fake->order + fake->followed, 'q'), 1,
 					    "%u: %s", nth, fake->order);
@@ -1032,7 +1035,7 @@ static bool fail_once(struct kunit *test, const struct failure *failure, unsigne
 	fake_reset(fake);
 	fake_settle(fake);
 	KUNIT_EXPECT_EQ(test, get(f), RUNNING);
-	/* A map that failed is none to unmap. */
+	/* A failed buf_map() needs no buf_unmap(). */
 	if (met && failure->command == SNAPSHOT_CMD_BUF_MAP)
 		fake->calls[SNAPSHOT_CMD_BUF_MAP]--;
 	finish(f);
@@ -1073,7 +1076,7 @@ static const struct final {
 
 KUNIT_ARRAY_PARAM_DESC(final, finals, name);
 
-/* The device is stopped, which is what the arc is for; read() returns the errno. */
+/* The arc succeeds once the device is stopped; read() returns the errno of the save. */
 static void final_save_fails(struct kunit *test)
 {
 	const struct final *final = test->param_value;
@@ -1088,7 +1091,7 @@ static void final_save_fails(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, read_all(f, &end), IDENT + IMAGE);
 	}
 	fake_fail(fake, final->command, 1, final->err, 0);
-	/* A lack of room is met once more. */
+	/* The core may try once more after ENOMEM. */
 	fake->fail_times = final->err == -ENOMEM ? 2 : 1;
 	forget_order(f);
 	KUNIT_EXPECT_EQ(test, set(f, STOP_COPY), 0);
@@ -1114,7 +1117,7 @@ static void final_save_fails(struct kunit *test)
 	finish(f);
 }
 
-/* Without a session there is nothing to read from: the arc fails. */
+/* Without a session no data fd could return the errno, so the arc fails. */
 static void final_session_cannot_begin(struct kunit *test)
 {
 	struct faults *f = begin(test, 0);
@@ -1131,9 +1134,9 @@ static void final_session_cannot_begin(struct kunit *test)
 	finish(f);
 }
 
-/* ---- a firmware that goes away ---- */
+/* ---- loss of the firmware ---- */
 
-/* RUNNING is true without firmware, and stays. */
+/* RUNNING stays, because it is true without firmware. */
 static void firmware_goes_away_while_running(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_NDMA | CAP_PRECOPY);
@@ -1168,7 +1171,7 @@ static void expect_dead_fd(struct faults *f)
 		KUNIT_EXPECT_EQ(f->fake->test, fake_write(f->file, f->bytes, 1, 1), -ENODEV);
 }
 
-/* Elsewhere the session is dead, and only a reset, with firmware, leaves ERROR. */
+/* Any other state becomes ERROR and the session dies; only a reset with firmware leaves ERROR. */
 static void firmware_goes_away_in_each_state(struct kunit *test)
 {
 	const struct place *place = test->param_value;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The data stream, from one device of software to another, by the file that
- * userspace would have.
+ * The data stream from one software device to another, through the data fds.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -54,7 +53,7 @@ static void save(struct pair *p)
 	p->len = fake_save(p->from, p->stream, 2 * FAKE_MAX_IMAGE);
 }
 
-/* What writing it returns; *@end: what leaving RESUMING does. */
+/* Return: of write(); *@end: of the exit from RESUMING. */
 static ssize_t load(struct pair *p, size_t step, int *end)
 {
 	struct file *file = NULL;
@@ -91,7 +90,7 @@ static void a_state_arrives_as_it_left(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		p->from->state_len = sizes[i];
 		p->from->estimate = sizes[i];
-		/* Other than the last one's: an answer may be remembered. */
+		/* The reset drops the cached size. */
 		snapshot_mig_reset_done(p->from->sdev.mig);
 		save(p);
 		KUNIT_EXPECT_EQ(test, p->len, sizes[i] + FRAME);
@@ -160,7 +159,7 @@ static void behind_a_failed_chunk_nothing_follows(struct kunit *test)
 	drop_pair(p);
 }
 
-/* However much there is, no more than two windows of it are held. */
+/* Two windows of memory are enough for any state size. */
 static void memory_of_a_few_windows(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
@@ -195,7 +194,7 @@ static void memory_of_a_few_windows(struct kunit *test)
 	drop_pair(p);
 }
 
-/* What is to come is known when a record has come. */
+/* The destination allocates its windows with the first record, not earlier. */
 static void windows_come_with_the_first_record(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
@@ -225,7 +224,7 @@ static void windows_come_with_the_first_record(struct kunit *test)
 	drop_pair(p);
 }
 
-/* As fake_read(), by poll() and without ever waiting in read(). */
+/* Like fake_read(), but waits only in poll(). */
 static ssize_t read_polled(struct file *file, u8 *to, size_t room)
 {
 	unsigned int tries = 1000;
@@ -250,8 +249,9 @@ static ssize_t read_polled(struct file *file, u8 *to, size_t room)
 }
 
 /*
+ * The state grows before the stop.
  * @asked: userspace asks for the size before it stops the device
- * @polled: and waits in poll()
+ * @polled: userspace waits in poll(), not in read()
  */
 static void move_what_grew(struct kunit *test, bool asked, bool polled)
 {
@@ -277,7 +277,7 @@ static void move_what_grew(struct kunit *test, bool asked, bool polled)
 	fake->state_len = large;
 	fake->estimate = large;
 	if (asked) {
-		/* The size may be a second old. */
+		/* The core caches the size for a second. */
 		msleep(1100);
 		KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size), 0);
 		KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 2);
@@ -308,7 +308,7 @@ static void a_state_that_grew_before_it_was_asked_for(struct kunit *test)
 	move_what_grew(test, true, true);
 }
 
-/* The arc does not wait for it, whoever wants its data does. */
+/* An image ahead that completes later: the arc does not wait for it, its reader does. */
 static void an_image_that_is_taken_meanwhile(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
@@ -333,7 +333,7 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
-	/* One that fails is given up: the reader sees its end, the final one is whole. */
+	/* An image ahead that fails ends with ENOMSG, and the final image is whole. */
 	fake->later_err = -EREMOTEIO;
 	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	KUNIT_EXPECT_EQ(test, fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096), HEAD + 32);
@@ -347,7 +347,7 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
-	/* A reader would retry EAGAIN for ever. */
+	/* EAGAIN of the firmware becomes EBUSY, because a reader would retry it forever. */
 	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	fake_read(file, p->stream, FAKE_MAX_IMAGE, 4096);
 	fake->later_err = -EAGAIN;
@@ -360,7 +360,7 @@ static void an_image_that_is_taken_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
 	fake_put(file);
 
-	/* Whatever is to be done next waits for it: the fake checks that. */
+	/* The next operation waits for the image; the fake checks that. */
 	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
 	KUNIT_EXPECT_TRUE(test, fake->busy);
 	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
@@ -396,7 +396,7 @@ static void what_changed_is_taken_when_all_was_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
 
-	/* Set up anew: to be read before the device is stopped, if that is wanted. */
+	/* After a new set-up the change is initial bytes, to be read before the stop. */
 	fake->sdev.core.vdev.precopy_info_v2 = 1;
 	fake->changed = 200;
 	fake->renewed = true;
@@ -445,7 +445,7 @@ static void transfers_that_fail_later(struct kunit *test)
 	drop_pair(p);
 }
 
-/* A writer who is told EAGAIN writes again: whatever failed, and whether somebody waits or not. */
+/* EAGAIN of a load() or buf_map() becomes EBUSY, because a writer would retry it forever. */
 static void a_load_is_not_to_be_tried_again(struct kunit *test)
 {
 	static const struct {
@@ -517,7 +517,7 @@ static void without_optional_operations(struct kunit *test)
 	drop_pair(p);
 }
 
-/* One buffer serves all images but those that are not read yet. */
+/* The buffer of an image that was read serves the next image. */
 static void a_buffer_is_mapped_once(struct kunit *test)
 {
 	struct pair *p = make_pair(test);
@@ -553,7 +553,7 @@ static void more_room_is_offered_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_ESTIMATE], 2);
 	expect_loaded(p, 4096);
 
-	/* And not again, when that does not help. */
+	/* Not twice, if the larger buffer is too small as well. */
 	snapshot_mig_reset_done(fake->sdev.mig);
 	fake_settle(fake);
 	memset(fake->calls, 0, sizeof(fake->calls));
@@ -595,7 +595,7 @@ static void an_answer_that_cannot_be(struct kunit *test)
 	drop_pair(p);
 }
 
-/* Header or body of one of the records changed, at an offset in the stream */
+/* One changed byte in the header or body of a record */
 static const struct damage {
 	const char *name;
 	size_t at;
@@ -633,7 +633,7 @@ static void a_damaged_stream(struct kunit *test)
 	p->to->level = VFIO_SNAPSHOT_RUN;
 	snapshot_mig_reset_done(p->to->sdev.mig);
 	expect_loaded(p, 64);
-	/* Not one byte behind the end */
+	/* A byte after the END record makes the exit from RESUMING fail. */
 	p->len++;
 	KUNIT_EXPECT_EQ(test, load(p, p->len, &end), p->len);
 	KUNIT_EXPECT_EQ(test, end, -ENODATA);

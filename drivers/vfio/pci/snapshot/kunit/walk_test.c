@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walks over the arcs: all pairs of states, every operation failing in turn,
- * resets in between.
+ * Walks over the arcs: all pairs of states, a failure of each command in turn, and
+ * resets at any time.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -26,7 +26,7 @@ static const struct set {
 
 KUNIT_ARRAY_PARAM_DESC(caps, sets, name);
 
-/* The states, as the uAPI describes them: a second opinion on the arc table */
+/* The states as the uAPI describes them, independent of the arc table */
 static const struct {
 	const char *name;
 	unsigned int needs;
@@ -50,7 +50,7 @@ struct walks {
 	struct file *file;
 };
 
-/* An open device, and a stream that it takes. */
+/* An open device, and a stream that it can load. */
 static struct walks *begin(struct kunit *test, unsigned int caps)
 {
 	struct walks *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
@@ -62,7 +62,7 @@ static struct walks *begin(struct kunit *test, unsigned int caps)
 	fake_open(w->fake);
 	w->len = fake_save(w->fake, w->stream, FAKE_MAX_IMAGE);
 	KUNIT_ASSERT_GT(test, w->len, w->fake->state_len);
-	/* The session's end is not to come in between later. */
+	/* The teardown of this session must not run within a test. */
 	fake_settle(w->fake);
 	return w;
 }
@@ -81,7 +81,7 @@ static void end(struct walks *w)
 	fake_drop(w->fake);
 }
 
-/* To @state; a stream that is to be loaded is loaded. */
+/* Sets @state; in RESUMING, loads the stream. */
 static int go(struct walks *w, enum vfio_device_mig_state state)
 {
 	struct file *file = NULL;
@@ -110,7 +110,7 @@ static void reset(struct walks *w)
 	put_file(w);
 }
 
-/* The state is what the device does, and ERROR knows nothing of it. */
+/* The device is at the level of its state; in ERROR it may be at any level. */
 static void expect_true_state(struct fake *fake)
 {
 	enum vfio_device_mig_state state = fake_get(fake);
@@ -120,7 +120,7 @@ static void expect_true_state(struct fake *fake)
 				      "%s", states[state].name);
 }
 
-/* Whether VFIO's own table leads from @from to @to. */
+/* Return: whether VFIO's own table has a way from @from to @to. */
 static bool vfio_leads(struct fake *fake, unsigned int from, unsigned int to)
 {
 	enum vfio_device_mig_state next = (enum vfio_device_mig_state)from;
@@ -162,7 +162,7 @@ static void all_pairs(struct kunit *test)
 	end(w);
 }
 
-/* Walks that together take every arc */
+/* Together these walks take every arc. */
 static const enum vfio_device_mig_state saves[] = {
 	VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_STOP_COPY,
 	VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_RUNNING,
@@ -206,7 +206,7 @@ static const struct failure {
 
 KUNIT_ARRAY_PARAM_DESC(failure, failures, name);
 
-/* Takes the walk; false when the failure did not come any more. */
+/* A walk whose @nth call of the command fails. Return: false if there are fewer calls. */
 static bool fail_nth(struct walks *w, const struct failure *failure, unsigned int nth)
 {
 	struct fake *fake = w->fake;
@@ -223,7 +223,7 @@ static bool fail_nth(struct walks *w, const struct failure *failure, unsigned in
 		KUNIT_EXPECT_EQ(fake->test, err, 0);
 		return false;
 	}
-	/* A second try would have been another command. */
+	/* The errno shows that the core does not retry: a second call would succeed. */
 	KUNIT_EXPECT_EQ(fake->test, err, failure->arc_succeeds ? 0 : -EREMOTEIO);
 	fake->fail_nth = 0;
 	if (fake_get(fake) == VFIO_DEVICE_STATE_ERROR) {
@@ -247,11 +247,11 @@ static void every_failure(struct kunit *test)
 
 	while (nth < 40 && fail_nth(w, failure, nth))
 		nth++;
-	/* At least one came, and an end was reached. */
+	/* At least one call failed, and the last walk had no further call. */
 	KUNIT_EXPECT_GT(test, nth, 1);
 	KUNIT_EXPECT_LT(test, nth, 40);
 	reset(w);
-	/* Unmapped is what was mapped: the failures were not. */
+	/* Failed buf_map()s need no buf_unmap(); fake_close() subtracts the first one. */
 	if (failure->command == SNAPSHOT_CMD_BUF_MAP)
 		w->fake->calls[SNAPSHOT_CMD_BUF_MAP] -= nth - 2;
 	else
@@ -290,7 +290,7 @@ static unsigned int quiesces_after(struct walks *w, enum vfio_device_mig_state t
 	return fake->calls[SNAPSHOT_CMD_QUIESCE] - calls;
 }
 
-/* One step back at most, and none where the device never left. */
+/* At most one quiesce back, and none if the device never left its level. */
 static void one_step_back(struct kunit *test)
 {
 	struct walks *w = begin(test, CAP_NDMA);
@@ -317,7 +317,7 @@ static const struct blackout {
 
 KUNIT_ARRAY_PARAM_DESC(blackout, blackouts, name);
 
-/* The source's share of it */
+/* Commands to the source in the blackout */
 static void nothing_else_in_the_blackout(struct kunit *test)
 {
 	const struct blackout *blackout = test->param_value;
@@ -347,7 +347,7 @@ static void reset_and_fail_next(struct fake *fake)
 	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, -EIO, VFIO_SNAPSHOT_UNKNOWN);
 }
 
-/* The quiesce that is under way reaches the device after the reset. */
+/* The quiesce may reach the device after the reset, so one quiesce(RUN) follows. */
 static void a_reset_within_a_command(struct kunit *test)
 {
 	struct walks *w = begin(test, 0);
@@ -369,7 +369,7 @@ static void expect_running(struct fake *fake)
 	KUNIT_EXPECT_EQ(fake->test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 }
 
-/* The device is reset already, and its driver not told yet: that takes 100 ms. */
+/* A reset takes 100 ms; a command may reach the device before the core learns of it. */
 static void a_command_before_the_news_of_a_reset(struct kunit *test)
 {
 	struct walks *w = begin(test, 0);
@@ -377,7 +377,7 @@ static void a_command_before_the_news_of_a_reset(struct kunit *test)
 	struct snapshot_mig *mig = fake->sdev.mig;
 
 	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP, NULL), 0);
-	/* It is not told to be where it was, however long it is made to run. */
+	/* get_state says RUNNING, however long the quiesce(RUN) takes. */
 	fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, 0, 0);
 	fake->during = expect_running;
 	snapshot_mig_reset_done(mig);
@@ -387,7 +387,7 @@ static void a_command_before_the_news_of_a_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_get(fake), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake->level, VFIO_SNAPSHOT_RUN);
 
-	/* Without one, nothing is told to the device. */
+	/* A device that is at RUN gets no command. */
 	memset(fake->order, 0, sizeof(fake->order));
 	snapshot_mig_reset_done(mig);
 	flush_work(&mig->event_work);
@@ -395,7 +395,7 @@ static void a_command_before_the_news_of_a_reset(struct kunit *test)
 	end(w);
 }
 
-/* Who asks for a state then asks a device that was reset. */
+/* A state change after a reset starts from RUNNING, and the data fd is dead. */
 static void a_reset_comes_before_what_is_asked_after_it(struct kunit *test)
 {
 	struct walks *w = begin(test, CAP_PRECOPY);
@@ -424,7 +424,7 @@ static void a_reset_after_which_the_device_does_not_run(struct kunit *test)
 	end(w);
 }
 
-/* The stream dies with the session, its memory and objects go, the file stays. */
+/* The session ends with the reset; the file stays, but it is dead. */
 static void a_reset_within_a_save(struct kunit *test)
 {
 	struct walks *w = begin(test, CAP_PRECOPY);
@@ -440,7 +440,7 @@ static void a_reset_within_a_save(struct kunit *test)
 	end(w);
 }
 
-/* Only a reset leads out of ERROR; RUNNING needs no firmware to be true. */
+/* Loss of the firmware: RUNNING stays, any other state becomes ERROR, which a reset leaves. */
 static void a_device_whose_firmware_goes_away(struct kunit *test)
 {
 	struct walks *w = begin(test, CAP_NDMA | CAP_PRECOPY);
@@ -458,7 +458,7 @@ static void a_device_whose_firmware_goes_away(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, fake_write(w->file, w->stream, 1, 1), -ENODEV);
 		else if (w->file)
 			KUNIT_EXPECT_EQ(test, fake_read(w->file, w->stream, 1, 1), -ENODEV);
-		/* It cannot be made to run while there is no firmware. */
+		/* Without firmware, the quiesce(RUN) after a reset fails. */
 		fake_fail(fake, SNAPSHOT_CMD_QUIESCE, 1, -ENODEV, VFIO_SNAPSHOT_UNKNOWN);
 		snapshot_mig_reset_done(fake->sdev.mig);
 		flush_work(&fake->sdev.mig->event_work);
@@ -476,7 +476,7 @@ static void a_device_that_does_not_run_is_made_to(struct kunit *test)
 
 	fake_open(fake);
 	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP, NULL), 0);
-	/* One whose function cannot be reset */
+	/* The function cannot be reset, so the core has to send quiesce(RUN). */
 	fake->sdev.core.needs_reset = true;
 	fake_close(fake);
 	fake_open(fake);
