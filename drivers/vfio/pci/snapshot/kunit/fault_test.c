@@ -393,7 +393,7 @@ static ssize_t leave_device(struct faults *f)
 	return 0;
 }
 
-/* After the close an ioctl of the data fd may still apply a reset: leaving waits for its command. */
+/* After the close an ioctl of the data fd may apply a reset; leaving waits for its command. */
 static void back_end_leaves_within_its_command(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_PRECOPY);
