@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the scenarios of mig_bench share: how a figure is printed, what time it
- * is, and the words for a step that must not fail.
+ * Shared by the scenarios of mig_bench: output of figures, clocks, and TRY().
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -17,9 +16,9 @@
 #define KIB 1024ull
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
-#define LARGE (64 * MIB)	/* what the rows named ..._64m pad the state by */
+#define LARGE (64 * MIB)	/* pad of the state in rows named ..._64m */
 
-/* The devices that the command line names, the source and the destination first */
+/* From the command line, in pairs of source and destination */
 struct devices {
 	char **bdf;
 	unsigned int nr;
@@ -28,7 +27,7 @@ struct devices {
 struct scenario {
 	const char *name;
 	int (*run)(const struct devices *devices);
-	unsigned int devices;	/* it needs so many */
+	unsigned int devices;	/* number of devices it needs */
 	const char *measures;
 };
 
@@ -52,7 +51,7 @@ int run_changed_delay(const struct devices *devices);
 int run_size(const struct devices *devices);
 int run_fragmented(const struct devices *devices);
 
-/* Figures: one line each, for the script that makes the table */
+/* Prints one figure, for the report */
 #define FIGURE(unit, value, ...) \
 	do { \
 		printf("bench "); \
@@ -69,7 +68,7 @@ int run_fragmented(const struct devices *devices);
 		fflush(stdout); \
 	} while (0)
 
-/* A step without which nothing is left to measure */
+/* A step that must succeed: if not, the scenario ends */
 #define TRY(call) \
 	do { \
 		int _ret = (call); \
@@ -83,17 +82,11 @@ int run_fragmented(const struct devices *devices);
 /* clock.c */
 /* CLOCK_MONOTONIC; under icount, virtual time */
 uint64_t now_ns(void);
-/*
- * CPU time of this process. An interrupt that comes while the CPU is idle is
- * not in it.
- */
+/* CPU time of this process, without interrupts of an idle CPU */
 uint64_t own_ns(void);
-/*
- * Sleeps until the kernel's timer tick has just been: it comes each 4 ms, at
- * multiples of that, and takes time that nobody measures here.
- */
+/* Sleeps until just after a timer tick (every 4 ms), so that no tick is measured */
 void past_tick(void);
-/* Memory that has been written to: it costs no page fault any more */
+/* Memory that costs no page fault, because it was written to */
 void *touched(size_t len);
 
 #endif /* BENCH_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Firmware commands in the blackout: all, which grow with the chunks of the state,
- * and those that carry no state, which are the driver's own.
+ * Firmware commands in the blackout: all of them, whose number depends on the number of
+ * chunks, and those that move no state.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ void drive_count(struct drive *d, const char *row)
 	FIGURE("commands", all - moves, "%s/beside_state", row);
 }
 
-/* Each write by the device changes one page of its state; writes at a time */
+/* Each write by the device changes one page of its state. */
 #define STATE_PAGE (4 * KIB)
 #define WRITES 4096
 
@@ -43,7 +43,7 @@ static int blackout(struct drive *d, const struct devices *devices,
 	TRY(drive_prepare(d));
 	for (written = 0; written < LARGE; written += WRITES * STATE_PAGE)
 		TRY(work_send(&d->driver, 0, WRITES));
-	/* The guest's driver expects it, on either device. */
+	/* The driver on the destination continues after these writes. */
 	TRY(work_adopt(&d->there, &d->driver, &d->dst));
 	usleep(MEMORY_US);
 	TRY(drive_ask_pending(d));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The blackout of a small state with firmware that takes 1 ms for each command: of
- * one device, and of many that migrate at once.
+ * The blackout with a small state and firmware that takes 1 ms for each command: for one
+ * device, and for 16 that migrate at once.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include "drive.h"
 
 #define PAIRS 16
-#define START_NS 200000000	/* whole ticks: time enough for all threads to sleep */
+#define START_NS 200000000	/* whole ticks; by then all threads sleep */
 
 struct one {
 	struct drive d;
@@ -108,7 +108,7 @@ static int in_turn(struct one *all, unsigned int pairs)
 	return 0;
 }
 
-/* SCHED_FIFO: a thread runs as soon as it can and until it waits. */
+/* SCHED_FIFO: a thread runs as soon as it is woken, until it waits. */
 static int create(struct one *one)
 {
 	struct sched_param param = { .sched_priority = 1 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How much memory of the kernel a large state holds, while it is saved and loaded. */
+/* Kernel memory that saving and loading a large state takes. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "drive.h"
 #include "memcg.h"
 
-/* The most since meter_begin(), and what is there now, both above that moment's */
+/* Memory at meter_begin(), which meter_peak() and meter_held() subtract */
 struct meter {
 	struct memcg cg;
 	long long kernel, current;
@@ -40,7 +40,7 @@ struct sides {
 	struct drive d;
 };
 
-/* As drive_move(), up to @limit bytes */
+/* Like drive_move(), but ends after @limit bytes */
 static int move(struct sides *s, uint64_t limit, uint64_t *bytes)
 {
 	struct drive *d = &s->d;
@@ -100,7 +100,7 @@ static int measure_memory(struct sides *s)
 	return 0;
 }
 
-/* All at once: the most that there can be to save while the guest stands still */
+/* Without pre-copy: the whole state is saved in the blackout. */
 static int measure_final(struct sides *s)
 {
 	struct drive *d = &s->d;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mig_bench SCENARIO SRC_BDF DST_BDF [MORE_BDF...]: measures one thing once, on
- * any driver with VFIO migration. What it measures is a line
+ * mig_bench SCENARIO SRC_BDF DST_BDF [MORE_BDF...]: runs one scenario, with any driver
+ * that supports VFIO migration. Prints each figure as a line
  *	bench NAME VALUE UNIT
- * each; all else that it says begins with "# ". Only what is measured first
- * after a boot can be compared, so a boot takes one scenario.
+ * All other lines begin with "# ". Boot before each scenario: only figures of a fresh
+ * machine can be compared.
  */
 #include "bench.h"
 

@@ -73,7 +73,7 @@ def good() -> Files:
 
 
 def set_to(files: Files, figure: str, value: str, side: str = "ours", runs: str = "12") -> None:
-    """The figure's value; without one, the line is gone."""
+    """Sets the figure's value, or removes its line if the value is empty."""
     for name, lines in files.items():
         if name.split(".")[1:] not in [[side, run] for run in runs]:
             continue
@@ -131,7 +131,7 @@ def all_rows() -> None:
 
 
 def missed() -> None:
-    """A goal that is missed is said, and is no failure"""
+    """A missed goal is reported, and is no failure"""
     files = good()
     set_to(files, "write_64m", "90000000")
     set_to(files, "small_arcs/A-B", "1200")
@@ -145,7 +145,7 @@ def missed() -> None:
 
 
 def unsteady() -> None:
-    """Two runs may differ by 1 % of the time, and in no count"""
+    """Two runs may differ by 1 % in times, and not at all in counts"""
     files = good()
     set_to(files, "write_64m", "20190000", runs="2")
     assert report(files).status == 0
@@ -160,7 +160,7 @@ def unsteady() -> None:
 
 
 def third() -> None:
-    """Where two runs disagree, a third one may agree with either; the page says so"""
+    """If two runs disagree, a third may agree with either of them, and the page says so"""
     files = good()
     set_to(files, "write_64m", "30000000", runs="1")
     assert report(files, "--again").said == "direct ours 3\n", report(files, "--again").said
@@ -178,7 +178,7 @@ def third() -> None:
 
 
 def lost() -> None:
-    """A figure that nobody measured is a failure, on either side"""
+    """A missing figure of either driver is a failure"""
     for figure, side in (
         ("instructions", "ours"), ("blackout_1ms", "upstream"), ("size_max", "upstream"),
         ("read_64m/bound", "ours"), ("precopy_idle/bytes", "ours"), ("small_arcs/B-C", "upstream"),
@@ -194,7 +194,7 @@ def lost() -> None:
 
 
 def hung() -> None:
-    """A peer that hangs is a result, with the last figure before it; ours is a failure"""
+    """If the peer hangs, its last figure is the result; if ours hangs, it is a failure"""
     files = good()
     for run in "12":
         files[f"size.upstream.{run}"].insert(-1, "bench size_max 4194304 bytes")
@@ -215,7 +215,7 @@ def hung() -> None:
 
 
 def part() -> None:
-    """A part of the scenarios is shown, and nothing is kept"""
+    """Figures of some scenarios can be shown without writing a file"""
     files = {name: lines for name, lines in good().items() if name.startswith("small.")}
     outcome = report(files, "--partial")
     assert outcome.status == 0 and not outcome.made, outcome.said
@@ -223,7 +223,7 @@ def part() -> None:
 
 
 def added() -> None:
-    """A page of some scenarios has their rows, and says which were not measured"""
+    """A page of some scenarios has their rows, and lists the rows that were not measured"""
     files = {name: lines for name, lines in good().items() if name.startswith(("small.", "delay."))}
     assert report(files).status == 1
     outcome = report(files, "--some")
@@ -240,7 +240,7 @@ def added() -> None:
 
 
 def other_nic() -> None:
-    """Another NIC has goals and files of its own"""
+    """Another NIC has its own goals and files"""
     assert any(row not in ROWS for row in goals.ROWS["mlx5"])
     outcome = report(good(), "--some", "--nic", "mlx5")
     assert outcome.status == 0 and set(outcome.made) == {f"bench-mlx5{end}" for end in (".json", ".rst", ".svg")}

@@ -10,24 +10,28 @@ usage()
 	cat <<-EOF
 		usage: run.sh [-d DRIVER] [-p PEER] [-j JOBS] [-n | -N | -a | -r] [SCENARIO...]
 
-		Boots a fresh machine for each scenario, driver and run, and makes bench.json, bench.rst and
-		bench.svg in the build folder. DRIVER is one of ours (virtio_snapshot_vfio_pci, the default, or
-		mlx5_snapshot_vfio_pci: then bench-mlx5.json, ...), or another one, put beside ours for that NIC. The
-		upstream driver is beside ours, or PEER; JOBS (2) machines run at a time; -n leaves out the live
-		migrations on the ordinary clock; -N runs only those, and adds them to the figures that there
-		are. With a SCENARIO, only that is run, and what it measured only shown; with -a, too, it is added
-		to the figures that there are, and the page made of those; -r only makes the page.
+		Boots a fresh machine for each scenario, driver and run, and writes bench.json, bench.rst and
+		bench.svg to the build folder. With SCENARIOs, runs only these and only prints their figures.
+
+		  -d DRIVER  one of ours: virtio_snapshot_vfio_pci (the default), or mlx5_snapshot_vfio_pci,
+		             which writes bench-mlx5.json, ...; any other driver becomes the PEER
+		  -p PEER    the driver to compare with (default: the upstream driver)
+		  -j JOBS    machines that run at a time (default: 2)
+		  -n         no live migrations on the ordinary clock
+		  -N         only these live migrations, added to the existing figures
+		  -a         adds the SCENARIOs to the existing figures, and makes the page of them
+		  -r         only makes the page
 	EOF
 }
 
-# What there is to compare: the name of the results, ours, upstream's, NIC of l1/nic.sh, options of
-# vm.sh, and the scenarios that say nothing of it.
+# For each NIC: suffix of the results, our driver, the upstream driver, NIC of l1/nic.sh, options of
+# vm.sh, and the scenarios that do not apply.
 nics="
 -	virtio_snapshot_vfio_pci	virtio_vfio_pci	virtio		-	memory_1g,changed,changed_delay
 -mlx5	mlx5_snapshot_vfio_pci		mlx5_vfio_pci	connectx	-x	fragmented,socket
 "
 RUNS="1 2"
-# Options of vm.sh for a scenario, if it needs any
+# Options of vm.sh for a scenario
 declare -A options=([parallel]="-v 32" [size]="-m 6144" [memory_1g]="-m 6144" [fragmented]="-m 1536")
 # Seconds on the host's clock; a shared machine may be very slow.
 limit=600
@@ -35,7 +39,7 @@ noisy_limit=1800
 
 driver=virtio_snapshot_vfio_pci
 peer=
-# What is in the checkout now, not when it is over; changed only counts what is measured, or measures.
+# The checkout as it is at the start; dirty only if files that can change a figure differ.
 commit=$(git -C "$TOP" describe --always 2>/dev/null || echo unknown)
 git -C "$TOP" diff --quiet HEAD -- drivers include tools/testing/bench tools/qemu \
 	tools/testing/selftests/vfio_snapshot/lib 2>/dev/null || commit+=-dirty
@@ -63,7 +67,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-# The row of the driver; that of one which is in none, the first.
+# The driver's row, or the first row for a driver that is in none.
 row=$(awk -v name="$driver" 'NF && !first { first = $0 } $2 == name || $3 == name { found = $0 }
 	END { print found ? found : first }' <<<"$nics")
 read -r suffix ours upstream nic option without <<<"$row"
@@ -81,11 +85,11 @@ elif [ -n "$only_report" ]; then
 	partial=--some
 	noisy=
 fi
-# Only the first NIC has a guest to migrate.
+# Live migrations are measured with the first NIC only.
 [ -z "$suffix" ] || noisy=
 [ -n "$only_report" ] || "$TOP/tools/testvm/setup.sh" root initramfs source qemu modules bench ${noisy:+migration}
 
-# The scenarios, each with the number of VFs, as the program lists them
+# The scenarios and their numbers of VFs, from the program's usage
 declare -A vfs
 while read -r name number; do
 	vfs[$name]=$number
@@ -116,7 +120,7 @@ else
 fi
 if [ -z "$only_noisy$only_report" ]; then
 	echo "$asked" >"$raw/command"
-	# All machines get the same build, even if another one starts meanwhile.
+	# All machines get the same build, even if the checkout is built again meanwhile.
 	rm -rf -- "$work/built$suffix"
 	mkdir -p "$work/built$suffix/bench"
 	cp -r -- "$BUILD/modules" "$BUILD"/upstream "$BUILD"/upstream-mlx5 "$work/built$suffix"
@@ -130,7 +134,7 @@ driver_of() # ours|upstream
 	[ "$1" = ours ] && echo "$ours" || echo "$peer"
 }
 
-# one SCENARIO WHO RUN: runs it and keeps the output under that name, with its end.
+# one SCENARIO WHO RUN: runs a scenario and keeps its output, with how it ended.
 one()
 {
 	local name=$1 who=$2 run=$3 status=0 start=$SECONDS
@@ -209,5 +213,5 @@ fi
 status=0
 # shellcheck disable=SC2086 # one option or none
 report $partial || status=$?
-say "took $SECONDS s; what each machine said: $raw"
+say "took $SECONDS s; the output of each machine is in $raw"
 exit "$status"

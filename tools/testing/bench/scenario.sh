@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scenario.sh SCENARIO NIC DRIVER VFS: one scenario of the bench, inside a fresh L1. Prints what mig_bench
-# does, and how it ended: "# end STATUS", or "# end hung".
+# scenario.sh SCENARIO NIC DRIVER VFS: runs one scenario of the bench in a fresh L1. Prints the output of
+# mig_bench, and how it ended: "# end STATUS" or "# end hung".
 set -eu
 
 export NIC=$2
@@ -23,7 +23,7 @@ for ((n = 0; n < vfs; n++)); do
 	bdfs+=("$bdf")
 done
 
-# Output stays in memory until the end, as writing it would be measured, too.
+# Output stays in memory until the end, so that writing it is not measured.
 work=$(mktemp -d)
 cp "$NIC_BUILD/bench/bin/mig_bench" "$work/"
 echo "# kernel $(uname -r)"

@@ -19,7 +19,7 @@ FIELDS = {
 
 @dataclass
 class Spread:
-    """One figure of all migrations, for each side."""
+    """One figure over all migrations, for each side."""
 
     name: str
     what: str
@@ -33,7 +33,7 @@ class Spread:
 
 
 def load(raw: Path) -> list[Spread]:
-    """Reads the time lines that the migration test left."""
+    """Reads the timelines of the migration test."""
     spreads = [Spread(name, what) for name, what in FIELDS.items()]
     for side in SIDES:
         path = raw / f"noisy.{side}.json"

@@ -47,7 +47,7 @@ def parse(text: str) -> Run:
     for line in text.splitlines():
         if match := _LINE.match(line):
             name, value, unit = match.groups()
-            # The last one counts: a scenario may print a figure again and again as it grows.
+            # The last one counts: a scenario may print a figure again when it grows.
             run.figures[name] = Figure(_number(value), unit)
         elif match := _END.match(line):
             run.end = match[1]
