@@ -16,8 +16,8 @@ from .wait import Failure, now_ms, until
 
 GUEST_SECONDS = 400
 PROGRESS_SECONDS = 240
-PROGRESS_BYTES = 128 * 1024  # several times what may be under way unreported
-QUIET_MS = 1000  # a stretch of the transfer to compare the gaps of a migration with
+PROGRESS_BYTES = 128 * 1024  # several times what may be in flight
+QUIET_MS = 1000  # of transfer without a migration, to compare the gaps with
 FLIPPED_OFFSET = 70001
 EVIDENCE = {
     "connection": "ss -tinmo",
@@ -27,7 +27,7 @@ EVIDENCE = {
 }
 
 
-# Who reports to QEMU the pages that a ConnectX VF writes to, as x-device-dirty-page-tracking.
+# x-device-dirty-page-tracking, by who reports the dirty pages of a ConnectX VF to QEMU
 TRACKING = {
     "nobody": "off",  # QEMU treats every page as dirty
     "device": "on",
@@ -38,7 +38,7 @@ TRACKING = {
 class Setup:
     driver: str
     interface: str  # the PF's network interface in L1
-    sides: tuple[tuple[Vf, ...], tuple[Vf, ...]]  # as many VFs as the guest has NICs; twice
+    sides: tuple[tuple[Vf, ...], tuple[Vf, ...]]  # on each side one VF for each NIC of the guest
     guest: Guest
     work: Path
     options: list[str]  # for L1's end of the transfers
@@ -159,7 +159,7 @@ class Bed:
         return self.nics() == wanted and not backends.strip()
 
     def totals(self) -> list[Totals]:
-        """What has arrived, for each NIC."""
+        """What has arrived so far, for each NIC."""
         return [transfer.totals() for transfer in self.transfers]
 
     def progress(self, base: list[Totals]) -> list[Totals]:
@@ -175,11 +175,11 @@ class Bed:
         return max((gap[0] for gap in gaps), default=0.0), max((gap[1] for gap in gaps), default=0.0)
 
     def reports(self) -> list[int]:
-        """How many reports each end in the guest has made; for guest_gap."""
+        """The number of reports from each end in the guest, for guest_gap()."""
         return [len(transfer.guest.samples) for transfer in self.transfers]
 
     def guest_gap(self, reports: list[int]) -> float | None:
-        """The longest silence on the guest's clock since those reports."""
+        """The longest silence on the guest's clock since reports()."""
         since = [
             sample.rx_gap
             for transfer, seen in zip(self.transfers, reports, strict=True)
@@ -225,7 +225,7 @@ class Bed:
         return f"{last[0] if last else 'nothing'} (exit {receiver.returncode})"
 
     def evidence(self) -> Iterator[str]:
-        """Logs that help to find the reason of a failure."""
+        """Logs that help to find the cause of a failure."""
         for machine in self.machines[-3:]:
             state = "alive" if machine.alive() else f"exit {machine.exit_code}"
             for path in machine.files():

@@ -15,12 +15,12 @@ LOST = re.compile(r"error pages=(\d+) ")
 
 @dataclass(frozen=True)
 class Pass:
-    """One check of every word of every page, all of them right."""
+    """One check of every word of every page that found no error."""
 
     number: int
-    before: int  # the engine's count of writes at its beginning,
+    before: int  # the engine's count of writes at the beginning of the pass,
     after: int  # and at its end
-    written: int  # words written to so far
+    written: int  # words written so far
 
     @classmethod
     def parse(cls, line: str) -> "Pass":
@@ -52,7 +52,7 @@ class Engine:
             now = self.last()
             return now if now and now.number >= number else None
 
-        return until(f"the guest's look number {number} at its pages", PASS_SECONDS, passed)
+        return until(f"pass {number} of the guest over its pages", PASS_SECONDS, passed)
 
     def wait_lost(self) -> str:
         """Wait for a report of wrong pages."""
@@ -64,4 +64,4 @@ class Engine:
                 return str(failure)
             return None
 
-        return until("the guest to miss a page", PASS_SECONDS, said)
+        return until("the guest to find a wrong page", PASS_SECONDS, said)

@@ -17,12 +17,12 @@ from .wait import Failure, until
 
 MEMORY_MIB = 112
 NICS = 2  # at most; each has a port of its own
-WAITING = NICS + 1  # what waits for a device in the snapshot: a transfer for each NIC, and the engine
+WAITING = NICS + 1  # programs in the snapshot that wait for a device: for each NIC, and the engine
 START_SECONDS = 60
 
-# If TCG runs in TCG, each basic block costs about a millisecond when it first runs, so all that the
-# test does not need is off. Freed memory is zero, to keep the snapshot and the migration small. The
-# kernel's check of the timer fails on a busy machine.
+# With TCG in TCG, each basic block costs about a millisecond when it first runs, so everything that
+# the test does not need is off. Freed memory is zeroed, which keeps the snapshot and the migration
+# small. The kernel's check of the timer fails on a busy machine.
 KERNEL_ARGUMENTS = (
     "console=ttyS0 rdinit=/init quiet loglevel=4 panic=-1 nokaslr mitigations=off acpi=off "
     "lsm= audit=0 psi=0 ipv6.disable=1 damon_stat.enabled=0 transparent_hugepage=never "
@@ -108,7 +108,7 @@ class Machine:
         self.console = work / f"{name}.console"  # ttyS0: the guest's kernel
         self.status = work / f"{name}.status"  # ttyS1: the guest's reports
         self.log = work / f"{name}.log"  # QEMU's own messages
-        self.trace = work / f"{name}.trace"  # and what it says of the device's state
+        self.trace = work / f"{name}.trace"  # QEMU's trace, see TRACES
         self.exit_code: int | None = None
         monitor = work / f"{name}.qmp"
         command = [qemu.program, *qemu.options, *_arguments(guest), *extra]
@@ -142,7 +142,7 @@ class Machine:
         try:
             return Qmp(monitor, START_SECONDS)
         except (FileNotFoundError, ConnectionRefusedError):
-            return None  # it is there before it listens
+            return None  # the socket exists before QEMU listens
 
     def alive(self) -> bool:
         self.exit_code = self._process.poll()
@@ -152,7 +152,7 @@ class Machine:
         return self.qmp.command(name, **arguments)
 
     def quit(self) -> None:
-        """End in the orderly way, as that releases the devices in the orderly way."""
+        """End QEMU in order, so that it also releases the devices in order."""
         self.command("quit")
         until(f"{self.name}: QEMU's end", 30, lambda: not self.alive())
 
@@ -171,7 +171,7 @@ class Machine:
         return len(re.findall(pattern, text))
 
     def states(self) -> list[tuple[str, str]]:
-        """Every (device, state that it took), in the order of QEMU's trace."""
+        """Every (device, its new state), in the order of QEMU's trace."""
         text = self.trace.read_text(encoding="utf-8", errors="replace")
         return _STATE.findall(text)
 

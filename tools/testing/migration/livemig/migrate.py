@@ -17,8 +17,8 @@ SLOW = 256 * 1024  # bytes/s: too slow to get past PRE_COPY
 FAST = 1 << 40
 # Without dirty tracking, QEMU sends all memory again in the blackout.
 DOWNTIME_LIMIT_MS = int(60000 * PATIENCE)
-# With dirty tracking, QEMU stops the guest when the rest takes at most its usual 300 ms. The rate is
-# given here, as QEMU's measured one depends mostly on how often it asks for dirty pages.
+# With dirty tracking, QEMU stops the guest when the rest takes at most 300 ms, its default. The rate
+# is fixed, because the rate that QEMU measures depends mostly on how often it asks for dirty pages.
 TRACKED_LIMIT_MS = 300
 # Too short for a guest that writes to memory: QEMU stays in PRE_COPY until hurry().
 NEVER_MS = 1
@@ -71,11 +71,11 @@ class Record:
     stopped_ms: float | None = None  # from the source's STOP to the next RESUME
     device_bytes_saved: int = 0
     device_bytes_loaded: int = 0
-    device_bytes_in_line: int = 0  # of those saved: on the main channel, between memory
+    device_bytes_in_line: int = 0  # of device_bytes_saved: on the main channel, between memory
     devices_sent_apart: int = 0
     devices_taken_apart: int = 0
     memory_bytes: int = 0
-    memory_bytes_stopped: int | None = None  # of those: sent while the guest was stopped
+    memory_bytes_stopped: int | None = None  # of memory_bytes: sent while the guest was stopped
     tracked: bool = False  # the devices reported their dirty pages
     silence_to_l1_ms: float | None = None
     silence_to_guest_ms: float | None = None
@@ -146,7 +146,7 @@ class Sink:
 
 
 class Migration:
-    """A migration, seen from the source; the destination is seen by its events."""
+    """A migration, as the source's status and trace and the destination's events show it."""
 
     def __init__(self, source: Machine, dest: Machine | None, uri: str, *, bandwidth: int = FAST,
                  pause: bool = False, mode: Mode = PLAIN,
@@ -178,7 +178,7 @@ class Migration:
         return int(self.status().get("ram", {}).get("transferred", 0))
 
     def wait(self, *wanted: str) -> dict[str, Any]:
-        """Wait for one of these phases; another end of the migration is a failure."""
+        """Wait for one of these phases; any other end of the migration is a failure."""
 
         def reached() -> dict[str, Any] | None:
             status = self.status()

@@ -35,7 +35,7 @@ class Step:
     checks: list[str]
 
 
-# What a guest uses its VFs for
+# How a guest uses its VFs
 TRANSFER = "transfer"
 ENGINE = "engine"
 
@@ -87,7 +87,7 @@ _KERNEL_LOG = Step(kernel_log, ["L1's kernel logged no warning"])
 DEMO = [_START, _move_step("VF0 to VF1"), _move_step("VF1 to VF0"), _FINISH]
 SAVE_FAILS = "the source's firmware refuses the final save"
 _SELF_TEST = Step(self_test, ["the receiver notices a flipped byte and reports its offset"])
-# The steps that the upstream driver passes, too.
+# The upstream driver passes these steps, too.
 PEER = [
     _SELF_TEST,
     _START,
@@ -108,7 +108,7 @@ TEN = [
     _FINISH,
     _KERNEL_LOG,
 ]
-# A guest with a ConnectX VF; the same for figures; a guest with a VF of each kind.
+# Plans for a guest with a ConnectX VF; BOTH is for a guest with a VF of each kind.
 WRITES = [
     _start(ENGINE),
     _stay_step(save_fails, SAVE_FAILS, (ENGINE,)),
@@ -140,7 +140,7 @@ def _hops(first: int, names: str, mode: Mode) -> list[Step]:
 
 # The guest starts in the backport's QEMU; "bssb" takes it through all four pairs of the two.
 ALL_VERSIONS = [
-    Step(walks_judged, ["a device that goes on before the other has arrived is seen"]),
+    Step(walks_judged, ["the test notices a device that goes on before the other has arrived"]),
     _START,
     *_hops(1, "bs", PLAIN),
     _stay_step(cancel_blackout, "cancelled in the blackout, stock to backport"),
@@ -155,9 +155,9 @@ ALL_VERSIONS = [
     _FINISH,
     _KERNEL_LOG,
 ]
-# Only here: the stock QEMU on either side, each mode of the stream, two VFs together.
+# Only these steps have the stock QEMU on either side, each mode of the stream, two VFs together.
 VERSIONS = [
-    Step(walks_judged, ["a device that goes on before the other has arrived is seen"]),
+    Step(walks_judged, ["the test notices a device that goes on before the other has arrived"]),
     _START,
     *_hops(1, "s", PLAIN),
     _stay_step(cancel_blackout, "cancelled in the blackout, stock to backport"),

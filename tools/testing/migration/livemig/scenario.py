@@ -80,7 +80,7 @@ def _all_more(before: list[int], now: list[int]) -> bool:
 
 
 def _settled(states: Callable[[], States], walk: Walk) -> tuple[bool, States]:
-    """Wait for the walk, as QEMU reports that the guest runs before it sets the last states."""
+    """Wait for the walk: QEMU reports that the guest runs before it sets the last states."""
     with contextlib.suppress(TimedOut):
         until("the devices' states", STATES_SECONDS, lambda: walked(states(), walk))
     seen = states()
@@ -239,7 +239,7 @@ def _transfers_after(bed: Bed, record: Record, out: Output, name: str, begin: fl
 
 
 def _engine_after(bed: Bed, record: Record, out: Output, name: str) -> None:
-    """A whole pass on this side finds every word right, and the engine goes on."""
+    """Check that a whole pass on this side finds no error, and that the engine goes on."""
     engine = bed.engine
     assert engine
     left = engine.last()
@@ -259,7 +259,7 @@ def _cost(record: Record) -> str:
 
 
 def lose_pages(bed: Bed, out: Output, names: list[str]) -> None:
-    """A migration by a blind QEMU, to see that the test notices pages that were not sent again."""
+    """A migration by a blind QEMU: the test must notice pages that were not sent again."""
     dest = bed.destination()
     engine = bed.engine
     assert engine
@@ -395,7 +395,7 @@ def refused(bed: Bed, out: Output, names: list[str]) -> None:
 
 
 def _refuse(bed: Bed, what: str) -> tuple[Migration, Machine]:
-    """A migration that fails, as the source's firmware refuses this command from PRE_COPY on."""
+    """A migration that fails because the source's firmware refuses this command from PRE_COPY on."""
     dest = bed.destination()
     firmware = Firmware(bed.at[-1])
     uri = f"unix:{bed.setup.work / dest.name}.migration"
@@ -421,7 +421,7 @@ def save_fails(bed: Bed, out: Output, names: list[str]) -> None:
 
 
 def stop_fails(bed: Bed, out: Output, names: list[str]) -> None:
-    """QEMU resets a VF that it cannot stop. The guest's driver is not told and stops working."""
+    """QEMU resets a VF that it cannot stop, which the guest's driver does not survive."""
     migration, dest = _refuse(bed, "stop")
     until("the destination's end", 60, lambda: not dest.alive())
     migration.wait_runs(bed.machine)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boot the guest without a NIC and keep its state in a file.
 
-A Linux guest needs over a minute to boot where TCG runs in TCG; outside it needs
-seconds, and loading the file inside needs a few.
+With TCG in TCG a Linux guest takes over a minute to boot. Outside it boots in seconds,
+and loading the file inside takes a few.
 """
 
 import sys

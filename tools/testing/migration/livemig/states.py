@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The states of a guest's devices, in the order of QEMU's trace.
 
-Devices may write to one another.  So none may stop taking writes while another can still send
-them: all of them reach the state without DMA of their own (P2P) before any goes on to stop, and
-the other way round, all have left the stop before any may send.
+Devices may write to one another, so no device may stop while another can still send: all devices
+reach the P2P state, in which they start no DMA, before any stops. On the way to RUNNING, all
+devices leave STOP before any sends.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Walk:
 
 SOURCE_WALK = Walk(("PRE_COPY", "PRE_COPY_P2P", "STOP_COPY"), "PRE_COPY_P2P", RUNNING)
 DESTINATION_WALK = Walk(("RESUMING", "RUNNING_P2P", RUNNING), "RUNNING_P2P")
-# A source that runs again after it had stopped.
+# A source that runs again after the stop.
 BACK_WALK = Walk(("PRE_COPY", "PRE_COPY_P2P", "STOP_COPY", "RUNNING_P2P", RUNNING), "PRE_COPY_P2P")
 UNDISTURBED_WALK = Walk(("PRE_COPY", RUNNING))
 

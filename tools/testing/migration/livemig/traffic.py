@@ -166,13 +166,13 @@ class Transfer:
         )
 
     def stop(self) -> None:
-        """Close the L1 direction."""
+        """Let L1 send no more."""
         assert self._process.stdin
         self._process.stdin.write(b"stop\n")
         self._process.stdin.flush()
 
     def finish(self, seconds: float) -> None:
-        """After stop: wait for both ends to have read everything."""
+        """After stop(): wait until both ends have read everything."""
 
         def ended() -> bool:
             self.update()

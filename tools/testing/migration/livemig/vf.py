@@ -51,11 +51,11 @@ class Vf:
         self._write(self._device / "driver" / "unbind")
 
     def rebind(self) -> None:
-        """Back to the driver that driver_override names."""
+        """Bind the driver that driver_override names."""
         self._write(_PCI / "drivers_probe")
 
     def _write(self, attribute: Path) -> None:
-        # In its own process, as the kernel waits here while the VF is open.
+        # A process of its own, because the kernel waits here while the VF is open.
         command = ["sh", "-c", 'echo "$1" >"$2"', "sh", self.bdf, str(attribute)]
         try:
             subprocess.run(command, check=True, timeout=SYSFS_SECONDS * PATIENCE)
