@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# check.sh [-j JOBS] [SUITE...]: set up what the suites need, run them, sum up their TAP. "@NAME" stands
-# for the suites of "make NAME"; the default is @check. The last line is "N passed, N failed", plus
+# check.sh [-j JOBS] [SUITE...]: set up what the suites need, run them, and sum up their TAP. "@NAME" is
+# all suites of "make NAME"; the default is @check. The last line is "N passed, N failed", plus
 # ", N skipped" if any were. JOBS suites (default 1) run at a time, each as soon as its needs are set
-# up. While set-up runs, there are two fewer, but at least one. The output of suites does not mix.
+# up; while set-up runs, two fewer, but at least one. The output of suites does not mix.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -98,9 +98,9 @@ exec_suite()
 	esac
 }
 
-# tap_sum STATUS: print how many tests of the TAP on stdin passed, failed and were skipped. Also counted
-# as failed: a document without a plan or not according to it, a suite without a document, and a suite
-# that fails without a failed test.
+# tap_sum STATUS: print how many tests of the TAP on stdin passed, failed and were skipped. One more
+# failure is counted for a document that has no plan or does not match it, a suite without a document,
+# and a suite that fails without a failed test.
 tap_sum()
 {
 	awk -v status="$1" '
@@ -233,8 +233,8 @@ start_more()
 	done
 }
 
-# finish SUITE: show its output until it ends, and account its results. The time of its last line is its
-# end, which may be a while ago.
+# finish SUITE: show its output until it ends, and account its results. It may have ended long ago, so
+# the time of its last line counts as its end.
 finish()
 {
 	local log=$BUILD/logs/check-$1.log status=0 reader
