@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs the kselftests of this folder on two VFs of the test VM's NIC and prints one TAP stream.
 #   run.sh [core|faults|quick|PROGRAM...]
-# Without arguments: core and faults; quick is a part of both. mig_failnth_test is in none of them: it
-# needs a boot of its own, because some checkers do not survive it. On other machines run the programs
+# Without arguments: core and faults; quick is a part of both. mig_failnth_test is in none of them,
+# because some checkers do not survive it, so it needs its own boot. On other machines run the programs
 # by hand: PROGRAM BDF [BDF2].
 #   NIC            virtio (the default) or connectx: the emulated NIC
 #   DRIVER         the driver to test (virtio_snapshot_vfio_pci, mlx5_snapshot_vfio_pci)
@@ -24,7 +24,7 @@ export NIC=${NIC:-virtio}
 # shellcheck source=tools/testing/selftests/vfio_snapshot/kernel_reports.sh
 . "$here/kernel_reports.sh"
 
-# For each NIC our driver, the upstream driver, and the ids of our driver's aliases
+# For each NIC: our driver, the upstream driver, and the ids in our driver's aliases
 case $NIC in
 virtio) ours=virtio_snapshot_vfio_pci peer=virtio_vfio_pci ids="1af4:1041 1af4:1042" ;;
 connectx) ours=mlx5_snapshot_vfio_pci peer=mlx5_vfio_pci ids=15b3:101e ;;
@@ -82,7 +82,7 @@ check() # NAME CMD...
 	fi
 }
 
-# Adds a program's TAP to ours. A program that exits before the end of its plan is a failure.
+# Adds a program's TAP to this stream. A program that exits before the end of its plan fails.
 merge() # NAME, TAP on stdin
 {
 	local name=$1 plan='' seen=0 line status
@@ -118,8 +118,8 @@ show_stuck()
 	done
 }
 
-# A program may hang in the kernel, where no signal reaches it, so every wait has a limit. The next
-# programs would hang, too.
+# A program may hang in the kernel, where no signal reaches it, so every wait has a limit. After a hang
+# run.sh ends, because the next programs would hang, too.
 run_program() # NAME CMD...
 {
 	local name=$1 pid end=$((SECONDS + limit))
@@ -163,8 +163,7 @@ run_fsm()
 	rmmod mig_fsm_test
 }
 
-# Loading the test module runs its suites. Their tests become ours, and the tests' parameters become
-# comments.
+# Loading the test module runs its suites. This stream gets their tests, with parameters as comments.
 run_kunit()
 {
 	local suite
@@ -236,7 +235,7 @@ says_once() # TEXT
 	[ "$(kernel_log | grep -c "$1")" = 1 ]
 }
 
-# The alias by which libvirt looks for a variant driver
+# libvirt finds a variant driver by this alias.
 module_is_a_vfio_driver_for() # VENDOR:DEVICE
 {
 	modinfo -F alias "$NIC_BUILD/modules$NIC_KERNEL/$ours.ko" |
@@ -311,8 +310,8 @@ for program; do
 	echo "# $program took $((SECONDS - begin)) s"
 done
 
-# Unbinds the driver, and unloads its module if that works, while a program keeps a data fd. Then the
-# program uses the fd.
+# Unbinds the driver, and unloads its module if that works, while a program has a data fd open. Then
+# the program uses the fd.
 orphan_is_harmless() # save|load
 {
 	local pid ready status=0
@@ -344,12 +343,12 @@ if [ -n "$broken" ] || kernel_log | grep 'Oops' >/dev/null; then
 fi
 nic_unbind "$first"
 nic_unbind "$second"
-check "the drivers unload: nothing holds them" \
+check "the drivers unload" \
 	unload "$ours" vfio_snapshot "$peer"
 if is_debug_kernel; then
 	check "lockdep is still on" lockdep_is_on
 	check "nothing leaked" nothing_leaked
-	check "nor did the kernel complain about the end" kernel_log_is_clean
+	check "the kernel did not complain about the unload" kernel_log_is_clean
 fi
 echo "1..$number"
 [ "$failed" = 0 ]
