@@ -574,10 +574,10 @@ static const struct answer {
 } answers[] = {
 	{ "an estimate of 0", 0, 0, -EIO },
 	{ "an estimate above the largest image", FAKE_MAX_IMAGE + 1, 0, -EFBIG },
-	{ "an estimate of all there is", U64_MAX, 0, -EFBIG },
+	{ "an estimate of U64_MAX", U64_MAX, 0, -EFBIG },
 	{ "a save of 0 bytes", 5000, -5000, -EIO },
-	{ "a save of more than there was room for", 5000, 4096, -EIO },
-	{ "a save of less than no bytes", 5000, -5001, -EIO },
+	{ "a save larger than its buffer", 5000, 4096, -EIO },
+	{ "a save of a negative size", 5000, -5001, -EIO },
 };
 
 KUNIT_ARRAY_PARAM_DESC(answer, answers, name);
