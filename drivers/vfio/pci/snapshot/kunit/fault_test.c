@@ -956,8 +956,8 @@ static const struct failure {
 	{ "quiesce, at NDMA", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_NDMA, 1 },
 	{ "quiesce, at STOP", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_STOP, 1 },
 	{ "quiesce, unknown", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN, 1 },
-	{ "each quiesce, unknown", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN, 99 },
-	{ "each quiesce, at NDMA", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_NDMA, 99 },
+	{ "quiesce from then on, unknown", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN, 99 },
+	{ "quiesce from then on, at NDMA", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_NDMA, 99 },
 	{ "session_begin", SNAPSHOT_CMD_SESSION_BEGIN, 0, 1 },
 	{ "estimate", SNAPSHOT_CMD_ESTIMATE, 0, 1 },
 	{ "buf_map", SNAPSHOT_CMD_BUF_MAP, 0, 1 },
@@ -967,7 +967,8 @@ static const struct failure {
 	{ "load", SNAPSHOT_CMD_LOAD, 0, 1, true },
 	{ "load_end", SNAPSHOT_CMD_LOAD_END, 0, 1, true },
 	{ "quiesce of a load, unknown", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN, 1, true },
-	{ "each quiesce of a load, unknown", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN, 99, true },
+	{ "quiesce of a load from then on", SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_UNKNOWN,
+	  99, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(failure, failures, name);
