@@ -84,7 +84,7 @@ int run_fragmented(const struct devices *devices);
 uint64_t now_ns(void);
 /* CPU time of this process, without interrupts of an idle CPU */
 uint64_t own_ns(void);
-/* Sleeps until just after a timer tick (every 4 ms), so that no tick is measured */
+/* Sleeps until just after a timer tick (every 4 ms), so that a short step meets none */
 void past_tick(void);
 /* Memory that costs no page fault, because it was written to */
 void *touched(size_t len);

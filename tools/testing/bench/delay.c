@@ -108,7 +108,7 @@ static int in_turn(struct one *all, unsigned int pairs)
 	return 0;
 }
 
-/* SCHED_FIFO: a thread runs as soon as it is woken, until it waits. */
+/* SCHED_FIFO: a thread runs as soon as it can, until it waits. */
 static int create(struct one *one)
 {
 	struct sched_param param = { .sched_priority = 1 };
