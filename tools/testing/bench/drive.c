@@ -19,8 +19,8 @@ const char * const lap_names[NR_LAPS] = {
 };
 
 /*
- * Fill the IOVA cache of the PF's command queue first. Otherwise the driver that
- * sent more commands before has an advantage.
+ * Fills the IOVA cache of the PF's command queue, so that the driver that sent more
+ * commands before has no advantage.
  */
 #define WARM_COMMANDS 20
 

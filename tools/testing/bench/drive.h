@@ -64,9 +64,9 @@ void drive_close(struct drive *d);
 /* Makes the state of the source longer */
 void drive_pad(struct drive *d, uint64_t bytes);
 
-/* Pre-copy, until the guest is stopped */
+/* Pre-copy: all until the guest stops */
 int drive_prepare(struct drive *d);
-/* Waits as if guest memory moved; then asks for the size, as QEMU does */
+/* Asks for the size and the pre-copy info, as QEMU does before it stops the guest */
 int drive_ask_pending(struct drive *d);
 /* The blackout */
 int drive_blackout(struct drive *d);
@@ -75,13 +75,13 @@ int drive_finish(struct drive *d);
 /* Checks that a guest's driver works on the destination */
 int drive_check(struct drive *d);
 
-/* Reads and writes until the end of the stream, or until there is no more now */
+/* Reads and writes until the end of the stream or ENOMSG */
 int drive_move(struct drive *d, enum lap read_lap, enum lap write_lap,
 	       uint64_t *bytes);
 /* Prints figures of the commands between the lab block's marks */
 void drive_count(struct drive *d, const char *row);
 int timed_arc(struct vfio_dev *dev, uint32_t to, int *fd, uint64_t *ns);
-/* Asks for the size of the state as QEMU does, which decides the size of its reads */
+/* Asks for the size of the state, from which QEMU takes the size of its reads */
 int drive_read_size(struct drive *d);
 
 #endif /* DRIVE_H */

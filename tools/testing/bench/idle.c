@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device in PRE_COPY whose state does not change: commands to the firmware, bytes
- * of the stream, and whether the driver's answers are true.
+ * A device in PRE_COPY whose state does not change: firmware commands, bytes of the
+ * stream, and false answers of the driver.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -39,7 +39,7 @@ int run_idle(const struct devices *devices)
 			TRY(got ? -errno : -EIO);
 		bytes += now;
 		false_ends += !left && now;
-		/* Fewer bytes than announced are fine, none is a false answer. */
+		/* Fewer bytes than announced are no false answer, but none at all is one. */
 		false_more += left && !now;
 	}
 	ms = (now_ns() - begin) / 1000000;

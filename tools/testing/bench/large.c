@@ -54,8 +54,8 @@ int run_drained(const struct devices *devices)
 }
 
 /*
- * The lower bound of a copy to user memory: one string instruction, which the kernel
- * uses for its copies on a CPU without fast short ones.
+ * Lower bound of a copy to user memory: one string instruction. The kernel uses it on a
+ * CPU without fast short string copies.
  */
 static uint64_t one_copy(void *to, const void *from, size_t len)
 {
@@ -93,7 +93,7 @@ int run_direct(const struct devices *devices)
 	TRY(drive_check(&d));
 	drive_close(&d);
 
-	/* Allocate it only now, as it would fragment the other memory. */
+	/* An earlier allocation would fragment the memory of the measurement. */
 	from = touched(LARGE);
 	to = touched(LARGE);
 	if (!from || !to)

@@ -9,7 +9,7 @@
 
 #include "drive.h"
 
-/* One migration; a reset then restores the devices. */
+/* One migration. The reset at the close restores the devices. */
 static int migrate(const struct devices *devices, uint64_t pad, uint64_t *state)
 {
 	struct drive d;
@@ -38,7 +38,7 @@ int run_size(const struct devices *devices)
 {
 	uint64_t pad, others, state;
 
-	/* State without the pad: with the pad it must have exactly the size. */
+	/* The state is larger than its pad by this much. */
 	TRY(migrate(devices, SMALLEST, &state));
 	others = state - SMALLEST;
 	for (pad = 2 * SMALLEST; pad <= GIB; pad *= 2) {
@@ -76,8 +76,8 @@ static uint64_t available(void)
 #define LEAVE (40 * MIB)
 
 /*
- * Fragments memory into single pages: locks nearly all of it in a file, then frees
- * every other page, which works for locked pages of a file.
+ * Fragments memory into single pages: locks nearly all of it as pages of a file, because
+ * every other page of a file can be freed while it is locked.
  */
 static uint8_t *fragment(size_t *len)
 {

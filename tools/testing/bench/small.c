@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The smallest state of a NIC in use: cost of the driver for each arc, in commands
- * and in instructions.
+ * The smallest state of a NIC in use: what each arc costs, in commands and in
+ * instructions.
  */
 #include <unistd.h>
 
@@ -77,7 +77,7 @@ static const struct {
 	{ ARC(PRE_COPY, RUNNING) },
 };
 
-/* Deferred work of a driver is done by then. */
+/* By then, deferred work of a driver is done. */
 #define REST_US 300000
 
 int run_arcs(const struct devices *devices)

@@ -14,7 +14,7 @@ int works_begin(struct works *w)
 	return tracefs_put("tracing_on", "1");
 }
 
-/* Work of a module: the module's name follows the function's name. */
+/* Only work of a module has a name in brackets, the module's, after the function. */
 static bool begins(const char *line, unsigned long long *work)
 {
 	const char *what = strstr(line, " workqueue_execute_start: ");
@@ -32,7 +32,7 @@ static bool ends(const char *line, unsigned long long work)
 			      &other) == 1 && other == work;
 }
 
-/* The time is before the name of the event, in seconds. */
+/* The time in seconds, which stands before the name of the event */
 static double stamp(const char *line)
 {
 	const char *at = strstr(line, ": workqueue_execute_");
