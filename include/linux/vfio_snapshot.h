@@ -237,10 +237,9 @@ struct vfio_snapshot_ops {
 	/**
 	 * @reset_done: the device was reset
 	 *
-	 * Forget what is known of the level: a command may have reached the
-	 * device after the reset. The core calls @quiesce with VFIO_SNAPSHOT_RUN
-	 * next if that is possible, or if the device was not at RUN before; it
-	 * must send a command then. Must not sleep and must not take a lock that
+	 * A command may have crossed the reset, so the level is unknown. Where
+	 * it may not be RUN, the core calls @quiesce with VFIO_SNAPSHOT_RUN next,
+	 * and the back-end must send a command. Must not sleep and must not take a lock that
 	 * another operation holds across a command.
 	 */
 	void (*reset_done)(struct vfio_snapshot_device *sdev);

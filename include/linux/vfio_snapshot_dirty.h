@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The part of the back-end contract that is about dirty tracking: a device that
- * keeps account of the pages it writes to.
+ * logs the pages it writes to.
  *
  * The core checks what userspace asks for, and remembers what a report had no
  * place for. A back-end starts the device's log, and hands out what is in it.
@@ -72,13 +72,13 @@ struct vfio_snapshot_dirty_ops {
 	void (*stop)(struct vfio_snapshot_device *sdev);
 
 	/**
-	 * @read: hand the pages from @first to @last that were written to since
-	 * they were last asked for to vfio_snapshot_dirty_page(), and forget them
+	 * @read: report each page from @first to @last that was written to since
+	 * the last report, by vfio_snapshot_dirty_page(), and clear it
 	 *
 	 * Whole pages, which need not be logged.
 	 *
 	 * Return: 0, or an errno: the log has lost something. The core then
-	 * starts it anew, and takes every page for written to.
+	 * restarts it, and reports all pages dirty.
 	 */
 	int (*read)(struct vfio_snapshot_device *sdev, u64 first, u64 last,
 		    struct vfio_snapshot_dirty_sink *sink);

@@ -293,7 +293,10 @@ enum vfio_device_mig_state snapshot_arc_take(const struct snapshot_arc *arc,
 					     struct snapshot_walker *walker, int *err)
 {
 	*err = arc_reach(walker, arc->level, states[arc->from].level);
-	/* It can only fail where the level stays, or on the way out of RESUMING. */
+	/*
+	 * Only arcs without a quiesce, and RESUMING -> STOP, have an action that can
+	 * fail. So nothing needs to be undone.
+	 */
 	if (!*err && arc->action != SNAPSHOT_KEEP)
 		*err = walker->act(walker, arc->action);
 	return snapshot_arc_settle(arc, *err, walker->level);

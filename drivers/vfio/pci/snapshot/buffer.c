@@ -296,64 +296,35 @@ static struct folio *buf_seek(struct snapshot_buf *buf, size_t pos)
 	return buf->folios[buf->at];
 }
 
-/* Copies at most @len bytes at @pos, one folio at a time. */
-static size_t buf_copy(struct snapshot_buf *buf, size_t pos, size_t len,
-		       struct iov_iter *iter,
-		       size_t (*copy)(void *at, size_t bytes, struct iov_iter *iter))
+/**
+ * snapshot_buf_copy - copy out of a buffer of a saving stream, or into one of a
+ * loading stream
+ * @buf: the buffer
+ * @pos: offset to start at
+ * @len: bytes; @pos + @len must not exceed the size of the buffer
+ * @iter: userspace's memory
+ *
+ * Return: bytes copied; fewer than @len only if @iter faulted.
+ */
+size_t snapshot_buf_copy(struct snapshot_buf *buf, size_t pos, size_t len,
+			 struct iov_iter *iter)
 {
+	bool saving = buf->pool->dir == VFIO_SNAPSHOT_SAVE;
 	size_t done = 0;
 
 	while (done < len) {
 		struct folio *folio = buf_seek(buf, pos + done);
 		size_t offset = pos + done - buf->start;
 		size_t bytes = min(len - done, folio_size(folio) - offset);
-		size_t copied = copy(folio_address(folio) + offset, bytes, iter);
+		void *at = folio_address(folio) + offset;
+		size_t copied = saving ? copy_to_iter(at, bytes, iter) :
+					 copy_from_iter(at, bytes, iter);
 
 		done += copied;
 		if (copied < bytes)
 			break;
 	}
 	return done;
-}
-
-static size_t buf_copy_to(void *at, size_t bytes, struct iov_iter *to)
-{
-	return copy_to_iter(at, bytes, to);
-}
-
-static size_t buf_copy_from(void *at, size_t bytes, struct iov_iter *from)
-{
-	return copy_from_iter(at, bytes, from);
-}
-
-/**
- * snapshot_buf_read - copy out of a buffer
- * @buf: the buffer
- * @pos: offset to start at
- * @len: bytes; @pos + @len must not exceed the size of the buffer
- * @to: destination
- *
- * Return: bytes copied; fewer than @len only if @to faulted.
- */
-size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
-			 struct iov_iter *to)
-{
-	return buf_copy(buf, pos, len, to, buf_copy_to);
-}
-
-/**
- * snapshot_buf_write - copy into a buffer
- * @buf: the buffer
- * @pos: offset to start at
- * @len: bytes; @pos + @len must not exceed the size of the buffer
- * @from: source
- *
- * Return: bytes copied; fewer than @len only if @from faulted.
- */
-size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
-			  struct iov_iter *from)
-{
-	return buf_copy(buf, pos, len, from, buf_copy_from);
 }
 
 /**
@@ -374,17 +345,26 @@ void snapshot_pool_init(struct snapshot_pool *pool, struct snapshot_fw *fw,
 	INIT_LIST_HEAD(&pool->spares);
 }
 
-static struct snapshot_buf *pool_spare(struct snapshot_pool *pool)
+static bool buf_is_ready(struct snapshot_buf *buf, size_t size)
+{
+	return buf->size >= size && buf->table.sgl &&
+	       (!buf->pool->fw->ops.buf_map || buf_is_mapped(buf));
+}
+
+/* @ready: bytes that it must be ready for, or 0: any */
+static struct snapshot_buf *pool_spare(struct snapshot_pool *pool, size_t ready)
 {
 	struct snapshot_buf *buf;
 
 	guard(spinlock)(&pool->lock);
-	buf = list_first_entry_or_null(&pool->spares, struct snapshot_buf, entry);
-	if (buf) {
+	list_for_each_entry(buf, &pool->spares, entry) {
+		if (ready && !buf_is_ready(buf, ready))
+			continue;
 		list_del_init(&buf->entry);
 		pool->nr_spares--;
+		return buf;
 	}
-	return buf;
+	return NULL;
 }
 
 static void pool_keep(struct snapshot_buf *buf)
@@ -402,29 +382,22 @@ static void pool_keep(struct snapshot_buf *buf)
  */
 struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool)
 {
-	return pool_spare(pool) ?: snapshot_buf_alloc(pool);
+	return pool_spare(pool, 0) ?: snapshot_buf_alloc(pool);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_get);
 
 /**
  * snapshot_pool_get_ready - take a buffer that needs no memory and no command
- * @pool: of the stream, with the firmware held
+ * @pool: of the stream
  * @size: bytes that it must have
  *
  * Return: the buffer, or NULL.
  */
 struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size)
 {
-	struct snapshot_buf *buf = pool_spare(pool);
-
-	snapshot_fw_assert_held(pool->fw);
-	if (buf && (buf->size < size || !buf->table.sgl ||
-		    (pool->fw->ops.buf_map && !buf_is_mapped(buf)))) {
-		pool_keep(buf);
-		return NULL;
-	}
-	return buf;
+	return pool_spare(pool, size);
 }
+EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_get_ready);
 
 /**
  * snapshot_pool_put - give a buffer back
@@ -496,6 +469,6 @@ void snapshot_pool_drain(struct snapshot_pool *pool)
 {
 	struct snapshot_buf *buf;
 
-	while ((buf = pool_spare(pool)))
+	while ((buf = pool_spare(pool, 0)))
 		snapshot_buf_free(buf);
 }

@@ -20,8 +20,8 @@ struct snapshot_fw;
  * @fw: of the device
  * @dir: saving or loading
  * @object: bytes of the structure that each struct snapshot_buf begins
- * @dead: the session is over, the firmware knows no memory any more; set without
- *        a lock, final once the firmware was held
+ * @dead: the session is over; set without a lock. Whoever holds the firmware and
+ *        sees it clear may start a transfer
  * @mapped: buffers that the firmware knows; protected by the firmware's lock
  * @lock: taken last; protects @spares, @nr_spares, and what the layer above keeps
  * @spares: buffers that are not in use
@@ -93,9 +93,7 @@ int snapshot_buf_grow(struct snapshot_buf *buf, size_t size);
 int snapshot_buf_prepare(struct snapshot_buf *buf, size_t size);
 void snapshot_buf_io(struct snapshot_buf *buf, size_t size, struct vfio_snapshot_io *io);
 void snapshot_buf_io_end(struct snapshot_buf *buf);
-size_t snapshot_buf_read(struct snapshot_buf *buf, size_t pos, size_t len,
-			 struct iov_iter *to);
-size_t snapshot_buf_write(struct snapshot_buf *buf, size_t pos, size_t len,
-			  struct iov_iter *from);
+size_t snapshot_buf_copy(struct snapshot_buf *buf, size_t pos, size_t len,
+			 struct iov_iter *iter);
 
 #endif /* VFIO_SNAPSHOT_BUFFER_H */

@@ -20,6 +20,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 #include <linux/vfio_snapshot.h>
@@ -316,6 +317,18 @@ static int dirty_ask(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink
 	return err ?: sink->stray ? -EIO : 0;
 }
 
+/* Moves sink->first up to what is logged or owed, or to @last. */
+static void dirty_skip(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink,
+		       u64 last)
+{
+	struct vfio_snapshot_range logged = { .first = last }, owed = { .first = last };
+	u64 rest = BIT_ULL(log->shift) - 1;
+
+	snapshot_ranges_next(&log->ranges, sink->first, last, &logged);
+	snapshot_ranges_next(&log->owed, sink->first, last, &owed);
+	sink->first = max(sink->first, min(logged.first, owed.first) & ~rest);
+}
+
 /* Gathers the pages from sink->first to @last, or some of them, up to sink->last. */
 static int dirty_gather(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sink *sink,
 			u64 last)
@@ -332,6 +345,7 @@ static int dirty_gather(struct snapshot_dirty *log, struct vfio_snapshot_dirty_s
 	err = dirty_reserve(&log->owed, max(log->owed.n, log->ranges.n) + 3);
 	if (err)
 		return err;
+	dirty_skip(log, sink, last);
 	sink->shift = log->shift;
 	sink->last = last;
 	n = sink_page(sink, last) + 1;
@@ -392,6 +406,8 @@ static int dirty_log_read(struct vfio_device *vdev, unsigned long iova,
 			dirty_tell(&sink, bitmap);
 		kvfree(sink.pages);
 		first = sink.last + 1;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	} while (!err && sink.last != last);
 	return err;
 }

@@ -110,8 +110,11 @@ struct snapshot_transfer {
 	u64 began;
 };
 
-/* A size may be this old while the guest runs; jiffies. */
-#define SNAPSHOT_SIZE_AGE	HZ
+/* The data fd's errno for one of the firmware: callers retry EAGAIN and EINTR for ever. */
+static inline int snapshot_fd_errno(int err)
+{
+	return err == -EAGAIN ? -EBUSY : err == -EINTR ? -ECANCELED : err;
+}
 
 /* Name of the device, for traces. */
 static inline const char *snapshot_fw_name(const struct snapshot_fw *fw)

@@ -75,7 +75,7 @@ static ssize_t load_write_data(struct snapshot_load *load, size_t len,
 		if (err)
 			return err;
 	}
-	return snapshot_buf_write(buf, pos, min_t(u64, len, buf->size - pos), from);
+	return snapshot_buf_copy(buf, pos, min_t(u64, len, buf->size - pos), from);
 }
 
 /* Puts what the parser wants where it wants it: bytes, 0 for a fault, or an errno. */
@@ -105,12 +105,6 @@ static void load_trace(struct snapshot_load *load, u32 tag, u64 size)
 				   SNAPSHOT_RECORD_LOADED, tag, size);
 }
 
-/* A writer that gets EAGAIN would retry for ever. */
-static int load_errno(int err)
-{
-	return err == -EAGAIN ? -EBUSY : err;
-}
-
 static void load_say(struct snapshot_load *load, int err)
 {
 	if (snapshot_pool_is_dead(load->pool))
@@ -124,7 +118,7 @@ static void load_done(struct snapshot_transfer *transfer, int err)
 	struct snapshot_load *load = container_of(transfer, struct snapshot_load, transfer);
 	u64 size = transfer->io.size;
 
-	err = load_errno(err);
+	err = snapshot_fd_errno(err);
 	snapshot_buf_io_end(load->loading);
 	snapshot_pool_put(load->loading);
 	load->loading = NULL;
@@ -162,13 +156,14 @@ static int load_send(struct snapshot_load *load, u64 size)
 	snapshot_buf_io_end(load->buf);
 	if (!err)
 		load_trace(load, VFIO_SNAPSHOT_TAG_DEVICE_DATA, size);
-	return load_errno(err);
+	return snapshot_fd_errno(err);
 }
 
 /*
  * Loads a record that was wholly written. *@broken: the errno is the last word on
- * this stream. The other buffer, which a state of more than one window has, grows to
- * the size of this record before it goes: after that it would wait for the firmware.
+ * this stream. After a record of about a window others follow, for which there is
+ * another buffer. It is made, and grows, before this record is sent: that waits for
+ * the firmware, which is busy afterwards.
  */
 static int load_record(struct snapshot_load *load, bool *broken)
 {
@@ -180,13 +175,13 @@ static int load_record(struct snapshot_load *load, bool *broken)
 	*broken = false;
 	err = snapshot_buf_prepare(load->buf, size);
 	if (!err && size <= window && (READ_ONCE(pool->nr_spares) ||
-				       (size == window && !READ_ONCE(load->loading))))
+				       (size > window / 2 && !READ_ONCE(load->loading))))
 		snapshot_pool_reserve(pool, size, 1);
 	if (!err)
 		err = snapshot_fw_lock(pool->fw);
 	if (err) {
 		*broken = err != -ENOMEM && err != -EINTR;
-		return load_errno(err);
+		return snapshot_fd_errno(err);
 	}
 	err = load_send(load, size);
 	snapshot_fw_unlock(pool->fw);

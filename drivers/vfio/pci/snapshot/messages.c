@@ -34,7 +34,7 @@ void snapshot_say(struct snapshot_fw *fw, int err, const char *what, const char 
 	if (!__ratelimit(&fw->ratelimit))
 		return;
 	/* An operation that failed with another errno is not the cause. */
-	if (failed.err && failed.err == err)
+	if (failed.err && (failed.err == err || snapshot_fd_errno(failed.err) == err))
 		scnprintf(cause, sizeof(cause), "firmware command %s%s%s, status %#x",
 			  snapshot_command_name(failed.command), *arg == '-' ? "" : " ",
 			  *arg == '-' ? "" : arg, failed.status);

@@ -19,7 +19,7 @@
  *
  * A reset, or the loss of the firmware, is an event: it takes effect when mig->lock
  * is free, at the latest when its holder releases it. A reset of a device that was
- * at RUN, with no transfer under way, costs no command. After any other reset the
+ * at RUN, with no load() under way, costs no command. After any other reset the
  * core sends one quiesce(RUN), which is idempotent.
  *
  * Lock order: mig->lock > stream->io > firmware > pool->lock, mig->event_lock,
@@ -40,6 +40,9 @@
 #include "migration.h"
 #include "stream.h"
 #include "trace.h"
+
+/* A size that userspace polls may be this old. */
+#define SIZE_MAX_AGE	HZ
 
 /* How long VFIO_DEVICE_RESET waits for the quiesce(RUN) that may follow. */
 #define RESET_WAIT	HZ
@@ -220,22 +223,30 @@ static int mig_apply_reset(struct snapshot_mig *mig, enum vfio_device_mig_state 
 }
 
 /*
- * Takes the events, and the state that they lead to, in one step: mig_get_state()
- * sees no other. A reset tells more than a loss, so it decides when both wait.
+ * The state, with the events that wait. A reset tells more than a loss, so it decides
+ * when both wait. A loss leaves RUNNING alone, unless an arc was on its way there.
  */
+static enum vfio_device_mig_state mig_state_seen(const struct snapshot_mig *mig)
+{
+	lockdep_assert_held(&mig->event_lock);
+	if (mig->events & SNAPSHOT_EVENT_RESET)
+		return VFIO_DEVICE_STATE_RUNNING;
+	if (mig->events & SNAPSHOT_EVENT_HALTED ||
+	    (mig->events & SNAPSHOT_EVENT_LOST && mig->state != VFIO_DEVICE_STATE_RUNNING))
+		return VFIO_DEVICE_STATE_ERROR;
+	return mig->state;
+}
+
+/* Takes the events and the state that they lead to in one step: mig_get() sees no other. */
 static unsigned int mig_take_events(struct snapshot_mig *mig,
 				    enum vfio_device_mig_state *was)
 {
 	unsigned int events = mig->events;
 
-	lockdep_assert_held(&mig->event_lock);
 	*was = mig->state;
-	mig->events = 0;
+	mig->state = mig_state_seen(mig);
 	mig->applying = events;
-	if (events & SNAPSHOT_EVENT_RESET)
-		mig->state = VFIO_DEVICE_STATE_RUNNING;
-	else if (events & SNAPSHOT_EVENT_LOST && mig->state != VFIO_DEVICE_STATE_RUNNING)
-		mig->state = VFIO_DEVICE_STATE_ERROR;
+	mig->events = 0;
 	return events;
 }
 
@@ -309,12 +320,17 @@ static void mig_event_work(struct work_struct *work)
 	mig_unlock(mig);
 }
 
-/* Applies an event, if that takes no command; leaves it to whoever may wait if not. */
+/* Applies an event if that takes no command; leaves it to whoever may wait if not. */
 static void mig_event(struct snapshot_mig *mig, unsigned int event)
 {
 	bool quick = true;
 
+	/* The data fd is to answer ENODEV when a reset returns. */
+	if (event & SNAPSHOT_EVENT_RESET)
+		snapshot_session_kill(&mig->session);
 	spin_lock(&mig->event_lock);
+	if (event & SNAPSHOT_EVENT_LOST && mig->state != VFIO_DEVICE_STATE_RUNNING)
+		event |= SNAPSHOT_EVENT_HALTED;
 	mig->events |= event;
 	if (!mutex_trylock(&mig->lock)) {
 		if (event & SNAPSHOT_EVENT_RESET)
@@ -324,17 +340,15 @@ static void mig_event(struct snapshot_mig *mig, unsigned int event)
 	}
 	if (mig->events & SNAPSHOT_EVENT_RESET &&
 	    (mig->walker.level != VFIO_SNAPSHOT_RUN ||
-	     (!READ_ONCE(mig->session.quiet) && snapshot_fw_is_busy(&mig->fw)))) {
+	     (!READ_ONCE(mig->session.quiet) && snapshot_fw_is_busy(&mig->fw))))
 		mig->events |= SNAPSHOT_EVENT_UNSURE;
+	if (mig->events & SNAPSHOT_EVENT_UNSURE)
 		quick = false;
-	}
 	spin_unlock(&mig->event_lock);
 	if (quick) {
 		mig_unlock(mig);
 		return;
 	}
-	/* The fd is to answer ENODEV when the reset returns. */
-	snapshot_session_kill(&mig->session);
 	mutex_unlock(&mig->lock);
 	queue_work(system_long_wq, &mig->event_work);
 }
@@ -361,11 +375,7 @@ static int mig_get(struct vfio_device *vdev, enum vfio_device_mig_state *state)
 	struct snapshot_mig *mig = mig_of(vdev);
 
 	guard(spinlock)(&mig->event_lock);
-	*state = mig->state;
-	if (mig->events & SNAPSHOT_EVENT_RESET)
-		*state = VFIO_DEVICE_STATE_RUNNING;
-	else if (mig->events & SNAPSHOT_EVENT_LOST && *state != VFIO_DEVICE_STATE_RUNNING)
-		*state = VFIO_DEVICE_STATE_ERROR;
+	*state = mig_state_seen(mig);
 	return 0;
 }
 
@@ -382,7 +392,7 @@ static int mig_get_data_size(struct vfio_device *vdev, unsigned long *length)
 		*length = snapshot_save_pending(&mig->session.stream->save);
 		goto out_unlock;
 	}
-	err = snapshot_fw_size(&mig->fw, SNAPSHOT_SIZE_AGE, &bytes);
+	err = snapshot_fw_size(&mig->fw, SIZE_MAX_AGE, &bytes);
 	if (err && err != -EINTR)
 		snapshot_say(&mig->fw, err, "size unknown", "");
 	if (err)
@@ -474,7 +484,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_lost);
  * snapshot_mig_prepare_open - wait for what the last owner left
  * @mig: of the device, before vfio_pci_core_enable()
  *
- * Return: 0 when no event waits and no transfer of the last owner is under way,
+ * Return: 0 when no event waits and no load() of the last owner is under way,
  * -EINTR when the caller is killed.
  */
 int snapshot_mig_prepare_open(struct snapshot_mig *mig)
@@ -499,10 +509,11 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_prepare_open);
 void snapshot_mig_open(struct snapshot_mig *mig)
 {
 	mutex_lock(&mig->lock);
-	mig_apply_events(mig);
-	mig_set_state(mig, VFIO_DEVICE_STATE_RUNNING);
-	if (mig->walker.level != VFIO_SNAPSHOT_RUN && mig_make_run(mig))
-		mig_set_state(mig, VFIO_DEVICE_STATE_ERROR);
+	scoped_guard(spinlock, &mig->event_lock) {
+		if (mig->state != VFIO_DEVICE_STATE_RUNNING ||
+		    mig->walker.level != VFIO_SNAPSHOT_RUN)
+			mig->events |= SNAPSHOT_EVENT_RESET;
+	}
 	mig_unlock(mig);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_open);

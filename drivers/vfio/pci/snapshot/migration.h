@@ -62,6 +62,8 @@ struct snapshot_mig {
 #define SNAPSHOT_EVENT_UNSURE	BIT(1)
 /* The driver of the physical function left the firmware. */
 #define SNAPSHOT_EVENT_LOST	BIT(2)
+/* The state was not RUNNING then. */
+#define SNAPSHOT_EVENT_HALTED	BIT(3)
 
 extern const struct vfio_migration_ops snapshot_migration_ops;
 

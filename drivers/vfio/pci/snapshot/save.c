@@ -152,7 +152,7 @@ static void save_queue_data(struct snapshot_out *out)
 	save->more = transfer->io.more;
 	if (save->more) {
 		/* There may be any amount. */
-		save->room = transfer->fw->ops.window;
+		WRITE_ONCE(save->room, transfer->fw->ops.window);
 		return;
 	}
 	end->head.end.records = cpu_to_le64(save->tally.records);
@@ -177,21 +177,12 @@ static int save_check_answer(struct snapshot_save *save,
 	return 0;
 }
 
-/*
- * An errno of the firmware must not look like one of the data fd: callers retry
- * EAGAIN and EINTR for ever.
- */
-static int save_errno(int err)
-{
-	return err == -EAGAIN ? -EBUSY : err == -EINTR ? -ECANCELED : err;
-}
-
 /* No image follows: one that was taken ahead is given up, the final one failed. */
 static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase, int err)
 {
 	scoped_guard(spinlock, &save->pool->lock) {
 		if (phase == VFIO_SNAPSHOT_FINAL) {
-			save->err = save_errno(err);
+			save->err = snapshot_fd_errno(err);
 			save->more = false;
 		} else {
 			save->spent = true;
@@ -205,7 +196,7 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 			     "; read() of the data fd returns it");
 	else
 		snapshot_say(save->pool->fw, err, "image ahead failed",
-			     "; the final image is whole");
+			     "; no further image ahead");
 }
 
 /* A transfer is over: its record is queued, or its memory spare. */
@@ -299,7 +290,7 @@ static void save_begin_chunks(struct snapshot_save *save)
 
 	snapshot_fw_assert_held(save->pool->fw);
 	while (save_is_due(save)) {
-		buf = snapshot_pool_get_ready(save->pool, save->room);
+		buf = snapshot_pool_get_ready(save->pool, READ_ONCE(save->room));
 		if (!buf)
 			return;
 		save_begin_final_chunk(save, buf);
@@ -363,7 +354,7 @@ static size_t save_room(struct snapshot_save *save, u64 bytes)
 	size_t room = window ? min(window, bytes) : bytes + 1;
 
 	guard(spinlock)(&save->pool->lock);
-	save->room = max(save->room, room);
+	WRITE_ONCE(save->room, max(save->room, room));
 	return window ? save->room : room;
 }
 
@@ -404,7 +395,7 @@ static int save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase
 {
 	bool final = phase == VFIO_SNAPSHOT_FINAL;
 	/* In the blackout any earlier size will do: asking costs a command. */
-	unsigned long max_age = final ? MAX_JIFFY_OFFSET : SNAPSHOT_SIZE_AGE;
+	unsigned long max_age = final ? MAX_JIFFY_OFFSET : 0;
 	int err, failed = 0;
 	u64 size, tried = 0;
 
@@ -514,8 +505,8 @@ u64 snapshot_save_pending(struct snapshot_save *save)
 }
 
 /*
- * Whether to take what changed now: when all else was read, or when the device
- * was set up again and fewer images wait than there are buffers for.
+ * Save the changes now? Yes, if userspace has read everything. After the device was
+ * set up again also earlier, while fewer than SNAPSHOT_WINDOWS images wait.
  */
 static bool save_wants_changes(struct snapshot_save *save, bool renewed)
 {
@@ -597,7 +588,7 @@ static ssize_t save_read_some(struct snapshot_out *out, struct iov_iter *to)
 		return copy_to_iter((u8 *)&out->head + out->pos,
 				    min_t(u64, out->head_len - out->pos, room), to);
 	pos = out->pos - out->head_len;
-	return snapshot_buf_read(&out->buf, pos, min(out->data_len - pos, room), to);
+	return snapshot_buf_copy(&out->buf, pos, min(out->data_len - pos, room), to);
 }
 
 /* Takes from the first record, which leaves the queue once it is wholly read. */
@@ -627,8 +618,8 @@ static ssize_t save_read_out(struct snapshot_out *out, struct iov_iter *to)
 }
 
 /*
- * Requests the next chunk of the final image, if it is due. Only with the firmware
- * held it is certain that no transfer is about to take the buffer that is missing.
+ * Requests the next chunk of the final image, if it is due. A transfer that just
+ * ended may have requested it already, so this looks again with the firmware held.
  */
 static int save_go_on(struct snapshot_save *save)
 {
@@ -645,7 +636,7 @@ static int save_go_on(struct snapshot_save *save)
 		snapshot_fw_unlock(fw);
 		if (!due)
 			break;
-		err = snapshot_pool_reserve(save->pool, save->room, 1);
+		err = snapshot_pool_reserve(save->pool, READ_ONCE(save->room), 1);
 		if (err)
 			return err;
 	}

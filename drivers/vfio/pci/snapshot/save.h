@@ -40,8 +40,7 @@ struct vfio_precopy_info;
  * @err: the final image failed, read() returns this
  *
  * pool->lock protects all of it, except for the first record of @queue, which
- * belongs to the reader, @room and @whole, which are set with the lock of the
- * device's state held.
+ * belongs to the reader, and @whole, which the lock of the device's state protects.
  */
 struct snapshot_save {
 	struct snapshot_pool *pool;

@@ -339,7 +339,7 @@ int snapshot_session_begin(struct snapshot_session *session, enum vfio_snapshot_
 	stream = stream_make(session, dir, file);
 	if (IS_ERR(stream))
 		return PTR_ERR(stream);
-	WRITE_ONCE(session->quiet, false);
+	WRITE_ONCE(session->quiet, dir == VFIO_SNAPSHOT_SAVE);
 	scoped_guard(spinlock, &session->kill_lock)
 		session->stream = stream;
 	return 0;
@@ -386,10 +386,11 @@ void snapshot_session_hurry(struct snapshot_session *session)
 }
 
 /**
- * snapshot_session_wait_quiet - wait for the last transfer of the dead stream
+ * snapshot_session_wait_quiet - wait for the last load() of the dead stream
  * @session: without a stream; the caller holds the lock of the device's state
  *
- * Does not wait for the commands that close the stream.
+ * Waits for no save(), which does not change the device, and not for the commands
+ * that close the stream.
  *
  * Return: 0, -EINTR when the caller is killed.
  */

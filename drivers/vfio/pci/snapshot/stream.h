@@ -27,8 +27,8 @@ struct vfio_precopy_info;
  * @kill_lock: taken last
  * @dead: the dead stream that is not closed yet, or NULL; never set together with
  *        a later @stream. @teardown alone clears it.
- * @quiet: no transfer is under way, nor can one begin: there is no @stream, and
- *         @teardown has got the firmware since there was one
+ * @quiet: no load() runs and none can start. @teardown sets it when it holds the
+ *         firmware, snapshot_session_begin() clears it for a load
  * @changed: woken when @dead or @quiet changes
  * @teardown: closes @dead. It sends commands, so it runs a while after the end of
  *            the session, or before the next one.

@@ -148,6 +148,8 @@ FIXTURE_SETUP(dead)
 	self->nic = nic_of(test_env.bdf);
 	ASSERT_NE(NULL, self->nic);
 	self->opcode = self->nic->op[variant->command];
+	if (!self->opcode)
+		SKIP(return, "the NIC has no such command");
 	self->late = variant->write ? self->nic->window :
 		     self->nic->late && variant->command == NIC_SAVE &&
 		     variant->to == VFIO_DEVICE_STATE_PRE_COPY;
@@ -528,6 +530,11 @@ TEST_F_TIMEOUT(dead, what_waits_for_it_can_be_killed, SECONDS)
 	EXPECT_WELL();
 }
 
+static int open_again(void *arg)
+{
+	return vfio_dev_open(arg, test_env.bdf);
+}
+
 /* Kills the process that has the device open */
 TEST_F_TIMEOUT(dead, a_killed_process_ends_with_the_command, SECONDS)
 {
@@ -555,7 +562,11 @@ TEST_F_TIMEOUT(dead, a_killed_process_ends_with_the_command, SECONDS)
 						     ANSWER_MS : WAIT_MS));
 	EXPECT_EQ(0, answer(&self->other, -1, migrate));
 
-	if (self->behind) {
+	if (self->behind && variant->write) {
+		/* The load may still change the device: the next owner waits. */
+		ASSERT_EQ(0, call_start(&self->call, open_again, &self->dev));
+		EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+	} else if (self->behind) {
 		/* The device is closed and can be opened. A new session has to wait. */
 		ASSERT_EQ(0, vfio_dev_open(&self->dev, test_env.bdf));
 		EXPECT_EQ(VFIO_DEVICE_STATE_RUNNING,

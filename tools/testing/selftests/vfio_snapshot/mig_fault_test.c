@@ -298,10 +298,7 @@ static int go_way(struct rig *rig, const struct still_arc *arc, int *fd,
 /* Commands of this VF, but for those that remove objects whenever there is time */
 static uint64_t commands_sent(struct rig *rig)
 {
-	unsigned int end = rig->nic->op[NIC_END], unmap = rig->nic->op[NIC_UNMAP];
-	uint64_t sent = lab_get(&rig->lab, LAB_TOTAL) - lab_count(&rig->lab, end);
-
-	return unmap == end ? sent : sent - lab_count(&rig->lab, unmap);
+	return lab_get(&rig->lab, LAB_TOTAL) - lab_count(&rig->lab, rig->nic->op[NIC_END]);
 }
 
 /*

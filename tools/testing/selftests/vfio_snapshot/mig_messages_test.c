@@ -136,7 +136,7 @@ TEST_F(say, that_an_image_ahead_failed)
 	lab_fail(&self->lab, self->nic->op[NIC_SAVE], 1, UNKNOWN_STATUS, 0);
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &fd));
 	EXPECT_EQ(ENOMSG, read_errno(fd));
-	EXPECT_SAID("migration: image ahead failed: -5, firmware command save ahead, status %#x; the final image is whole",
+	EXPECT_SAID("migration: image ahead failed: -5, firmware command save ahead, status %#x; no further image ahead",
 		    SAID(NIC_UNKNOWN_ERROR));
 	ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL));
 	EXPECT_EQ(0, read_errno(fd));

@@ -85,13 +85,14 @@ static int mlx5_level_find_run(struct mlx5_snapshot_device *mlx5)
 /*
  * The firmware may have taken a step that it called a failure. The opposite step
  * settles that: it undoes the step, or the firmware refuses it because there is
- * nothing to undo.
+ * nothing to undo. After a step that it did not refuse, only "invalid" says that:
+ * a busy firmware tells nothing.
  */
 static int mlx5_level_undo(struct mlx5_snapshot_device *mlx5)
 {
 	int err = mlx5_level_step(mlx5, mlx5->level + mlx5->tried, -mlx5->tried);
 
-	if (err && !mlx5_snapshot_refused(err))
+	if (err && (mlx5->open ? err != -EINVAL : !mlx5_snapshot_refused(err)))
 		return err;
 	mlx5->tried = 0;
 	return 0;
@@ -104,8 +105,10 @@ static int mlx5_level_walk(struct mlx5_snapshot_device *mlx5, enum vfio_snapshot
 	while (mlx5->level != want) {
 		mlx5->tried = mlx5->level < want ? 1 : -1;
 		err = mlx5_level_step(mlx5, mlx5->level, mlx5->tried);
-		if (err)
+		if (err) {
+			mlx5->open = !mlx5_snapshot_refused(err);
 			return err;
+		}
 		mlx5->level += mlx5->tried;
 		mlx5->tried = 0;
 	}
@@ -299,18 +302,6 @@ static int mlx5_load(struct vfio_snapshot_device *sdev, struct vfio_snapshot_io 
 
 /* ---- sessions ---- */
 
-static int mlx5_cmd_alloc_pd(struct mlx5_snapshot_device *mlx5)
-{
-	u32 out[MLX5_ST_SZ_DW(alloc_pd_out)] = {};
-	u32 in[MLX5_ST_SZ_DW(alloc_pd_in)] = {};
-	int err;
-
-	MLX5_SET(alloc_pd_in, in, opcode, MLX5_CMD_OP_ALLOC_PD);
-	err = mlx5_snapshot_exec(mlx5, in, sizeof(in), out, sizeof(out));
-	mlx5->pdn = MLX5_GET(alloc_pd_out, out, pd);
-	return mlx5_snapshot_note(mlx5, err, out);
-}
-
 /*
  * After a migration that did not take place the device runs on and still tracks
  * its changes. A SAVE without memory, neither incremental nor tracking, ends that.
@@ -328,12 +319,16 @@ static void mlx5_cmd_end_tracking(struct mlx5_snapshot_device *mlx5)
 static int mlx5_session_begin(struct vfio_snapshot_device *sdev, enum vfio_snapshot_dir dir)
 {
 	struct mlx5_snapshot_device *mlx5 = to_mlx5(sdev);
+	int err;
 
 	mlx5_level_after_reset(mlx5);
 	mlx5->images = 0;
 	mlx5->tracked = false;
-	mlx5->session = READ_ONCE(mlx5->generation);
-	return mlx5_cmd_alloc_pd(mlx5);
+	if (!mlx5_snapshot_begin(mlx5))
+		return -ENODEV;
+	err = mlx5_snapshot_alloc_pd(mlx5);
+	mlx5_snapshot_end(mlx5);
+	return err;
 }
 
 static void mlx5_session_end(struct vfio_snapshot_device *sdev, enum vfio_snapshot_dir dir)
@@ -345,11 +340,6 @@ static void mlx5_session_end(struct vfio_snapshot_device *sdev, enum vfio_snapsh
 		mlx5_cmd_end_tracking(mlx5);
 	mlx5->tracked = false;
 	mlx5->images = 0;
-	if (!mlx5_snapshot_begin(mlx5))
-		return;
-	if (mlx5->session == mlx5->generation)
-		mlx5_core_dealloc_pd(mlx5->mdev, mlx5->pdn);
-	mlx5_snapshot_end(mlx5);
 }
 
 #define OPS						\

@@ -161,6 +161,19 @@ int mlx5_snapshot_exec(struct mlx5_snapshot_device *mlx5, void *in, int in_size,
 }
 
 /**
+ * mlx5_snapshot_alloc_pd - have a protection domain for keys
+ * @mlx5: the device, attached or about to be
+ *
+ * Return: 0 or -EIO.
+ */
+int mlx5_snapshot_alloc_pd(struct mlx5_snapshot_device *mlx5)
+{
+	if (mlx5->pd_err && !mlx5_core_alloc_pd(mlx5->mdev, &mlx5->pdn))
+		mlx5->pd_err = 0;
+	return mlx5->pd_err;
+}
+
+/**
  * mlx5_snapshot_attach - mlx5_core drives the physical function
  * @mlx5: the device, new or detached
  */
@@ -169,18 +182,22 @@ void mlx5_snapshot_attach(struct mlx5_snapshot_device *mlx5)
 	down_write(&mlx5->attach);
 	mlx5_cmd_init_async_ctx(mlx5->mdev, &mlx5->async);
 	mlx5->generation++;
+	mlx5->pd_err = -EIO;
+	/* If it fails, the next session tries again. */
+	mlx5_snapshot_alloc_pd(mlx5);
 	mlx5->attached = true;
 	up_write(&mlx5->attach);
 }
 
 /**
- * mlx5_snapshot_detach - mlx5_core is about to detach
+ * mlx5_snapshot_detach - mlx5_core is about to detach, or the driver leaves the device
  * @mlx5: the device
+ * @gone: mlx5_core is about to detach: the firmware then forgets its objects
  *
  * Waits for commands under way; mlx5_core ends those that the firmware does not
  * answer. May be called twice.
  */
-void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5)
+void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5, bool gone)
 {
 	bool was;
 
@@ -188,6 +205,9 @@ void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5)
 	was = mlx5->attached;
 	mlx5->attached = false;
 	up_write(&mlx5->attach);
-	if (was)
-		mlx5_cmd_cleanup_async_ctx(&mlx5->async);
+	if (!was)
+		return;
+	mlx5_cmd_cleanup_async_ctx(&mlx5->async);
+	if (!gone && !mlx5->pd_err)
+		mlx5_core_dealloc_pd(mlx5->mdev, mlx5->pdn);
 }

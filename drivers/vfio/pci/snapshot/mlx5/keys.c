@@ -3,8 +3,8 @@
  * Memory that the firmware reaches by a key: its pages are mapped for the
  * physical function, and a CREATE_MKEY tells the firmware their addresses.
  *
- * A key belongs to the protection domain of a session, and is gone when
- * mlx5_core detaches; the mapping stays until buf_unmap().
+ * A key belongs to the protection domain of the device, and is gone when mlx5_core
+ * detaches; the mapping stays until buf_unmap().
  */
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
@@ -75,8 +75,7 @@ void *mlx5_snapshot_buf_map(struct vfio_snapshot_device *sdev, struct vfio_snaps
 {
 	struct mlx5_snapshot_device *mlx5 = to_mlx5(sdev);
 	struct sg_table table = { .sgl = io->sgl, .nents = io->nents, .orig_nents = io->nents };
-	const struct mlx5_snapshot_pages pages = {
-		.pdn = mlx5->pdn,
+	struct mlx5_snapshot_pages pages = {
 		.n = DIV_ROUND_UP(io->size, PAGE_SIZE),
 		.shift = PAGE_SHIFT,
 		.write = dir == VFIO_SNAPSHOT_SAVE,
@@ -95,14 +94,16 @@ void *mlx5_snapshot_buf_map(struct vfio_snapshot_device *sdev, struct vfio_snaps
 	key->sgl = io->sgl;
 	key->nents = io->nents;
 	key->dir = mlx5_mkey_directions[dir];
-	key->generation = mlx5->session;
 
 	err = dma_map_sgtable(mlx5->mdev->device, &table, key->dir, 0);
 	if (err)
 		goto err_free;
 	err = -ENODEV;
 	if (mlx5_snapshot_begin(mlx5)) {
-		err = mlx5_snapshot_create_mkey(mlx5->mdev, &pages, out, &key->mkey);
+		pages.pdn = mlx5->pdn;
+		key->generation = mlx5->generation;
+		err = mlx5->pd_err ?:
+		      mlx5_snapshot_create_mkey(mlx5->mdev, &pages, out, &key->mkey);
 		mlx5_snapshot_end(mlx5);
 	}
 	if (!err)

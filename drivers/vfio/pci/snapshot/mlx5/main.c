@@ -15,21 +15,22 @@
 
 #include "mlx5.h"
 
+/* mlx5_core may enable a VF twice: the first time it failed afterwards. */
 static int mlx5_snapshot_event(struct notifier_block *events, unsigned long event,
 			       void *unused)
 {
 	struct mlx5_snapshot_device *mlx5 =
 		container_of(events, struct mlx5_snapshot_device, events);
 
-	switch (event) {
-	case MLX5_PF_NOTIFY_DISABLE_VF:
+	if (event != MLX5_PF_NOTIFY_DISABLE_VF && event != MLX5_PF_NOTIFY_ENABLE_VF)
+		return NOTIFY_OK;
+	if (mlx5->attached) {
 		vfio_snapshot_detached(&mlx5->sdev);
-		mlx5_snapshot_detach(mlx5);
-		break;
-	case MLX5_PF_NOTIFY_ENABLE_VF:
+		mlx5_snapshot_detach(mlx5, true);
+	}
+	if (event == MLX5_PF_NOTIFY_ENABLE_VF) {
 		mlx5_snapshot_attach(mlx5);
 		vfio_snapshot_attached(&mlx5->sdev);
-		break;
 	}
 	return NOTIFY_OK;
 }
@@ -105,7 +106,7 @@ static const char *mlx5_probe_vf(struct mlx5_snapshot_device *mlx5, struct pci_d
 static void mlx5_probe_undo(struct mlx5_snapshot_device *mlx5)
 {
 	mlx5_sriov_blocking_notifier_unregister(mlx5->mdev, mlx5->vf, &mlx5->events);
-	mlx5_snapshot_detach(mlx5);
+	mlx5_snapshot_detach(mlx5, false);
 }
 
 static int mlx5_snapshot_probe(struct pci_dev *pdev, const struct pci_device_id *id)

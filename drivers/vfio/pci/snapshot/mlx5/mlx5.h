@@ -52,14 +52,15 @@ struct mlx5_snapshot_transfer {
  * @async: transfers under way since then
  * @flags: MLX5_SNAPSHOT_WAS_RESET
  * @level: the last level that is certain
- * @tried: 0, or the step from @level that failed, and may have been taken all the
- *         same: 1 halts, -1 resumes
+ * @tried: the step that failed and may still have been taken: 1 SUSPEND, -1 RESUME,
+ *         0 none
+ * @open: the firmware did not refuse @tried
  * @reset: the device was reset since the last quiesce, so @level RUN is not certain
  * @images: taken in this session since the last failure; the next image after one
  *          has only what changed
  * @tracked: the firmware may be tracking changes of the state
- * @pdn: protection domain of the session
- * @session: @generation when the session began
+ * @pd_err: why there is no @pdn, or 0
+ * @pdn: protection domain of all keys, allocated when mlx5_core attached
  * @transfer: the transfer under way, one at most
  * @tracking: of dirty pages
  */
@@ -78,11 +79,12 @@ struct mlx5_snapshot_device {
 	unsigned long flags;
 	enum vfio_snapshot_level level;
 	int tried;
+	bool open;
 	bool reset;
 	unsigned int images;
 	bool tracked;
+	int pd_err;
 	u32 pdn;
-	unsigned int session;
 	struct mlx5_snapshot_transfer transfer;
 	struct mlx5_snapshot_tracking tracking;
 };
@@ -139,8 +141,9 @@ int mlx5_snapshot_send(struct mlx5_snapshot_device *mlx5, void *in, int in_size,
 		       void *out, int out_size);
 int mlx5_snapshot_exec(struct mlx5_snapshot_device *mlx5, void *in, int in_size,
 		       void *out, int out_size);
+int mlx5_snapshot_alloc_pd(struct mlx5_snapshot_device *mlx5);
 void mlx5_snapshot_attach(struct mlx5_snapshot_device *mlx5);
-void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5);
+void mlx5_snapshot_detach(struct mlx5_snapshot_device *mlx5, bool gone);
 
 /* keys.c: memory that the firmware reaches */
 int mlx5_snapshot_create_mkey(struct mlx5_core_dev *mdev, const struct mlx5_snapshot_pages *pages,

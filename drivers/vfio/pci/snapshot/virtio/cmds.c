@@ -61,9 +61,9 @@ static int virtio_cmd_dev_mode_set(struct vfio_snapshot_device *sdev, bool stopp
  * A stopped device starts no DMA, so NDMA and STOP are one mode, and going from
  * one to the other costs no command.
  *
- * A device that refused to leave its mode may have left it all the same. Setting
- * the old mode settles that: the device takes it, or it refuses that as well,
- * and then it carried out neither command or both.
+ * A device that refuses to change its mode may have changed it anyway, so the core
+ * sets the old mode again. If the device accepts, it is there. If it refuses that
+ * too, it treated both commands alike, and is there as well.
  */
 static int virtio_quiesce(struct vfio_snapshot_device *sdev,
 			  enum vfio_snapshot_level want, enum vfio_snapshot_level *now)

@@ -29,8 +29,6 @@ enum mlx5_opcode {
 	MLX5_LOAD = 0x119,
 	MLX5_CREATE_MKEY = 0x200,
 	MLX5_DESTROY_MKEY = 0x202,
-	MLX5_ALLOC_PD = 0x800,
-	MLX5_DEALLOC_PD = 0x801,
 };
 
 /* Statuses of that interface */
@@ -57,7 +55,6 @@ static const struct nic nics[] = {
 			[NIC_HALT] = VIRTIO_MODE_SET,
 			[NIC_RUN] = VIRTIO_MODE_SET,
 			[NIC_END] = VIRTIO_DESTROY,
-			[NIC_UNMAP] = VIRTIO_DESTROY,
 		},
 		.faults = { LAB_ANY_OPCODE },
 		/*
@@ -83,24 +80,22 @@ static const struct nic nics[] = {
 		.vendor = 0x15b3,
 		.vf_device = 0x101e,
 		.op = {
-			[NIC_BEGIN] = MLX5_ALLOC_PD,
 			[NIC_ESTIMATE] = MLX5_QUERY,
 			[NIC_MAP] = MLX5_CREATE_MKEY,
 			[NIC_SAVE] = MLX5_SAVE,
 			[NIC_LOAD] = MLX5_LOAD,
 			[NIC_HALT] = MLX5_SUSPEND,
 			[NIC_RUN] = MLX5_RESUME,
-			[NIC_END] = MLX5_DEALLOC_PD,
-			[NIC_UNMAP] = MLX5_DESTROY_MKEY,
+			[NIC_END] = MLX5_DESTROY_MKEY,
 		},
 		/*
 		 * No destroy commands: nobody retries one that the firmware
 		 * refused, and the object stays.
 		 */
 		.faults = { MLX5_SUSPEND, MLX5_RESUME, MLX5_QUERY, MLX5_SAVE,
-			    MLX5_LOAD, MLX5_CREATE_MKEY, MLX5_ALLOC_PD },
+			    MLX5_LOAD, MLX5_CREATE_MKEY },
 		.after = { MLX5_SUSPEND, MLX5_RESUME, MLX5_QUERY, MLX5_SAVE,
-			   MLX5_LOAD, MLX5_DESTROY_MKEY, MLX5_DEALLOC_PD },
+			   MLX5_LOAD, MLX5_DESTROY_MKEY },
 		.status = {
 			{ NIC_UNKNOWN_ERROR, 0x77 }, { NIC_LARGEST_ERROR, 0xff },
 			{ EAGAIN, MLX5_NO_RESOURCE },
@@ -183,9 +178,7 @@ uint32_t nic_said(const struct nic *nic, int err)
 
 uint64_t nic_ends(const struct nic *nic, struct lab *lab)
 {
-	unsigned int end = nic->op[NIC_END], unmap = nic->op[NIC_UNMAP];
-
-	return lab_between(lab, end) + (unmap == end ? 0 : lab_between(lab, unmap));
+	return lab_between(lab, nic->op[NIC_END]);
 }
 
 uint64_t nic_halted(const struct nic *nic, int state)

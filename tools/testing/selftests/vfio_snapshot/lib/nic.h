@@ -13,17 +13,16 @@
 
 struct lab;
 
-/* Commands of a migration */
+/* Commands of a migration; opcode 0: the NIC has no such command */
 enum nic_command {
 	NIC_BEGIN,	/* makes an object at the begin of a session */
 	NIC_ESTIMATE,	/* size of the state */
-	NIC_MAP,	/* makes a buffer known to the firmware; opcode 0: no such command */
+	NIC_MAP,	/* makes a buffer known to the firmware */
 	NIC_SAVE,
 	NIC_LOAD,
 	NIC_HALT,
 	NIC_RUN,
-	NIC_END,	/* removes an object at the end of a session */
-	NIC_UNMAP,	/* forgets a buffer, or NIC_END again */
+	NIC_END,	/* undoes NIC_BEGIN or NIC_MAP at the end of a session */
 	NR_NIC_COMMANDS,
 };
 
