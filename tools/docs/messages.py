@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """messages.py TOP: print the kernel messages that troubleshooting.rst does not have.
+messages.py TOP literals: print the lines and causes of the kernel log that it has.
+messages.py TOP lines: print lines as the driver may log them, for each message at least one.
 
 An administrator searches that page for the words of a line in the kernel log. So each format string of
-a print in the driver must match one ``literal`` of the page, with any text for a conversion such as %s.
+a print in the driver must match one ``literal`` in the first column of the tables in the page's section
+"The kernel log says", with any text for a conversion such as %s.
 "..." at the end of a literal stands for all that follows the first conversion. The same goes for the
 words that %s prints: strings passed to the print or to a function that prints what it is given, and
 strings that a file with a print returns, assigns, formats or has in a table. A string of one word is
 not looked up.
 """
+import itertools
 import pathlib
 import re
 import sys
@@ -16,8 +20,8 @@ import sys
 TOP = pathlib.Path(sys.argv[1])
 DRIVER = TOP / "drivers/vfio/pci/snapshot"
 PAGE = TOP / "Documentation/admin-guide/troubleshooting.rst"
-# They are not part of a host's driver.
-OTHERS = ("kunit", "sample")
+# They are not part of a host's driver. The page has the line of the sample, too.
+KUNIT, SAMPLE = "kunit", "sample"
 
 STRING = r'"(?:[^"\\\n]|\\.)*"'
 PRINT = re.compile(r"\b(?:pr|dev|pci)_(?:emerg|alert|crit|err|warn|warning|notice|info)"
@@ -98,12 +102,48 @@ def is_told(message, literals):
     return False
 
 
+def filled(message, words):
+    """The message with each of the words for each %s, and numbers for the other conversions."""
+    values = [words if one.endswith("s") else ["-5" if one.endswith(("d", "i")) else "0x10"]
+              for one in CONVERSION.findall(message)]
+    parts = CONVERSION.split(message)
+    for chosen in itertools.product(*values):
+        yield parts[0] + "".join(value + part for value, part in zip(chosen, parts[1:]))
+
+
+def lines(sources):
+    """Each format with each message in each place, though the driver logs few of them."""
+    formats = dict.fromkeys(next(strings(arguments(text, match.end())))
+                            for text in sources.values() for match in PRINT.finditer(text))
+    words = dict.fromkeys(["word"] + [line for _, message in messages(sources)
+                                      if message not in formats
+                                      for line in filled(message, ["word"])])
+    for message in formats:
+        yield from filled(message, list(words))
+
+
+def read_sources(*others):
+    """The C of the driver, by its path."""
+    return {path.relative_to(TOP): without_comments(path.read_text())
+            for path in sorted(DRIVER.rglob("*.[ch]"))
+            if path.relative_to(DRIVER).parts[0] not in others}
+
+
+def read_literals():
+    """The first column of the tables about the kernel log."""
+    section = re.search(r"^The kernel log says\n=+\n(.*?)(?=^[^\n]+\n===)", PAGE.read_text(), re.M | re.S)[1]
+    return [" ".join(literal.split())
+            for cell in re.findall(r"^   \* - (.*?)^     - ", section, re.M | re.S)
+            for literal in re.findall(r"``(.+?)``", cell, re.S)]
+
+
 def main():
-    """Print them; the exit status says whether there was one."""
-    sources = {path.relative_to(TOP): without_comments(path.read_text())
-               for path in sorted(DRIVER.rglob("*.[ch]"))
-               if path.relative_to(DRIVER).parts[0] not in OTHERS}
-    literals = [" ".join(literal.split()) for literal in re.findall(r"``(.+?)``", PAGE.read_text(), re.S)]
+    """Print what is asked for; the exit status says whether a message is missing."""
+    literals = read_literals()
+    if sys.argv[2:]:
+        print(*{"literals": literals, "lines": lines(read_sources(KUNIT))}[sys.argv[2]], sep="\n")
+        return 0
+    sources = read_sources(KUNIT, SAMPLE)
     found = list(messages(sources))
     if not found:
         raise SystemExit("no message was found in the driver")

@@ -35,7 +35,7 @@ _vfio_snapshot()
 {
 	local -A options=(
 		[list]="--all --json" [bind]="--driver --json" [unbind]="--json" [arcs]="--json"
-		[save]="--json" [restore]="--json" [info]="--json"
+		[save]="--json" [restore]="--json" [info]="--json" [explain]="--json"
 		[watch]="--seconds --from --json"
 		[timeline]="--from --record --trace --svg --json"
 	)

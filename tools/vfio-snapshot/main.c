@@ -38,6 +38,8 @@ static const struct command {
 	  "load the state in a file into a device" },
 	{ "info", "FILE", 1, 1, JSON, cmd_info,
 	  "what is in such a file, and whether it is complete" },
+	{ "explain", "[LINE]", 0, 1, JSON, cmd_explain,
+	  "what a line of the kernel log or of QEMU means, and what to do" },
 	{ "watch", "[--seconds N] [--from TRACE] [BDF...]", 0, INT16_MAX, JSON | FROM | SECONDS,
 	  cmd_watch, "show migrations while they run" },
 	{ "timeline", "[--from TRACE | --record SECONDS] [--trace FILE] [--svg FILE]", 0, 0,

@@ -16,7 +16,8 @@ fi
 locked vfio-snapshot
 core=$TOP/drivers/vfio/pci/snapshot
 if fresh vfio-snapshot "$TOP/$here" "$core"/{arcs,format}.[ch] "$core/pure.h" "$TOP/include" \
-	"$TOP/tools/testing/selftests/vfio_snapshot/lib" "$BUILD/stamps/root" &&
+	"$TOP/tools/testing/selftests/vfio_snapshot/lib" \
+	"$TOP/Documentation/admin-guide/troubleshooting.rst" "$BUILD/stamps/root" &&
 	[ -e "$BUILD/vfio-snapshot/vfio-snapshot" ]; then
 	exit
 fi

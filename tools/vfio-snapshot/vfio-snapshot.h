@@ -38,6 +38,7 @@ int cmd_arcs(const struct options *o);
 int cmd_save(const struct options *o);
 int cmd_restore(const struct options *o);
 int cmd_info(const struct options *o);
+int cmd_explain(const struct options *o);
 int cmd_watch(const struct options *o);
 int cmd_timeline(const struct options *o);
 

@@ -227,7 +227,7 @@ const struct why whys[] = {
 	  "look for newer firmware: the NIC must implement VIRTIO 1.4 device parts", false },
 	{ "vf-not-migratable", not_let,
 	  "the physical function {pf} does not allow its migration",
-	  "look for what {driver} says in the kernel log: newer firmware, or devlink port function set ... migratable enable", false },
+	  "see what {driver} says: dmesg | vfio-snapshot explain", false },
 	{ "no-migration", no_migration,
 	  "{driver} says that this device cannot be migrated",
 	  "look for a line of {driver} in the kernel log, and for newer firmware", false },

@@ -78,6 +78,58 @@ fuzz()
 }
 t "info, timeline: ${RUNS:-60000} hostile files" fuzz
 
+# explain
+messages=$top/tools/docs/messages.py
+page=$top/Documentation/admin-guide/troubleshooting.rst
+# Each message is a part of a literal of the page, and for each literal explain knows a line that the
+# drivers may log.
+every_message()
+{
+	quiet python3 -B "$messages" "$top" || return 1
+	python3 -B "$messages" "$top" lines >"$work/lines"
+	vfio-snapshot explain --json <"$work/lines" >"$work/explained" || return 1
+	diff <(python3 -B "$messages" "$top" literals | sort) <(python3 -c 'import json, sys
+print(*sorted({row["message"] for line in json.load(sys.stdin) for row in line["explained"]}), sep="\n")' \
+		<"$work/explained" | grep -vE '^-[0-9]+$' | LC_ALL=C.UTF-8 sort)
+}
+t "explain: every message of the drivers" every_message
+every_errno()
+{
+	local number name
+
+	while read -r number name; do
+		says 0 "    $name: " vfio-snapshot explain \
+			"migration: stream refused: $number, no firmware command failed; state RESUMING" || return 1
+		json "'$number' not in [e['message'] for e in j[0]['explained']]" vfio-snapshot explain --json \
+			"migration: stream refused: $number, firmware command load, status 0x10; state RESUMING" || return 1
+	done < <(sed -n '/^   \* - -[0-9]*$/{s/.* -/-/;N;s/\n *- / /;p}' "$page")
+	[ "${number+read}" ]
+}
+t "explain: every errno" every_errno
+t "explain: the causes of a line, and nothing else" json \
+	"[e['message'][:9] for e in j[0]['explained']] == ['migration', 'firmware '] and len(j) == 1" \
+	vfio-snapshot explain --json \
+	"[  7.5] x 0000:00:01.1: migration: RUNNING -> STOP failed: -5, firmware command load, status 0; state ERROR"
+t "explain: a message of QEMU" says 0 "turn postcopy off" vfio-snapshot explain \
+	"qemu: 0000:3b:00.1: VFIO migration is not supported with postcopy migration"
+t "explain: a message that has two lines on the page" says 0 "bind the variant driver: setup.rst" \
+	vfio-snapshot explain "0000:3b:00.1: VFIO migration is not supported in kernel"
+t "explain: a cause is not a line" says 1 "no line is in" vfio-snapshot explain "no firmware command failed"
+t "explain: an unknown line" says 1 "no line is in" vfio-snapshot explain "usb 1-1: reset"
+from_log()
+{
+	printf '%s\n' "usb 1-1: reset" "x: migration: lost contact with the firmware" "last line" |
+		vfio-snapshot explain >"$work/explained" && [ "$(wc -l <"$work/explained")" = 2 ] &&
+		head -n 1 "$work/explained" | grep -qx "x: migration: lost contact with the firmware"
+}
+t "explain: the lines that it knows, from standard input" from_log
+t "explain: standard input without lines" says 1 "no line is in" vfio-snapshot explain
+unreadable()
+{
+	! vfio-snapshot explain <"$work" 2>"$work/error" && grep -q "cannot read the lines" "$work/error"
+}
+t "explain: lines that cannot be read" unreadable
+
 # list
 fake_list()
 {
@@ -214,7 +266,7 @@ completed()
 		printf '%s\n' "${COMPREPLY[@]}" | sort
 	)
 }
-t "completion: subcommands" completed "vfio-snapshot " list bind unbind arcs save restore info watch timeline
+t "completion: subcommands" completed "vfio-snapshot " list bind unbind arcs save restore info explain watch timeline
 t "completion: of one" completed "vfio-snapshot un" unbind
 t "completion: options" completed "vfio-snapshot timeline --r" --record
 t "completion: files" completed "vfio-snapshot info $here/ho" "$here/host.sh"
