@@ -37,7 +37,7 @@ demo:
 	$(TOP)/tools/testvm/vm.sh -n demo -t 600 -- /vfio-snapshot/src/tools/testing/migration/demo.sh
 
 check:
-	@$(TOP)/tools/testing/check.sh -j 3
+	@$(TOP)/tools/testing/check.sh -j 2
 
 check-debug:
 	@$(TOP)/tools/testing/check.sh -j 2 @check-debug

@@ -181,7 +181,7 @@ static int load_record(struct snapshot_load *load, bool *broken)
 		err = snapshot_fw_lock(pool->fw);
 	if (err) {
 		*broken = err != -ENOMEM && err != -EINTR;
-		return snapshot_fd_errno(err);
+		return *broken ? snapshot_fd_errno(err) : err;
 	}
 	err = load_send(load, size);
 	snapshot_fw_unlock(pool->fw);

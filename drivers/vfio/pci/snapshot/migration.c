@@ -294,22 +294,31 @@ static int mig_lock(struct snapshot_mig *mig)
 	return err;
 }
 
-static void mig_unlock(struct snapshot_mig *mig)
+/* @wait: not for a caller that may not wait for the firmware: the worker goes on then. */
+static void mig_release(struct snapshot_mig *mig, bool wait)
 {
-	for (;;) {
+	unsigned int left;
+
+	do {
 		spin_lock(&mig->event_lock);
-		if (!mig->events) {
-			mutex_unlock(&mig->lock);
-			spin_unlock(&mig->event_lock);
-			return;
-		}
+		left = mig->events;
+		if (!left || (!wait && left & SNAPSHOT_EVENT_UNSURE))
+			break;
 		spin_unlock(&mig->event_lock);
 		if (mig_apply_events(mig)) {
-			/* The worker goes on. */
 			mutex_unlock(&mig->lock);
 			return;
 		}
-	}
+	} while (true);
+	mutex_unlock(&mig->lock);
+	spin_unlock(&mig->event_lock);
+	if (left)
+		queue_work(system_long_wq, &mig->event_work);
+}
+
+static void mig_unlock(struct snapshot_mig *mig)
+{
+	mig_release(mig, true);
 }
 
 static void mig_event_work(struct work_struct *work)
@@ -323,8 +332,6 @@ static void mig_event_work(struct work_struct *work)
 /* Applies an event if that takes no command; leaves it to whoever may wait if not. */
 static void mig_event(struct snapshot_mig *mig, unsigned int event)
 {
-	bool quick = true;
-
 	/* The data fd is to answer ENODEV when a reset returns. */
 	if (event & SNAPSHOT_EVENT_RESET)
 		snapshot_session_kill(&mig->session);
@@ -342,15 +349,8 @@ static void mig_event(struct snapshot_mig *mig, unsigned int event)
 	    (mig->walker.level != VFIO_SNAPSHOT_RUN ||
 	     (!READ_ONCE(mig->session.quiet) && snapshot_fw_is_busy(&mig->fw))))
 		mig->events |= SNAPSHOT_EVENT_UNSURE;
-	if (mig->events & SNAPSHOT_EVENT_UNSURE)
-		quick = false;
 	spin_unlock(&mig->event_lock);
-	if (quick) {
-		mig_unlock(mig);
-		return;
-	}
-	mutex_unlock(&mig->lock);
-	queue_work(system_long_wq, &mig->event_work);
+	mig_release(mig, false);
 }
 
 static struct file *mig_set(struct vfio_device *vdev, enum vfio_device_mig_state new_state)
@@ -365,7 +365,14 @@ static struct file *mig_set(struct vfio_device *vdev, enum vfio_device_mig_state
 	err = mig_walk(mig, new_state);
 	/* Only the last arc of a walk opens a stream. */
 	swap(file, mig->opened);
+	/* A loss during the walk must not end in success and ERROR. */
+	scoped_guard(spinlock, &mig->event_lock) {
+		if (!err && mig_state_seen(mig) == VFIO_DEVICE_STATE_ERROR)
+			err = -ENODEV;
+	}
 	mig_unlock(mig);
+	if (err && file)
+		fput(file);
 	return err ? ERR_PTR(err) : file;
 }
 

@@ -1212,7 +1212,7 @@ static ssize_t set_running(struct faults *f)
 	return set(f, RUNNING);
 }
 
-/* get_state must not say ERROR first and RUNNING afterwards. */
+/* get_state must not say ERROR first and RUNNING afterwards, nor the arc success. */
 static void firmware_goes_away_within_the_arc_to_running(struct kunit *test)
 {
 	struct faults *f = begin(test, CAP_NDMA | CAP_PRECOPY);
@@ -1226,7 +1226,7 @@ static void firmware_goes_away_within_the_arc_to_running(struct kunit *test)
 	vfio_snapshot_detached(&fake->sdev);
 	KUNIT_EXPECT_EQ(test, get(f), ERROR);
 	fake_release_firmware(fake);
-	thread_end(&walker);
+	KUNIT_EXPECT_EQ(test, thread_end(&walker), -ENODEV);
 	fake_settle(fake);
 	KUNIT_EXPECT_EQ(test, get(f), ERROR);
 	vfio_snapshot_attached(&fake->sdev);

@@ -15,22 +15,21 @@
 
 #include "mlx5.h"
 
-/* mlx5_core may enable a VF twice: the first time it failed afterwards. */
 static int mlx5_snapshot_event(struct notifier_block *events, unsigned long event,
 			       void *unused)
 {
 	struct mlx5_snapshot_device *mlx5 =
 		container_of(events, struct mlx5_snapshot_device, events);
 
-	if (event != MLX5_PF_NOTIFY_DISABLE_VF && event != MLX5_PF_NOTIFY_ENABLE_VF)
-		return NOTIFY_OK;
-	if (mlx5->attached) {
+	switch (event) {
+	case MLX5_PF_NOTIFY_DISABLE_VF:
 		vfio_snapshot_detached(&mlx5->sdev);
 		mlx5_snapshot_detach(mlx5, true);
-	}
-	if (event == MLX5_PF_NOTIFY_ENABLE_VF) {
+		break;
+	case MLX5_PF_NOTIFY_ENABLE_VF:
 		mlx5_snapshot_attach(mlx5);
 		vfio_snapshot_attached(&mlx5->sdev);
+		break;
 	}
 	return NOTIFY_OK;
 }
