@@ -111,7 +111,9 @@ def start(bed: Bed, out: Output, names: list[str]) -> None:
     if bed.engine:
         begin = bed.engine.wait_pass(1)
         now = bed.engine.wait_pass(1)
-        out.check(names[1], now.before >= begin.after > begin.before, f"{begin}\n{now}")
+        # On a busy machine the engine may rest for a whole pass.
+        good = now.before >= begin.after and now.after > begin.before
+        out.check(names[1], good, f"{begin}\n{now}")
         names = names[1:]
     if not bed.transfers:
         return
