@@ -3,21 +3,22 @@
 # once. A table of that page is used if the first cell of its header is Message, Line, Cause or Number.
 
 BEGIN {
+	# Words of the page that stand for any text
 	split("ARG CAUSE ERRNO FROM N NAME OP STATE TO", list)
 	for (i in list)
-		placeholder[list[i]] = 1
+		varies[list[i]] = 1
 }
 
 # What to look for: * stands for any text.
-function pattern(text,    done)
+function pattern(text,    word, head)
 {
 	gsub(/\[[^]]*\]|\.\.\./, "*", text)
 	while (match(text, /[A-Za-z0-9_]+/)) {
 		word = substr(text, RSTART, RLENGTH)
-		done = done substr(text, 1, RSTART - 1) (word in placeholder ? "*" : word)
+		head = head substr(text, 1, RSTART - 1) (word in varies ? "*" : word)
 		text = substr(text, RSTART + RLENGTH)
 	}
-	return done text
+	return head text
 }
 
 # Without the mark-up: a literal in quotes, a page by its file.
@@ -43,7 +44,7 @@ function emit(message, words, advice, detail)
 		quoted(plain(advice)), detail ? "true" : "false"
 }
 
-function end_of_row(    text)
+function end_of_row(    text, message)
 {
 	if (!cells)
 		return

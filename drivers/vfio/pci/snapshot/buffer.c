@@ -384,7 +384,6 @@ struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool)
 {
 	return pool_spare(pool, 0) ?: snapshot_buf_alloc(pool);
 }
-EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_get);
 
 /**
  * snapshot_pool_get_ready - take a buffer that needs no memory and no command

@@ -63,7 +63,8 @@ struct snapshot_dirty {
 
 /**
  * struct vfio_snapshot_dirty_sink - a report, or a part of it, under way
- * @pages: a bit for each of the device's pages
+ * @pages: a bit for each of the device's pages, set by vfio_snapshot_dirty_page()
+ * @owed: what was owed of it; need not be whole pages
  * @shift: log2 of the size of the device's pages
  * @first: lowest address
  * @last: highest address
@@ -73,6 +74,7 @@ struct snapshot_dirty {
  */
 struct vfio_snapshot_dirty_sink {
 	unsigned long *pages;
+	struct snapshot_ranges owed;
 	unsigned int shift;
 	u64 first;
 	u64 last;
@@ -247,16 +249,10 @@ static int dirty_log_stop(struct vfio_device *vdev)
 
 /* ---- report ---- */
 
-/* Number of the page with @addr, which is in the report. */
+/* Number of the page with @addr, from that of sink->first. */
 static u64 sink_page(const struct vfio_snapshot_dirty_sink *sink, u64 addr)
 {
 	return (addr >> sink->shift) - (sink->first >> sink->shift);
-}
-
-static void sink_set(struct vfio_snapshot_dirty_sink *sink, u64 first, u64 last)
-{
-	bitmap_set(sink->pages, sink_page(sink, first),
-		   sink_page(sink, last) - sink_page(sink, first) + 1);
 }
 
 /**
@@ -273,15 +269,9 @@ void vfio_snapshot_dirty_page(struct vfio_snapshot_dirty_sink *sink, u64 addr)
 		sink->stray = true;
 		return;
 	}
-	if (first < sink->first) {
-		sink->low = true;
-		first = sink->first;
-	}
-	if (last > sink->last) {
-		sink->high = true;
-		last = sink->last;
-	}
-	sink_set(sink, first, last);
+	sink->low |= first < sink->first;
+	sink->high |= last > sink->last;
+	__set_bit(sink_page(sink, addr), sink->pages);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_dirty_page);
 
@@ -291,7 +281,7 @@ static void dirty_pay(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sin
 	u64 rest = BIT_ULL(log->shift) - 1;
 
 	while (snapshot_ranges_next(&log->owed, part.first, sink->last, &part)) {
-		sink_set(sink, part.first, part.last);
+		snapshot_ranges_add(&sink->owed, part.first, part.last);
 		if (part.last == sink->last)
 			break;
 		part.first = part.last + 1;
@@ -342,7 +332,8 @@ static int dirty_gather(struct snapshot_dirty *log, struct vfio_snapshot_dirty_s
 	if (!log->started)
 		return -EINVAL;
 	/* Reading clears the device's log, so have the memory to remember it first. */
-	err = dirty_reserve(&log->owed, max(log->owed.n, log->ranges.n) + 3);
+	n = max(log->owed.n, log->ranges.n);
+	err = dirty_reserve(&log->owed, n + 3) ?: dirty_reserve(&sink->owed, n + 1);
 	if (err)
 		return err;
 	dirty_skip(log, sink, last);
@@ -376,6 +367,7 @@ static void dirty_tell(const struct vfio_snapshot_dirty_sink *sink,
 {
 	u64 base = sink->first >> sink->shift;
 	unsigned long from, to;
+	unsigned int i;
 
 	for_each_set_bitrange(from, to, sink->pages, sink_page(sink, sink->last) + 1) {
 		u64 first = max(sink->first, (base + from) << sink->shift);
@@ -383,6 +375,9 @@ static void dirty_tell(const struct vfio_snapshot_dirty_sink *sink,
 
 		iova_bitmap_set(bitmap, first, last - first + 1);
 	}
+	for (i = 0; i < sink->owed.n; i++)
+		iova_bitmap_set(bitmap, sink->owed.at[i].first,
+				sink->owed.at[i].last - sink->owed.at[i].first + 1);
 }
 
 static int dirty_log_read(struct vfio_device *vdev, unsigned long iova,
@@ -405,6 +400,7 @@ static int dirty_log_read(struct vfio_device *vdev, unsigned long iova,
 		if (!err)
 			dirty_tell(&sink, bitmap);
 		kvfree(sink.pages);
+		dirty_forget(&sink.owed);
 		first = sink.last + 1;
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;

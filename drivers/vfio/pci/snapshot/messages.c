@@ -22,7 +22,7 @@ static struct device *say_dev(struct snapshot_fw *fw)
  * snapshot_say - something failed
  * @fw: of the device
  * @err: what it failed with
- * @what: failed
+ * @what: what failed, in the words of the log
  * @then: what follows from that, or ""
  */
 void snapshot_say(struct snapshot_fw *fw, int err, const char *what, const char *then)

@@ -198,11 +198,14 @@ static int stream_begin_firmware(struct snapshot_stream *stream)
 	return err;
 }
 
-/* Called with the firmware held; lets go of it. */
 static void stream_end_firmware(struct snapshot_stream *stream)
 {
+	struct snapshot_session *session = stream->session;
 	struct snapshot_fw *fw = stream->pool.fw;
 
+	snapshot_fw_lock_teardown(fw);
+	WRITE_ONCE(session->quiet, true);
+	wake_up_all(&session->changed);
 	snapshot_pool_unmap(&stream->pool);
 	snapshot_fw_session_end(fw, stream->pool.dir);
 	snapshot_fw_unlock(fw);
@@ -250,14 +253,13 @@ static struct snapshot_stream *stream_make(struct snapshot_session *session,
 	if (!err)
 		return stream;
 
-	snapshot_fw_lock_teardown(session->fw);
 	stream_end_firmware(stream);
 err_put:
 	kref_put(&stream->ref, stream_release);
 	return ERR_PTR(err);
 }
 
-/* Called with the firmware held; never waits for the user of the data fd. */
+/* Waits for the firmware, never for the user of the data fd. */
 static void stream_close(struct snapshot_stream *stream)
 {
 	stream_end_firmware(stream);
@@ -285,9 +287,6 @@ static void session_teardown(struct work_struct *work)
 
 	if (!stream)
 		return;
-	snapshot_fw_lock_teardown(session->fw);
-	WRITE_ONCE(session->quiet, true);
-	wake_up_all(&session->changed);
 	stream_close(stream);
 	/* Pairs with session_is_idle(): the next session begins after this one. */
 	smp_store_release(&session->dead, NULL);

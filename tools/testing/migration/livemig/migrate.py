@@ -18,7 +18,7 @@ FAST = 1 << 40
 # Without dirty tracking, QEMU sends all memory again in the blackout.
 DOWNTIME_LIMIT_MS = int(60000 * PATIENCE)
 # With dirty tracking, QEMU stops the guest when the rest takes at most 300 ms, its default. The rate
-# is fixed, because the rate that QEMU measures depends mostly on how often it asks for dirty pages.
+# is fixed: the one that QEMU measures depends mostly on how often QEMU asks for dirty pages.
 TRACKED_LIMIT_MS = 300
 # Too short for a guest that writes to memory: QEMU stays in PRE_COPY until hurry().
 NEVER_MS = 1

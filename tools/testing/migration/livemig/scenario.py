@@ -110,10 +110,10 @@ def start(bed: Bed, out: Output, names: list[str]) -> None:
     out.check(names[0], bed.only_nics_are_vfs(), f"{bed.nics()}, the guest's driver found: {nics}")
     if bed.engine:
         begin = bed.engine.wait_pass(1)
+        if begin.after == begin.before:  # the engine may be later than the first pass
+            begin = bed.engine.wait_pass(1)
         now = bed.engine.wait_pass(1)
-        # On a busy machine the engine may rest for a whole pass.
-        good = now.before >= begin.after and now.after > begin.before
-        out.check(names[1], good, f"{begin}\n{now}")
+        out.check(names[1], now.before >= begin.after > begin.before, f"{begin}\n{now}")
         names = names[1:]
     if not bed.transfers:
         return
