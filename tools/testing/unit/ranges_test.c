@@ -81,27 +81,10 @@ static void each_address_is_in_or_out(void)
 	free(set.at);
 }
 
-static void the_narrowest_gaps_are_filled(void)
-{
-	struct vfio_snapshot_range at[8] = {
-		{ 0, 9 }, { 20, 29 }, { 32, 39 }, { 100, 109 }, { 111, 119 },
-	};
-	struct snapshot_ranges set = { .at = at, .n = 5, .room = 8 };
-
-	snapshot_ranges_fuse(&set, 5);
-	CHECK(set.n == 5, "%u", set.n);
-	snapshot_ranges_fuse(&set, 3);
-	CHECK(set.n == 3 && at[0].last == 9 && at[1].first == 20 && at[1].last == 39 &&
-	      at[2].first == 100 && at[2].last == 119, "%u", set.n);
-	snapshot_ranges_fuse(&set, 1);
-	CHECK(set.n == 1 && at[0].first == 0 && at[0].last == 119, "%u", set.n);
-}
-
 int main(void)
 {
 	static const struct tap_test tests[] = {
 		TAP_TEST(each_address_is_in_or_out),
-		TAP_TEST(the_narrowest_gaps_are_filled),
 	};
 
 	return tap_run(tests, ARRAY_SIZE(tests));

@@ -29,7 +29,7 @@
 #include "dirty.h"
 #include "ranges.h"
 
-/* Ranges that are remembered apart; more than these are joined. */
+/* Ranges that are owed apart; with more than these, all pages are. */
 #define OWED_MAX	4096U
 
 /* Pages that a report gathers at a time: a bitmap of 1 MiB. */
@@ -68,8 +68,6 @@ struct snapshot_dirty {
  * @shift: log2 of the size of the device's pages
  * @first: lowest address
  * @last: highest address
- * @low: the first of the device's pages begins before @first, and is dirty
- * @high: the last of them ends after @last, and is dirty
  * @stray: the device reported a page outside of the report
  */
 struct vfio_snapshot_dirty_sink {
@@ -78,8 +76,6 @@ struct vfio_snapshot_dirty_sink {
 	unsigned int shift;
 	u64 first;
 	u64 last;
-	bool low;
-	bool high;
 	bool stray;
 };
 
@@ -110,6 +106,12 @@ static void dirty_forget(struct snapshot_ranges *set)
 {
 	kvfree(set->at);
 	memset(set, 0, sizeof(*set));
+}
+
+static void dirty_owe_all(struct snapshot_dirty *log)
+{
+	memcpy(log->owed.at, log->ranges.at, log->ranges.n * sizeof(*log->owed.at));
+	log->owed.n = log->ranges.n;
 }
 
 /* ---- the device's log ---- */
@@ -143,8 +145,7 @@ static int dirty_restart(struct snapshot_dirty *log, int why)
 		atomic_set(&log->lost, 1);
 		return err;
 	}
-	memcpy(log->owed.at, log->ranges.at, log->ranges.n * sizeof(*log->owed.at));
-	log->owed.n = log->ranges.n;
+	dirty_owe_all(log);
 	pci_info_ratelimited(log->sdev->core.pdev,
 			     "dirty tracking restarted (%d): all pages reported dirty\n",
 			     why);
@@ -193,7 +194,9 @@ static int dirty_take_ranges(struct snapshot_dirty *log, struct rb_root_cached *
 			     limits.max_shift);
 	*page_size = BIT_ULL(log->shift);
 	rest = *page_size - 1;
-	err = dirty_reserve(&log->ranges, n + 1);
+	if (n > limits.max_ranges)
+		vfio_combine_iova_ranges(root, n, limits.max_ranges);
+	err = dirty_reserve(&log->ranges, min(n, limits.max_ranges) + 1);
 	if (err)
 		return err;
 	for (node = rb_first_cached(root); node; node = rb_next(node)) {
@@ -203,7 +206,6 @@ static int dirty_take_ranges(struct snapshot_dirty *log, struct rb_root_cached *
 		snapshot_ranges_add(&log->ranges, range->start & ~rest,
 				    range->last | rest);
 	}
-	snapshot_ranges_fuse(&log->ranges, limits.max_ranges);
 	/* A length must fit into 64 bits. */
 	return log->ranges.at[log->ranges.n - 1].last == U64_MAX ? -EINVAL : 0;
 }
@@ -216,24 +218,20 @@ static int dirty_log_start(struct vfio_device *vdev, struct rb_root_cached *root
 
 	if (err)
 		return err;
-	mutex_lock(&log->lock);
-	if (log->detached) {
-		err = -ENOTCONN;
-	} else if (log->started) {
-		err = -EINVAL;
-	} else {
-		err = dirty_take_ranges(log, root, n, page_size);
-		if (!err) {
-			/* The new log notices a reset from here on. */
-			atomic_set(&log->lost, 0);
-			err = dirty_run(log);
-		}
-		if (err)
-			dirty_end(log);
-		else
-			log->started = true;
+	guard(mutex)(&log->lock);
+	if (log->detached)
+		return -ENOTCONN;
+	if (log->started)
+		return -EINVAL;
+	err = dirty_take_ranges(log, root, n, page_size);
+	if (!err) {
+		/* The new log notices a reset from here on. */
+		atomic_set(&log->lost, 0);
+		err = dirty_run(log);
 	}
-	mutex_unlock(&log->lock);
+	log->started = !err;
+	if (err)
+		dirty_end(log);
 	return err;
 }
 
@@ -241,9 +239,8 @@ static int dirty_log_stop(struct vfio_device *vdev)
 {
 	struct snapshot_dirty *log = to_dirty(vdev);
 
-	mutex_lock(&log->lock);
+	guard(mutex)(&log->lock);
 	dirty_end(log);
-	mutex_unlock(&log->lock);
 	return 0;
 }
 
@@ -262,16 +259,11 @@ static u64 sink_page(const struct vfio_snapshot_dirty_sink *sink, u64 addr)
  */
 void vfio_snapshot_dirty_page(struct vfio_snapshot_dirty_sink *sink, u64 addr)
 {
-	u64 rest = BIT_ULL(sink->shift) - 1;
-	u64 first = addr & ~rest, last = addr | rest;
-
-	if (first > sink->last || last < sink->first) {
+	if (addr >> sink->shift < sink->first >> sink->shift ||
+	    addr >> sink->shift > sink->last >> sink->shift)
 		sink->stray = true;
-		return;
-	}
-	sink->low |= first < sink->first;
-	sink->high |= last > sink->last;
-	__set_bit(sink_page(sink, addr), sink->pages);
+	else
+		__set_bit(sink_page(sink, addr), sink->pages);
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_dirty_page);
 
@@ -288,9 +280,9 @@ static void dirty_pay(struct snapshot_dirty *log, struct vfio_snapshot_dirty_sin
 	}
 	snapshot_ranges_cut(&log->owed, sink->first, sink->last);
 	/* The device forgot these pages, and the user knows only a part of them. */
-	if (sink->low)
+	if (sink->first & rest && test_bit(0, sink->pages))
 		snapshot_ranges_add(&log->owed, sink->first & ~rest, sink->first - 1);
-	if (sink->high)
+	if (~sink->last & rest && test_bit(sink_page(sink, sink->last), sink->pages))
 		snapshot_ranges_add(&log->owed, sink->last + 1, sink->last | rest);
 }
 
@@ -357,7 +349,8 @@ static int dirty_gather(struct snapshot_dirty *log, struct vfio_snapshot_dirty_s
 		return err;
 	dirty_pay(log, sink);
 	/* More pages than needed are harmless, memory without bound is not. */
-	snapshot_ranges_fuse(&log->owed, max(OWED_MAX, log->ranges.n));
+	if (log->owed.n > max(OWED_MAX, log->ranges.n))
+		dirty_owe_all(log);
 	return 0;
 }
 
@@ -394,9 +387,8 @@ static int dirty_log_read(struct vfio_device *vdev, unsigned long iova,
 		return -EOVERFLOW;
 	do {
 		sink = (struct vfio_snapshot_dirty_sink){ .first = first };
-		mutex_lock(&log->lock);
-		err = dirty_gather(log, &sink, last);
-		mutex_unlock(&log->lock);
+		scoped_guard(mutex, &log->lock)
+			err = dirty_gather(log, &sink, last);
 		if (!err)
 			dirty_tell(&sink, bitmap);
 		kvfree(sink.pages);
@@ -461,9 +453,8 @@ void snapshot_dirty_close(struct snapshot_dirty *log)
 {
 	if (!log)
 		return;
-	mutex_lock(&log->lock);
+	guard(mutex)(&log->lock);
 	dirty_end(log);
-	mutex_unlock(&log->lock);
 }
 
 /**
@@ -490,10 +481,9 @@ void snapshot_dirty_detached(struct snapshot_dirty *log)
 		return;
 	WRITE_ONCE(log->detached, true);
 	log->ops->wake(log->sdev);
-	mutex_lock(&log->lock);
+	guard(mutex)(&log->lock);
 	dirty_cease(log);
 	atomic_set(&log->lost, 1);
-	mutex_unlock(&log->lock);
 }
 
 /**
@@ -507,9 +497,8 @@ void snapshot_dirty_attached(struct snapshot_dirty *log)
 {
 	if (!log)
 		return;
-	mutex_lock(&log->lock);
+	guard(mutex)(&log->lock);
 	WRITE_ONCE(log->detached, false);
-	mutex_unlock(&log->lock);
 }
 
 MODULE_IMPORT_NS("IOMMUFD");

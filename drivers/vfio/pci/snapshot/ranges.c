@@ -93,28 +93,3 @@ bool snapshot_ranges_next(const struct snapshot_ranges *set, u64 first, u64 last
 		part->last = last;
 	return true;
 }
-
-/**
- * snapshot_ranges_fuse - merge ranges until few are left
- * @set: the set
- * @most: limit for the number of ranges, at least 1
- *
- * Merges across the narrowest gaps first, so that it adds few addresses.
- */
-void snapshot_ranges_fuse(struct snapshot_ranges *set, unsigned int most)
-{
-	while (set->n > most) {
-		u64 gap, least = ~0ull;
-		unsigned int i, at = 1;
-
-		for (i = 1; i < set->n; i++) {
-			gap = set->at[i].first - set->at[i - 1].last;
-			if (gap < least) {
-				least = gap;
-				at = i;
-			}
-		}
-		set->at[at].first = set->at[at - 1].first;
-		replace(set, at - 1, at, 0);
-	}
-}

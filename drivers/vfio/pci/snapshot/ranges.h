@@ -26,6 +26,5 @@ void snapshot_ranges_add(struct snapshot_ranges *set, u64 first, u64 last);
 void snapshot_ranges_cut(struct snapshot_ranges *set, u64 first, u64 last);
 bool snapshot_ranges_next(const struct snapshot_ranges *set, u64 first, u64 last,
 			  struct vfio_snapshot_range *part);
-void snapshot_ranges_fuse(struct snapshot_ranges *set, unsigned int most);
 
 #endif /* VFIO_SNAPSHOT_RANGES_H */
