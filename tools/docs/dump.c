@@ -10,7 +10,7 @@
 #include "format.h"
 
 static const char *const levels[] = { "RUN", "NDMA", "STOP", "UNKNOWN" };
-static const char *const actions[SNAPSHOT_NR_ACTIONS] = {
+static const char *const actions[] = {
 	[SNAPSHOT_KEEP] = "KEEP",
 	[SNAPSHOT_SAVE_OPEN] = "SAVE_OPEN",
 	[SNAPSHOT_SAVE_FINISH] = "SAVE_FINISH",

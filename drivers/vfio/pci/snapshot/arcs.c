@@ -67,33 +67,14 @@ static const struct {
 	bool saving;	/* has the saving stream open, as all saving states do */
 	bool passable;	/* a walk between two other states may go through it */
 } states[VFIO_DEVICE_STATE_NR] = {
-	[ERROR] = {
-		.name = "ERROR", .level = VFIO_SNAPSHOT_UNKNOWN,
-	},
-	[STOP] = {
-		.name = "STOP", .level = VFIO_SNAPSHOT_STOP, .passable = true,
-	},
-	[RUNNING] = {
-		.name = "RUNNING", .level = VFIO_SNAPSHOT_RUN, .passable = true,
-	},
-	[STOP_COPY] = {
-		.name = "STOP_COPY", .level = VFIO_SNAPSHOT_STOP, .saving = true,
-	},
-	[RESUMING] = {
-		.name = "RESUMING", .level = VFIO_SNAPSHOT_STOP,
-	},
-	[RESUMING_NDMA] = {
-		.name = "RUNNING_P2P", .with = F_NDMA,
-		.level = VFIO_SNAPSHOT_NDMA, .passable = true,
-	},
-	[PRECOPY] = {
-		.name = "PRE_COPY", .with = F_PRECOPY,
-		.level = VFIO_SNAPSHOT_RUN, .saving = true,
-	},
-	[PRECOPY_NDMA] = {
-		.name = "PRE_COPY_P2P", .with = F_BOTH,
-		.level = VFIO_SNAPSHOT_NDMA, .saving = true,
-	},
+	[ERROR]		= { "ERROR", 0, VFIO_SNAPSHOT_UNKNOWN },
+	[STOP]		= { "STOP", 0, VFIO_SNAPSHOT_STOP, .passable = true },
+	[RUNNING]	= { "RUNNING", 0, VFIO_SNAPSHOT_RUN, .passable = true },
+	[STOP_COPY]	= { "STOP_COPY", 0, VFIO_SNAPSHOT_STOP, .saving = true },
+	[RESUMING]	= { "RESUMING", 0, VFIO_SNAPSHOT_STOP },
+	[RESUMING_NDMA]	= { "RUNNING_P2P", F_NDMA, VFIO_SNAPSHOT_NDMA, .passable = true },
+	[PRECOPY]	= { "PRE_COPY", F_PRECOPY, VFIO_SNAPSHOT_RUN, .saving = true },
+	[PRECOPY_NDMA]	= { "PRE_COPY_P2P", F_BOTH, VFIO_SNAPSHOT_NDMA, .saving = true },
 };
 
 static bool has(const struct snapshot_arc *arc, unsigned int features)

@@ -21,7 +21,6 @@ struct vfio_device_feature_mig_arc;
  * @SNAPSHOT_SAVE_CLOSE: close the saving stream; cannot fail
  * @SNAPSHOT_LOAD_OPEN: open a loading stream
  * @SNAPSHOT_LOAD_CLOSE: check that the loaded state is complete, close the stream
- * @SNAPSHOT_NR_ACTIONS: number of actions
  */
 enum snapshot_action {
 	SNAPSHOT_KEEP,
@@ -31,7 +30,6 @@ enum snapshot_action {
 	SNAPSHOT_SAVE_CLOSE,
 	SNAPSHOT_LOAD_OPEN,
 	SNAPSHOT_LOAD_CLOSE,
-	SNAPSHOT_NR_ACTIONS,
 };
 
 /**

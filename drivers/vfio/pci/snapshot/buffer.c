@@ -351,14 +351,20 @@ static bool buf_is_ready(struct snapshot_buf *buf, size_t size)
 	       (!buf->pool->fw->ops.buf_map || buf_is_mapped(buf));
 }
 
-/* @ready: bytes that it must be ready for, or 0: any */
-static struct snapshot_buf *pool_spare(struct snapshot_pool *pool, size_t ready)
+/**
+ * snapshot_pool_get_ready - take a buffer that needs no memory and no command
+ * @pool: of the stream
+ * @size: bytes that it must be ready for, or 0: any buffer that is not in use
+ *
+ * Return: the buffer, or NULL.
+ */
+struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size)
 {
 	struct snapshot_buf *buf;
 
 	guard(spinlock)(&pool->lock);
 	list_for_each_entry(buf, &pool->spares, entry) {
-		if (ready && !buf_is_ready(buf, ready))
+		if (size && !buf_is_ready(buf, size))
 			continue;
 		list_del_init(&buf->entry);
 		pool->nr_spares--;
@@ -366,37 +372,29 @@ static struct snapshot_buf *pool_spare(struct snapshot_pool *pool, size_t ready)
 	}
 	return NULL;
 }
-
-static void pool_keep(struct snapshot_buf *buf)
-{
-	guard(spinlock)(&buf->pool->lock);
-	list_add_tail(&buf->entry, &buf->pool->spares);
-	buf->pool->nr_spares++;
-}
+EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_get_ready);
 
 /**
  * snapshot_pool_get - take a buffer: one that is not in use, or a new one
  * @pool: of the stream
+ * @size: bytes that it is made ready for, or 0: any buffer will do
  *
- * Return: the buffer, of any size, or an ERR_PTR(-ENOMEM).
+ * Return: the buffer, or an ERR_PTR() as snapshot_buf_prepare().
  */
-struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool)
+struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool, size_t size)
 {
-	return pool_spare(pool, 0) ?: snapshot_buf_alloc(pool);
-}
+	struct snapshot_buf *buf = snapshot_pool_get_ready(pool, 0) ?:
+				   snapshot_buf_alloc(pool);
+	int err;
 
-/**
- * snapshot_pool_get_ready - take a buffer that needs no memory and no command
- * @pool: of the stream
- * @size: bytes that it must have
- *
- * Return: the buffer, or NULL.
- */
-struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size)
-{
-	return pool_spare(pool, size);
+	if (IS_ERR(buf) || !size)
+		return buf;
+	err = snapshot_buf_prepare(buf, size);
+	if (!err)
+		return buf;
+	snapshot_pool_put(buf);
+	return ERR_PTR(err);
 }
-EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_get_ready);
 
 /**
  * snapshot_pool_put - give a buffer back
@@ -409,11 +407,15 @@ void snapshot_pool_put(struct snapshot_buf *buf)
 {
 	struct snapshot_pool *pool = buf->pool;
 
-	if (pool->nr_spares < (pool->fw->ops.window ? SNAPSHOT_WINDOWS : 1) ||
-	    buf_is_mapped(buf))
-		pool_keep(buf);
-	else
-		snapshot_buf_free(buf);
+	scoped_guard(spinlock, &pool->lock) {
+		if (buf_is_mapped(buf) ||
+		    pool->nr_spares < (pool->fw->ops.window ? SNAPSHOT_WINDOWS : 1)) {
+			list_add_tail(&buf->entry, &pool->spares);
+			pool->nr_spares++;
+			return;
+		}
+	}
+	snapshot_buf_free(buf);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_put);
 
@@ -421,29 +423,23 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_put);
  * snapshot_pool_reserve - have buffers ready before the blackout
  * @pool: of the stream
  * @size: bytes of each
- * @count: how many
+ * @count: how many, at most SNAPSHOT_WINDOWS
  *
  * Return: 0, or as snapshot_buf_prepare(); buffers that were made stay.
  */
 int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int count)
 {
-	struct snapshot_buf *buf, *next;
-	LIST_HEAD(list);
+	struct snapshot_buf *bufs[SNAPSHOT_WINDOWS];
+	unsigned int n = 0;
 	int err = 0;
 
-	while (!err && count--) {
-		buf = snapshot_pool_get(pool);
-		if (IS_ERR(buf)) {
-			err = PTR_ERR(buf);
-			break;
-		}
-		list_add_tail(&buf->entry, &list);
-		err = snapshot_buf_prepare(buf, size);
+	while (!err && n < count) {
+		bufs[n] = snapshot_pool_get(pool, size);
+		err = PTR_ERR_OR_ZERO(bufs[n]);
+		n += !err;
 	}
-	list_for_each_entry_safe(buf, next, &list, entry) {
-		list_del_init(&buf->entry);
-		pool_keep(buf);
-	}
+	while (n--)
+		snapshot_pool_put(bufs[n]);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_reserve);
@@ -468,6 +464,6 @@ void snapshot_pool_drain(struct snapshot_pool *pool)
 {
 	struct snapshot_buf *buf;
 
-	while ((buf = pool_spare(pool, 0)))
+	while ((buf = snapshot_pool_get_ready(pool, 0)))
 		snapshot_buf_free(buf);
 }

@@ -80,7 +80,7 @@ static inline bool snapshot_pool_is_dead(const struct snapshot_pool *pool)
 
 void snapshot_pool_init(struct snapshot_pool *pool, struct snapshot_fw *fw,
 			enum vfio_snapshot_dir dir, size_t object);
-struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool);
+struct snapshot_buf *snapshot_pool_get(struct snapshot_pool *pool, size_t size);
 struct snapshot_buf *snapshot_pool_get_ready(struct snapshot_pool *pool, size_t size);
 void snapshot_pool_put(struct snapshot_buf *buf);
 int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int count);

@@ -54,7 +54,7 @@ static struct snapshot_buf *load_get_buf(struct snapshot_load *load)
 			return ERR_PTR(err);
 		snapshot_fw_unlock(pool->fw);
 	}
-	return snapshot_pool_get(pool);
+	return snapshot_pool_get(pool, 0);
 }
 
 static ssize_t load_write_data(struct snapshot_load *load, size_t len,
@@ -156,39 +156,38 @@ static int load_send(struct snapshot_load *load, u64 size)
 	snapshot_buf_io_end(load->buf);
 	if (!err)
 		load_trace(load, VFIO_SNAPSHOT_TAG_DEVICE_DATA, size);
-	return snapshot_fd_errno(err);
+	return err;
 }
 
 /*
- * Loads a record that was wholly written. *@broken: the errno is the last word on
- * this stream. After a record of about a window others follow, for which there is
+ * Loads a record that was wholly written. An errno that breaks the stream is in
+ * load->err, too. After a record of about a window others follow, for which there is
  * another buffer. It is made, and grows, before this record is sent: that waits for
  * the firmware, which is busy afterwards.
  */
-static int load_record(struct snapshot_load *load, bool *broken)
+static int load_record(struct snapshot_load *load)
 {
 	u64 size = load->parser.size;
 	struct snapshot_pool *pool = load->pool;
 	size_t window = pool->fw->ops.window;
 	int err;
 
-	*broken = false;
 	err = snapshot_buf_prepare(load->buf, size);
 	if (!err && size <= window && (READ_ONCE(pool->nr_spares) ||
 				       (size > window / 2 && !READ_ONCE(load->loading))))
 		snapshot_pool_reserve(pool, size, 1);
 	if (!err)
 		err = snapshot_fw_lock(pool->fw);
-	if (err) {
-		*broken = err != -ENOMEM && err != -EINTR;
-		return *broken ? snapshot_fd_errno(err) : err;
+	if (err == -ENOMEM || err == -EINTR)
+		return err;
+	if (!err) {
+		err = load_send(load, size);
+		snapshot_fw_unlock(pool->fw);
 	}
-	err = load_send(load, size);
-	snapshot_fw_unlock(pool->fw);
-	*broken = err;
+	load->err = snapshot_fd_errno(err);
 	if (!err)
 		snapshot_parser_loaded(&load->parser);
-	return err;
+	return load->err;
 }
 
 /* @len bytes more are where the parser wanted them. */
@@ -223,7 +222,6 @@ static void load_break(struct snapshot_load *load, int err)
 ssize_t snapshot_load_write(struct snapshot_load *load, struct iov_iter *from)
 {
 	ssize_t done = 0, taken;
-	bool broken;
 	int err;
 
 	for (;;) {
@@ -235,11 +233,11 @@ ssize_t snapshot_load_write(struct snapshot_load *load, struct iov_iter *from)
 		if (load->err)
 			return load->err;
 		if (load->parser.want == SNAPSHOT_WANT_LOAD) {
-			err = load_record(load, &broken);
-			if (err && broken && !snapshot_pool_is_dead(load->pool))
+			err = load_record(load);
+			if (load->err)
 				load_break(load, err);
 			if (err)
-				return broken ? err : done ?: err;
+				return load->err ?: done ?: err;
 		}
 		if (!iov_iter_count(from))
 			return done;
@@ -268,12 +266,11 @@ ssize_t snapshot_load_write(struct snapshot_load *load, struct iov_iter *from)
 int snapshot_load_finish(struct snapshot_load *load)
 {
 	struct snapshot_fw *fw = load->pool->fw;
-	bool broken;
 	int err;
 
 	/* The last write() may have left one for lack of memory. */
 	if (!load->err && load->parser.want == SNAPSHOT_WANT_LOAD) {
-		err = load_record(load, &broken);
+		err = load_record(load);
 		if (err)
 			return err;
 	}

@@ -82,61 +82,39 @@ static int mig_quiesce(struct snapshot_walker *walker, enum vfio_snapshot_level 
 	return err;
 }
 
-static int mig_save_open(struct snapshot_mig *mig)
-{
-	int err = snapshot_session_begin(&mig->session, VFIO_SNAPSHOT_SAVE, &mig->opened);
-
-	if (!err)
-		snapshot_save_ahead(&mig->session.stream->save);
-	return err;
-}
-
-static int mig_save_finish(struct snapshot_mig *mig)
-{
-	snapshot_save_final(&mig->session.stream->save);
-	return 0;
-}
-
-static int mig_save_whole(struct snapshot_mig *mig)
-{
-	int err = snapshot_session_begin(&mig->session, VFIO_SNAPSHOT_SAVE, &mig->opened);
-
-	return err ?: mig_save_finish(mig);
-}
-
-static int mig_save_close(struct snapshot_mig *mig)
-{
-	snapshot_session_end(&mig->session);
-	return 0;
-}
-
-static int mig_load_open(struct snapshot_mig *mig)
-{
-	return snapshot_session_begin(&mig->session, VFIO_SNAPSHOT_LOAD, &mig->opened);
-}
-
-static int mig_load_close(struct snapshot_mig *mig)
-{
-	int err = snapshot_stream_finish_load(mig->session.stream);
-
-	/* A load() that this waited for may have failed, and the log has it. */
-	mig->said = READ_ONCE(mig->session.stream->load.said);
-	snapshot_session_end(&mig->session);
-	return err;
-}
-
-static int (*const mig_actions[SNAPSHOT_NR_ACTIONS])(struct snapshot_mig *mig) = {
-	[SNAPSHOT_SAVE_OPEN] = mig_save_open,
-	[SNAPSHOT_SAVE_FINISH] = mig_save_finish,
-	[SNAPSHOT_SAVE_WHOLE] = mig_save_whole,
-	[SNAPSHOT_SAVE_CLOSE] = mig_save_close,
-	[SNAPSHOT_LOAD_OPEN] = mig_load_open,
-	[SNAPSHOT_LOAD_CLOSE] = mig_load_close,
-};
-
 static int mig_act(struct snapshot_walker *walker, enum snapshot_action action)
 {
-	return mig_actions[action](container_of(walker, struct snapshot_mig, walker));
+	struct snapshot_mig *mig = container_of(walker, struct snapshot_mig, walker);
+	struct snapshot_session *session = &mig->session;
+	enum vfio_snapshot_dir dir = action == SNAPSHOT_LOAD_OPEN ? VFIO_SNAPSHOT_LOAD :
+								    VFIO_SNAPSHOT_SAVE;
+	int err = 0;
+
+	if (snapshot_action_opens(action))
+		err = snapshot_session_begin(session, dir, &mig->opened);
+	if (err)
+		return err;
+	switch (action) {
+	case SNAPSHOT_KEEP:
+	case SNAPSHOT_LOAD_OPEN:
+		break;
+	case SNAPSHOT_SAVE_OPEN:
+		snapshot_save_image(&session->stream->save, VFIO_SNAPSHOT_AHEAD);
+		break;
+	case SNAPSHOT_SAVE_FINISH:
+	case SNAPSHOT_SAVE_WHOLE:
+		snapshot_save_image(&session->stream->save, VFIO_SNAPSHOT_FINAL);
+		break;
+	case SNAPSHOT_LOAD_CLOSE:
+		err = snapshot_stream_finish_load(session->stream);
+		/* A load() that this waited for may have failed, and the log has it. */
+		mig->said = READ_ONCE(session->stream->load.said);
+		fallthrough;
+	case SNAPSHOT_SAVE_CLOSE:
+		snapshot_session_end(session);
+		break;
+	}
+	return err;
 }
 
 static int mig_take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
@@ -173,9 +151,10 @@ static int mig_walk(struct snapshot_mig *mig, u32 to)
 	to = array_index_nospec(to, VFIO_DEVICE_STATE_NR);
 
 	while (mig->state != to) {
-		const struct snapshot_arc *arc = mig->routes[mig->state][to];
+		const struct snapshot_arc *arc;
 		int err;
 
+		arc = snapshot_arc_next(mig->state, to, mig->features);
 		if (!arc)
 			return -EINVAL;
 		err = mig_take_arc(mig, arc);
@@ -569,16 +548,6 @@ void snapshot_mig_leave(struct snapshot_mig *mig)
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_leave);
 
-/* So that a walk in the blackout does not have to look for its way. */
-static void mig_find_routes(struct snapshot_mig *mig)
-{
-	unsigned int from, to;
-
-	for (from = 0; from < VFIO_DEVICE_STATE_NR; from++)
-		for (to = 0; to < VFIO_DEVICE_STATE_NR; to++)
-			mig->routes[from][to] = snapshot_arc_next(from, to, mig->features);
-}
-
 /**
  * snapshot_mig_alloc - migration side of a new device
  * @sdev: the device
@@ -623,7 +592,6 @@ void snapshot_mig_offer(struct snapshot_mig *mig)
 	if (caps & VFIO_SNAPSHOT_CAP_PRECOPY)
 		mig->features |= VFIO_MIGRATION_PRE_COPY;
 	mig->walker.whole = caps & VFIO_SNAPSHOT_CAP_NDMA_STOPS;
-	mig_find_routes(mig);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_offer);
 

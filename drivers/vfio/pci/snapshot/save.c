@@ -34,7 +34,7 @@
  * @save: the stream
  * @head: header, and the whole payload of one of our own records
  * @head_len: bytes of @head
- * @data_len: bytes of payload in @buf
+ * @data_len: bytes of payload in @buf; at most, while @transfer fills it
  * @pos: bytes of head and payload that were read
  * @initial: the image belongs to the initial bytes
  * @transfer: fills @buf
@@ -141,7 +141,6 @@ static void save_queue_data(struct snapshot_out *out)
 	out->data_len = transfer->io.done;
 	out->head.record.size = cpu_to_le64(out->data_len);
 	save_queue(save, out);
-	save->images = true;
 	save->queued++;
 	if (out->initial)
 		save->initial = save->tally.length;
@@ -159,7 +158,6 @@ static void save_queue_data(struct snapshot_out *out)
 	end->head.end.length = cpu_to_le64(save->tally.length);
 	save_queue(save, end);
 	save->end = NULL;
-	WRITE_ONCE(save->final, true);
 }
 
 static int save_check_answer(struct snapshot_save *save,
@@ -199,7 +197,10 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 			     "; no further image ahead");
 }
 
-/* A transfer is over: its record is queued, or its memory spare. */
+/*
+ * A transfer is over: its record is queued, or its memory spare. After an errno the
+ * caller wakes sleepers, when it has said what follows.
+ */
 static int save_end_chunk(struct snapshot_out *out, int err)
 {
 	struct snapshot_save *save = out->save;
@@ -208,14 +209,16 @@ static int save_end_chunk(struct snapshot_out *out, int err)
 	snapshot_buf_io_end(&out->buf);
 	if (!err)
 		err = save_check_answer(save, &out->transfer);
-	if (err) {
-		snapshot_pool_put(&out->buf);
-		return err;
+	scoped_guard(spinlock, &save->pool->lock) {
+		save->filling = NULL;
+		if (!err)
+			save_queue_data(out);
 	}
-	scoped_guard(spinlock, &save->pool->lock)
-		save_queue_data(out);
-	wake_up_all(&save->wait);
-	return 0;
+	if (err)
+		snapshot_pool_put(&out->buf);
+	else
+		wake_up_all(&save->wait);
+	return err;
 }
 
 static void save_begin_chunks(struct snapshot_save *save);
@@ -227,28 +230,31 @@ static void save_chunk_done(struct snapshot_transfer *transfer, int err)
 	struct snapshot_save *save = out->save;
 
 	err = save_end_chunk(out, err);
-	scoped_guard(spinlock, &save->pool->lock)
-		save->filling = false;
 	if (err)
 		save_fail(save, phase, err);
 	else
 		save_begin_chunks(save);
-	/* A reader may have seen the record, but not that this is over. */
-	wake_up_all(&save->wait);
 }
 
-/* Fills @out, whose buffer is spare again if that fails. @done: as of a transfer. */
-static int save_begin_chunk(struct snapshot_out *out, enum vfio_snapshot_phase phase,
+/*
+ * Fills @buf, which is spare again if that fails. @bytes: at most, of the image.
+ * @done: as of a transfer.
+ */
+static int save_begin_chunk(struct snapshot_save *save, struct snapshot_buf *buf,
+			    enum vfio_snapshot_phase phase, u64 bytes, bool renewed,
 			    void (*done)(struct snapshot_transfer *transfer, int err))
 {
-	struct snapshot_save *save = out->save;
+	struct snapshot_out *out = save_out(buf);
 	struct snapshot_fw *fw = save->pool->fw;
-	size_t size = out->buf.size;
+	size_t size = buf->size;
 	int err;
 
 	if (fw->ops.window)
 		size = min(size, fw->ops.window);
-	snapshot_buf_io(&out->buf, size, &out->transfer.io);
+	save_set_head(out, save, VFIO_SNAPSHOT_TAG_DEVICE_DATA, 0);
+	out->data_len = min_t(u64, size, bytes);
+	out->initial = phase == VFIO_SNAPSHOT_AHEAD && (renewed || !save->initial);
+	snapshot_buf_io(buf, size, &out->transfer.io);
 	out->transfer.fw = fw;
 	out->transfer.dir = VFIO_SNAPSHOT_SAVE;
 	out->transfer.phase = phase;
@@ -257,9 +263,7 @@ static int save_begin_chunk(struct snapshot_out *out, enum vfio_snapshot_phase p
 	if (err != -EINPROGRESS)
 		return save_end_chunk(out, err);
 	guard(spinlock)(&save->pool->lock);
-	save->filling = true;
-	save->filling_initial = out->initial;
-	save->expected = HEAD_LEN + size;
+	save->filling = out;
 	return err;
 }
 
@@ -271,77 +275,22 @@ static bool save_is_due(struct snapshot_save *save)
 	       !snapshot_pool_is_dead(save->pool);
 }
 
-static void save_begin_final_chunk(struct snapshot_save *save, struct snapshot_buf *buf)
-{
-	struct snapshot_out *out = save_out(buf);
-	int err;
-
-	save_set_head(out, save, VFIO_SNAPSHOT_TAG_DEVICE_DATA, 0);
-	out->initial = false;
-	err = save_begin_chunk(out, VFIO_SNAPSHOT_FINAL, save_chunk_done);
-	if (err && err != -EINPROGRESS)
-		save_fail(save, VFIO_SNAPSHOT_FINAL, err);
-}
-
 /* Requests chunks as long as buffers are free that need no command and no memory. */
 static void save_begin_chunks(struct snapshot_save *save)
 {
 	struct snapshot_buf *buf;
+	int err;
 
 	snapshot_fw_assert_held(save->pool->fw);
 	while (save_is_due(save)) {
 		buf = snapshot_pool_get_ready(save->pool, READ_ONCE(save->room));
 		if (!buf)
 			return;
-		save_begin_final_chunk(save, buf);
+		err = save_begin_chunk(save, buf, VFIO_SNAPSHOT_FINAL, buf->size, false,
+				       save_chunk_done);
+		if (err && err != -EINPROGRESS)
+			save_fail(save, VFIO_SNAPSHOT_FINAL, err);
 	}
-}
-
-/* A buffer that is ready for @size bytes. */
-static struct snapshot_buf *save_get_buf(struct snapshot_save *save, size_t size)
-{
-	struct snapshot_buf *buf = snapshot_pool_get(save->pool);
-	int err;
-
-	if (IS_ERR(buf))
-		return buf;
-	err = snapshot_buf_prepare(buf, size);
-	if (!err)
-		return buf;
-	snapshot_pool_put(buf);
-	return ERR_PTR(err);
-}
-
-/* An image of at most @size bytes, or as much of it as a window has room for. */
-static int save_once(struct snapshot_save *save, enum vfio_snapshot_phase phase,
-		     size_t size, bool initial)
-{
-	bool final = phase == VFIO_SNAPSHOT_FINAL;
-	struct snapshot_fw *fw = save->pool->fw;
-	struct snapshot_buf *buf;
-	int err;
-
-	buf = save_get_buf(save, size);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	save_set_head(save_out(buf), save, VFIO_SNAPSHOT_TAG_DEVICE_DATA, 0);
-	save_out(buf)->initial = initial;
-	err = snapshot_fw_lock(fw);
-	if (err) {
-		snapshot_pool_put(buf);
-		return err;
-	}
-	if (snapshot_pool_is_dead(save->pool)) {
-		/* A reset ended the session since the caller looked. */
-		snapshot_pool_put(buf);
-		err = -ENODEV;
-	} else {
-		err = save_begin_chunk(save_out(buf), phase, final ? NULL : save_chunk_done);
-		if (!err && final)
-			save_begin_chunks(save);
-	}
-	snapshot_fw_unlock(fw);
-	return err == -EINPROGRESS ? 0 : err;
 }
 
 /*
@@ -358,40 +307,63 @@ static size_t save_room(struct snapshot_save *save, u64 bytes)
 	return window ? save->room : room;
 }
 
-/* Lets the receiver allocate ahead. */
-static int save_announce(struct snapshot_save *save, size_t room)
+/* An image of at most @bytes, or as much of it as a window has room for. */
+static int save_once(struct snapshot_save *save, enum vfio_snapshot_phase phase,
+		     u64 bytes, bool renewed)
 {
-	struct snapshot_out *size;
+	bool final = phase == VFIO_SNAPSHOT_FINAL;
+	struct snapshot_fw *fw = save->pool->fw;
+	struct snapshot_buf *buf;
+	int err;
 
-	size = save_make_own(save, VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, sizeof(size->head.size));
-	if (!size)
-		return -ENOMEM;
-	size->head.size.bytes = cpu_to_le64(room);
-	guard(spinlock)(&save->pool->lock);
-	save_queue(save, size);
-	return 0;
+	buf = snapshot_pool_get(save->pool, save_room(save, bytes));
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	err = snapshot_fw_lock(fw);
+	if (err) {
+		snapshot_pool_put(buf);
+		return err;
+	}
+	if (snapshot_pool_is_dead(save->pool)) {
+		/* A reset ended the session since the caller looked. */
+		snapshot_pool_put(buf);
+		err = -ENODEV;
+	} else {
+		err = save_begin_chunk(save, buf, phase, bytes, renewed,
+				       final ? NULL : save_chunk_done);
+		if (!err && final)
+			save_begin_chunks(save);
+	}
+	snapshot_fw_unlock(fw);
+	return err == -EINPROGRESS ? 0 : err;
 }
 
-/* Before the first image: all memory that a state of @bytes needs. */
+/*
+ * Before the first image: lets the receiver know the room that it needs, and allocates
+ * all memory that a state of @bytes needs.
+ */
 static int save_plan(struct snapshot_save *save, enum vfio_snapshot_phase phase, u64 bytes)
 {
 	struct snapshot_fw *fw = save->pool->fw;
-	size_t room;
-	int err = 0;
+	size_t room = save_room(save, bytes);
+	struct snapshot_out *size;
 
-	if (save->room)
+	if (fw->ops.caps & VFIO_SNAPSHOT_CAP_INCREMENT) {
+		size = save_make_own(save, VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE,
+				     sizeof(size->head.size));
+		if (!size)
+			return -ENOMEM;
+		size->head.size.bytes = cpu_to_le64(room);
+		scoped_guard(spinlock, &save->pool->lock)
+			save_queue(save, size);
+	}
+	if (phase == VFIO_SNAPSHOT_FINAL || !fw->ops.window)
 		return 0;
-	room = save_room(save, bytes);
-	if (fw->sdev->ops->caps & VFIO_SNAPSHOT_CAP_INCREMENT)
-		err = save_announce(save, room);
-	if (err || phase == VFIO_SNAPSHOT_FINAL || !fw->ops.window)
-		return err;
-	return snapshot_pool_reserve(save->pool, room,
-				     bytes > room ? SNAPSHOT_WINDOWS : 1);
+	return snapshot_pool_reserve(save->pool, room, bytes > room ? SNAPSHOT_WINDOWS : 1);
 }
 
 /* Comes back once with more room if the firmware had too little. */
-static int save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase)
+static int save_try(struct snapshot_save *save, enum vfio_snapshot_phase phase)
 {
 	bool final = phase == VFIO_SNAPSHOT_FINAL;
 	/* In the blackout any earlier size will do: asking costs a command. */
@@ -401,16 +373,15 @@ static int save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase
 
 	for (;;) {
 		err = snapshot_fw_size(save->pool->fw, max_age, &size);
-		if (err)
-			return err;
-		if (size <= tried)
+		if (!err && size <= tried)
 			return failed;
-		err = save_plan(save, phase, size);
+		if (!err && !save->room)
+			err = save_plan(save, phase, size);
 		if (err)
 			return err;
 		if (final)
 			save->whole = size;
-		err = save_once(save, phase, save_room(save, size), !save->images && !final);
+		err = save_once(save, phase, size, false);
 		if (tried || (err != -ENOMEM && err != -ENOSPC))
 			return err;
 		failed = err;
@@ -420,31 +391,19 @@ static int save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase
 }
 
 /**
- * snapshot_save_ahead - take an image while the device runs
+ * snapshot_save_image - take an image
  * @save: a saving stream; the caller holds the lock of the device's state
+ * @phase: ahead, or final: then the device is stopped
  *
- * The image may still be under way when this returns. One that fails is given up.
+ * An image ahead may still be under way when this returns; one that fails is given
+ * up. Of a final image the first chunk is there, or read() returns the errno.
  */
-void snapshot_save_ahead(struct snapshot_save *save)
+void snapshot_save_image(struct snapshot_save *save, enum vfio_snapshot_phase phase)
 {
-	int err = save_image(save, VFIO_SNAPSHOT_AHEAD);
+	int err = save_try(save, phase);
 
 	if (err)
-		save_fail(save, VFIO_SNAPSHOT_AHEAD, err);
-}
-
-/**
- * snapshot_save_final - take the state of a device that is stopped
- * @save: a saving stream; the caller holds the lock of the device's state
- *
- * The first chunk is there when this returns, or read() returns the errno.
- */
-void snapshot_save_final(struct snapshot_save *save)
-{
-	int err = save_image(save, VFIO_SNAPSHOT_FINAL);
-
-	if (err)
-		save_fail(save, VFIO_SNAPSHOT_FINAL, err);
+		save_fail(save, phase, err);
 }
 
 /**
@@ -462,7 +421,7 @@ void snapshot_save_reserve(struct snapshot_save *save, u64 bytes)
 
 	scoped_guard(spinlock, &save->pool->lock)
 		due = save->pool->fw->ops.window ?
-		      save->queued + save->filling < SNAPSHOT_WINDOWS :
+		      save->queued + !!save->filling < SNAPSHOT_WINDOWS :
 		      save->pool->nr_spares;
 	if (due)
 		snapshot_pool_reserve(save->pool, save_room(save, bytes), 1);
@@ -534,7 +493,7 @@ int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 {
 	struct snapshot_fw *fw = save->pool->fw;
 	struct vfio_snapshot_estimate est = {};
-	u64 initial, length, begun = 0;
+	u64 initial, length;
 	bool renewed;
 	int err;
 
@@ -549,22 +508,19 @@ int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 		est = (struct vfio_snapshot_estimate){};
 	renewed = est.renewed && SNAPSHOT_PRECOPY_V2(&fw->sdev->core.vdev);
 	if (est.bytes && save_wants_changes(save, renewed)) {
-		err = save_once(save, VFIO_SNAPSHOT_AHEAD, save_room(save, est.bytes),
-				renewed);
+		err = save_once(save, VFIO_SNAPSHOT_AHEAD, est.bytes, renewed);
 		if (err)
 			save_fail(save, VFIO_SNAPSHOT_AHEAD, err);
 		/* From here on the queue and the transfer account for it. */
-		swap(begun, est.bytes);
+		est.bytes = 0;
 	}
 
 	guard(spinlock)(&save->pool->lock);
 	length = save->tally.length;
 	initial = save->initial;
 	if (save->filling) {
-		if (begun)
-			save->expected = min(save->expected, HEAD_LEN + begun);
-		length += save->expected;
-		if (save->filling_initial)
+		length += HEAD_LEN + save->filling->data_len;
+		if (save->filling->initial)
 			initial = length;
 	}
 	if (est.bytes) {
@@ -657,7 +613,7 @@ static struct snapshot_out *save_next_out(struct snapshot_save *save)
 	buf = list_first_entry_or_null(&save->queue, struct snapshot_buf, entry);
 	if (buf)
 		return save_out(buf);
-	if (save->final)
+	if (!save->end)
 		return NULL;
 	if (save->err)
 		return ERR_PTR(save->err);

@@ -186,18 +186,6 @@ static const struct {
 	[VFIO_SNAPSHOT_LOAD] = { "[vfio-snapshot-load]", &stream_load_fops, O_WRONLY },
 };
 
-static int stream_begin_firmware(struct snapshot_stream *stream)
-{
-	struct snapshot_fw *fw = stream->pool.fw;
-	int err = snapshot_fw_lock(fw);
-
-	if (err)
-		return err;
-	err = snapshot_fw_session_begin(fw, stream->pool.dir);
-	snapshot_fw_unlock(fw);
-	return err;
-}
-
 static void stream_end_firmware(struct snapshot_stream *stream)
 {
 	struct snapshot_session *session = stream->session;
@@ -241,7 +229,11 @@ static struct snapshot_stream *stream_make(struct snapshot_session *session,
 	snapshot_pool_init(&stream->pool, session->fw, dir,
 			   saving ? snapshot_save_object : sizeof(struct snapshot_buf));
 
-	err = stream_begin_firmware(stream);
+	err = snapshot_fw_lock(session->fw);
+	if (err)
+		goto err_put;
+	err = snapshot_fw_session_begin(session->fw, dir);
+	snapshot_fw_unlock(session->fw);
 	if (err)
 		goto err_put;
 	if (saving)
