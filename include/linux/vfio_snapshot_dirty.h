@@ -9,9 +9,7 @@
 #ifndef _LINUX_VFIO_SNAPSHOT_DIRTY_H
 #define _LINUX_VFIO_SNAPSHOT_DIRTY_H
 
-#ifdef __KERNEL__
 #include <linux/types.h>
-#endif
 
 struct vfio_snapshot_device;
 struct vfio_snapshot_dirty_sink;

@@ -5,6 +5,9 @@
  *   dump arcs | dump walks | dump stream
  */
 #include <stdio.h>
+#include <string.h>
+#include <asm/byteorder.h>
+#include <linux/array_size.h>
 
 #include "arcs.h"
 #include "format.h"

@@ -8,7 +8,7 @@ top=$(cd "$(dirname -- "$0")/../.." && pwd)
 core=$top/drivers/vfio/pci/snapshot
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -I"$core" -I"$top/include" -I"$top/include/uapi" \
+"${CC:-cc}" -std=gnu11 -Wall -Wextra -Werror -I"$core" -I"$top/tools/include" -I"$top/include" \
 	"$top/tools/docs/dump.c" "$core/arcs.c" "$core/format.c" -o "$work/dump"
 export PYTHONDONTWRITEBYTECODE=1
 out=${1:-$top/Documentation/driver-api}

@@ -20,8 +20,8 @@ LAYERS = (
     ("migration",),
     ("device",),  # the door of VFIO and PCI
 )
-# Every layer may use these; they use pure.h only.
-PURE = ("arcs", "compat", "format", "pure", "ranges")
+# Every layer may use these; they use no other file of the core.
+PURE = ("arcs", "compat", "format", "ranges")
 # Beside the layers: the files that each uses, apart from layer 1, and the files that use it.
 BESIDE = {"dirty": (("compat", "ranges"), ("device",))}
 
@@ -39,7 +39,7 @@ def may_use(user, used):
     if user == used:
         return True
     if user in PURE:
-        return used == "pure"
+        return False
     if user in BESIDE:
         return LAYER_OF.get(used) == 1 or used in BESIDE[user][0]
     if used in BESIDE:

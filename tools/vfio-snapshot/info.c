@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asm/byteorder.h>
 
 #include "json.h"
 #include "reader.h"

@@ -15,7 +15,7 @@ fi
 "$TOP/tools/testvm/build-root.sh"
 locked vfio-snapshot
 core=$TOP/drivers/vfio/pci/snapshot
-if fresh vfio-snapshot "$TOP/$here" "$core"/{arcs,format}.[ch] "$core/pure.h" "$TOP/include" \
+if fresh vfio-snapshot "$TOP/$here" "$core"/{arcs,format}.[ch] "$TOP/include" "$TOP/tools/include" \
 	"$TOP/tools/testing/selftests/vfio_snapshot/lib" \
 	"$TOP/Documentation/admin-guide/troubleshooting.rst" "$BUILD/stamps/root" &&
 	[ -e "$BUILD/vfio-snapshot/vfio-snapshot" ]; then

@@ -15,7 +15,7 @@ cd "$work"
 echo "TAP version 13"
 echo "1..1"
 clang -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	-I "$top/include" -I "$top/drivers/vfio/pci/snapshot" -I "$lib" \
+	-I "$top/tools/include" -I "$top/include" -I "$top/drivers/vfio/pci/snapshot" -I "$lib" \
 	"$here/format_fuzz.c" "$lib/judge.c" "$top/drivers/vfio/pci/snapshot/format.c" -o format_fuzz
 
 # The seed makes a failure in CI repeatable. New inputs go to found/, not into the tree.

@@ -6,8 +6,8 @@ set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 # The sources of the packages.
-sources=(debian drivers include COPYING Documentation/admin-guide/troubleshooting.rst tools/vfio-snapshot
-	tools/testing/selftests/vfio_snapshot/lib)
+sources=(debian drivers include COPYING Documentation/admin-guide/troubleshooting.rst tools/include
+	tools/vfio-snapshot tools/testing/selftests/vfio_snapshot/lib)
 new=$BUILD/deb.new
 log=$BUILD/logs/build-deb.log
 

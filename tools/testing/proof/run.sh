@@ -16,7 +16,7 @@ for proof in $proofs; do
 	n=$((n + 1))
 	if cbmc --function "$proof" --unwind 20 --unwinding-assertions --slice-formula --bounds-check --pointer-check \
 		--signed-overflow-check --conversion-check --trace \
-		-I "$here/../../../include" "$here/arcs_proof.c" >"$log" 2>&1; then
+		-I "$here/../../include" -I "$here/../../../include" "$here/arcs_proof.c" >"$log" 2>&1; then
 		echo "ok $n $proof"
 	else
 		echo "not ok $n $proof"

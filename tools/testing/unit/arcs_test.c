@@ -3,6 +3,9 @@
  * Compares the walks of arcs.c with fsm_expect.h, for all pairs of states and all
  * feature sets, and checks levels, streams and failures of each row.
  */
+#include <errno.h>
+#include <string.h>
+#include <linux/array_size.h>
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "arcs.h"
@@ -11,8 +14,8 @@
 #include "tap.h"
 
 /*
- * The uAPI's values and names, by hand: pure.h defines some for old headers, and the log and the
- * tracepoints print the names.
+ * The uAPI's values and names, by hand: tools/include defines some for old headers, and the log
+ * and the tracepoints print the names.
  */
 static const struct {
 	unsigned int value;

@@ -3,7 +3,10 @@
  * The stream format: records byte by byte, and the parser with streams that are
  * split, cut off, damaged or wrong.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <linux/array_size.h>
 
 #include "format.h"
 

@@ -4,6 +4,7 @@
  * the middle, and the highest.
  */
 #include <stdlib.h>
+#include <linux/array_size.h>
 
 #include "ranges.h"
 #include "tap.h"

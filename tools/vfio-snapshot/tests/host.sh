@@ -71,8 +71,8 @@ fuzz()
 	{ printf '\1'; head -c 12000 "$here/trace.txt"; } >"$work/corpus/trace"
 	cd "$work"
 	clang -g -O1 -Wall -Wextra -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-D_GNU_SOURCE -I"$here/.." -I"$top/drivers/vfio/pci/snapshot" -I"$top/include/uapi" \
-		-I"$top/include" -o fuzz "$here/fuzz.c" "$here"/../{reader,parts,trace,history,svg,terminal,json}.c \
+		-D_GNU_SOURCE -I"$here/.." -I"$top/drivers/vfio/pci/snapshot" -I"$top/tools/include" \
+		-I"$top/include/uapi" -I"$top/include" -o fuzz "$here/fuzz.c" "$here"/../{reader,parts,trace,history,svg,terminal,json}.c \
 		"$top/drivers/vfio/pci/snapshot/format.c" &&
 		./fuzz -seed=1 -runs="${RUNS:-60000}" -max_len=4096 -timeout=10 corpus
 }

@@ -4,6 +4,9 @@
  * what each does and which state a failure leaves. The functions have no side
  * effects but through a walker, take no locks and also run on the host.
  */
+#include <linux/array_size.h>
+#include <linux/errno.h>
+#include <linux/nospec.h>
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "arcs.h"

@@ -6,9 +6,9 @@
 #ifndef VFIO_SNAPSHOT_ARCS_H
 #define VFIO_SNAPSHOT_ARCS_H
 
+#include <linux/types.h>
+#include <linux/vfio.h>
 #include <linux/vfio_snapshot_level.h>
-
-#include "pure.h"
 
 struct vfio_device_feature_mig_arc;
 

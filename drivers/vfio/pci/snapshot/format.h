@@ -7,9 +7,8 @@
 #ifndef VFIO_SNAPSHOT_FORMAT_H
 #define VFIO_SNAPSHOT_FORMAT_H
 
+#include <linux/types.h>
 #include <uapi/linux/vfio_snapshot.h>
-
-#include "pure.h"
 
 /* Limit for unknown optional records, which are skipped. */
 #define SNAPSHOT_SKIP_MAX	0x100000

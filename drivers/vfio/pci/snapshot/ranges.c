@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/string.h>
+
 #include "ranges.h"
 
 /* Index of the first range that ends at or above @addr, or set->n. */

@@ -6,7 +6,7 @@
 #ifndef VFIO_SNAPSHOT_RANGES_H
 #define VFIO_SNAPSHOT_RANGES_H
 
-#include "pure.h"
+#include <linux/types.h>
 #include <linux/vfio_snapshot_dirty.h>
 
 /**

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vfio.h>
+#include <asm/byteorder.h>
 
 #include "compat.h"
 #include "firmware.h"
