@@ -13,7 +13,7 @@ from pathlib import Path
 
 # From the lowest to the highest; the files of a layer may use each other, and all below.
 LAYERS = (
-    ("firmware", "messages", "trace"),
+    ("firmware", "trace"),
     ("buffer",),
     ("load", "save"),
     ("stream",),

@@ -30,10 +30,7 @@ checkpatch()
 	case $1 in
 	*/snapshot/compat.h) allow=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
 	# Trace events have their own style.
-	*/snapshot/trace.h)
-		allow=--ignore=COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON
-		allow+=,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
-		;;
+	*/snapshot/trace.h) allow=--ignore=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE ;;
 	esac
 	perl "$linux/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary \
 		${allow:+"$allow"} --file "$1"

@@ -6,6 +6,7 @@
  */
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 #include <linux/vfio_snapshot.h>
@@ -13,7 +14,6 @@
 
 #include "compat.h"
 #include "dirty.h"
-#include "messages.h"
 #include "migration.h"
 
 static struct vfio_snapshot_device *to_sdev(struct vfio_device *vdev)
@@ -206,7 +206,11 @@ int vfio_snapshot_register(struct vfio_snapshot_device *sdev,
 	dev_set_drvdata(&sdev->core.pdev->dev, &sdev->core);
 	err = vfio_pci_core_register_device(&sdev->core);
 	if (!err && ops)
-		snapshot_say_able(&sdev->mig->fw, sdev->mig->features);
+		dev_info(vdev->dev,
+			 "can be migrated: %s, stop-copy%s%s, images of at most %llu MiB\n",
+			 ops->name, vdev->migration_flags & VFIO_MIGRATION_P2P ? ", P2P" : "",
+			 vdev->migration_flags & VFIO_MIGRATION_PRE_COPY ? ", pre-copy" : "",
+			 ops->max_image / SZ_1M);
 	return err;
 }
 EXPORT_SYMBOL_GPL(vfio_snapshot_register);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Layer 1: the firmware of one device.
+ * Layer 1: the firmware of one device, and the lines in the kernel log.
  *
  * The firmware does one operation at a time. Whoever calls an operation holds
  * the device's struct snapshot_fw; only this file calls the back-end, and traces
@@ -20,55 +20,23 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/ratelimit.h>
+#include <linux/sprintf.h>
 
 #include "firmware.h"
+#define CREATE_TRACE_POINTS
 #include "trace.h"
 
-#undef EM
-#undef EM_LAST
-#define EM(value, name)		{ value, name },
-#define EM_LAST(value, name)	{ value, name },
-struct fw_symbol {
-	unsigned int value;
-	const char *name;
+const struct snapshot_command_names snapshot_commands[] = {
+	[SNAPSHOT_CMD_QUIESCE] = { "quiesce", { "run", "ndma", "stop", "unknown" } },
+	[SNAPSHOT_CMD_SESSION_BEGIN] = { "session_begin", { "save", "load" } },
+	[SNAPSHOT_CMD_SESSION_END] = { "session_end", { "save", "load" } },
+	[SNAPSHOT_CMD_ESTIMATE] = { "estimate", { "whole", "changed" } },
+	[SNAPSHOT_CMD_BUF_MAP] = { "buf_map", { "save", "load" } },
+	[SNAPSHOT_CMD_BUF_UNMAP] = { "buf_unmap", { "-" } },
+	[SNAPSHOT_CMD_SAVE] = { "save", { "ahead", "final" } },
+	[SNAPSHOT_CMD_LOAD] = { "load", { "-" } },
+	[SNAPSHOT_CMD_LOAD_END] = { "load_end", { "-" } },
 };
-
-static const struct fw_symbol fw_commands[] = { SNAPSHOT_COMMANDS };
-static const struct fw_symbol fw_args[] = { SNAPSHOT_ARGS };
-#undef EM
-#undef EM_LAST
-
-static const char *fw_symbol(const struct fw_symbol *table, unsigned int n,
-			     unsigned int value)
-{
-	while (n--)
-		if (table[n].value == value)
-			return table[n].name;
-	return "?";
-}
-
-/**
- * snapshot_command_name - name of an operation, for messages
- * @command: enum snapshot_command
- *
- * Return: a constant string.
- */
-const char *snapshot_command_name(unsigned int command)
-{
-	return fw_symbol(fw_commands, ARRAY_SIZE(fw_commands), command);
-}
-
-/**
- * snapshot_command_arg - name of the argument of an operation, for messages
- * @command: enum snapshot_command
- * @arg: its argument
- *
- * Return: a constant string, "-" for an operation without one.
- */
-const char *snapshot_command_arg(unsigned int command, unsigned int arg)
-{
-	return fw_symbol(fw_args, ARRAY_SIZE(fw_args), SNAPSHOT_ARG(command, arg));
-}
 
 static void fw_put_transfer(struct snapshot_transfer *transfer)
 {
@@ -135,30 +103,29 @@ void snapshot_fw_unlock(struct snapshot_fw *fw)
 		up(&fw->sem);
 }
 
-/* When it began, for fw_end(); 0 when nobody traces. */
-static u64 fw_begin(struct snapshot_fw *fw, enum snapshot_command command,
-		    unsigned int arg, u64 bytes)
+static void fw_begin(struct snapshot_fw *fw, enum snapshot_command command,
+		     unsigned int arg, u64 bytes)
 {
 	snapshot_fw_assert_held(fw);
+	WARN_ON_ONCE(fw->transfer);
 	fw->sdev->status = 0;
-	trace_vfio_snapshot_command_begin(snapshot_fw_name(fw), command, arg, bytes);
-	return trace_vfio_snapshot_command_end_enabled() ? ktime_get_ns() : 0;
+	fw->command = command;
+	fw->arg = arg;
+	trace_vfio_snapshot_command_begin(fw, bytes);
+	fw->began = trace_vfio_snapshot_command_end_enabled() ? ktime_get_ns() : 0;
 }
 
-static void fw_end(struct snapshot_fw *fw, enum snapshot_command command,
-		   unsigned int arg, u64 bytes, int err, u64 began)
+static int fw_end(struct snapshot_fw *fw, u64 bytes, int err)
 {
 	struct snapshot_failed failed = {
-		.err = err, .command = command, .arg = arg, .status = fw->sdev->status,
+		.err = err, .command = fw->command, .arg = fw->arg, .status = fw->sdev->status,
 	};
 
-	if (trace_vfio_snapshot_command_end_enabled())
-		trace_vfio_snapshot_command_end(snapshot_fw_name(fw), command, arg,
-						bytes, err,
-						began ? ktime_get_ns() - began : 0);
+	trace_vfio_snapshot_command_end(fw, bytes, err);
 	/* Keep the first error; a later quiesce is only the roll-back. */
-	if (err && (!fw->failed.err || command != SNAPSHOT_CMD_QUIESCE))
+	if (err && (!fw->failed.err || fw->command != SNAPSHOT_CMD_QUIESCE))
 		WRITE_ONCE(fw->failed, failed);
+	return err;
 }
 
 /**
@@ -172,13 +139,9 @@ static void fw_end(struct snapshot_fw *fw, enum snapshot_command command,
 int snapshot_fw_quiesce(struct snapshot_fw *fw, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now)
 {
-	u64 began = fw_begin(fw, SNAPSHOT_CMD_QUIESCE, want, 0);
-	int err;
-
+	fw_begin(fw, SNAPSHOT_CMD_QUIESCE, want, 0);
 	*now = VFIO_SNAPSHOT_UNKNOWN;
-	err = fw->sdev->ops->quiesce(fw->sdev, want, now);
-	fw_end(fw, SNAPSHOT_CMD_QUIESCE, want, 0, err, began);
-	return err;
+	return fw_end(fw, 0, fw->sdev->ops->quiesce(fw->sdev, want, now));
 }
 
 /**
@@ -190,12 +153,9 @@ int snapshot_fw_quiesce(struct snapshot_fw *fw, enum vfio_snapshot_level want,
  */
 int snapshot_fw_session_begin(struct snapshot_fw *fw, enum vfio_snapshot_dir dir)
 {
-	u64 began = fw_begin(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0);
-	int err = fw->sdev->ops->session_begin(fw->sdev, dir);
-
+	fw_begin(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0);
 	fw->ops = *fw->sdev->ops;
-	fw_end(fw, SNAPSHOT_CMD_SESSION_BEGIN, dir, 0, err, began);
-	return err;
+	return fw_end(fw, 0, fw->sdev->ops->session_begin(fw->sdev, dir));
 }
 
 /**
@@ -205,25 +165,22 @@ int snapshot_fw_session_begin(struct snapshot_fw *fw, enum vfio_snapshot_dir dir
  */
 void snapshot_fw_session_end(struct snapshot_fw *fw, enum vfio_snapshot_dir dir)
 {
-	u64 began = fw_begin(fw, SNAPSHOT_CMD_SESSION_END, dir, 0);
-
+	fw_begin(fw, SNAPSHOT_CMD_SESSION_END, dir, 0);
 	fw->sdev->ops->session_end(fw->sdev, dir);
-	fw_end(fw, SNAPSHOT_CMD_SESSION_END, dir, 0, 0, began);
+	fw_end(fw, 0, 0);
 }
 
 static int fw_estimate(struct snapshot_fw *fw, enum vfio_snapshot_extent extent,
 		       struct vfio_snapshot_estimate *est)
 {
-	u64 began;
-	int err;
+	int err = snapshot_fw_lock(fw);
 
-	err = snapshot_fw_lock(fw);
 	if (err)
 		return err;
 	*est = (struct vfio_snapshot_estimate){};
-	began = fw_begin(fw, SNAPSHOT_CMD_ESTIMATE, extent, 0);
+	fw_begin(fw, SNAPSHOT_CMD_ESTIMATE, extent, 0);
 	err = fw->sdev->ops->estimate(fw->sdev, extent, est);
-	fw_end(fw, SNAPSHOT_CMD_ESTIMATE, extent, err ? 0 : est->bytes, err, began);
+	fw_end(fw, err ? 0 : est->bytes, err);
 	if (!err && est->bytes > fw->sdev->ops->max_image)
 		err = -EFBIG;
 	snapshot_fw_unlock(fw);
@@ -280,10 +237,11 @@ int snapshot_fw_changed(struct snapshot_fw *fw, struct vfio_snapshot_estimate *e
 void *snapshot_fw_buf_map(struct snapshot_fw *fw, struct vfio_snapshot_io *io,
 			  enum vfio_snapshot_dir dir)
 {
-	u64 began = fw_begin(fw, SNAPSHOT_CMD_BUF_MAP, dir, io->size);
-	void *key = fw->sdev->ops->buf_map(fw->sdev, io, dir);
+	void *key;
 
-	fw_end(fw, SNAPSHOT_CMD_BUF_MAP, dir, io->size, PTR_ERR_OR_ZERO(key), began);
+	fw_begin(fw, SNAPSHOT_CMD_BUF_MAP, dir, io->size);
+	key = fw->sdev->ops->buf_map(fw->sdev, io, dir);
+	fw_end(fw, io->size, PTR_ERR_OR_ZERO(key));
 	return key;
 }
 
@@ -294,20 +252,17 @@ void *snapshot_fw_buf_map(struct snapshot_fw *fw, struct vfio_snapshot_io *io,
  */
 void snapshot_fw_buf_unmap(struct snapshot_fw *fw, void *key)
 {
-	u64 began = fw_begin(fw, SNAPSHOT_CMD_BUF_UNMAP, 0, 0);
-
+	fw_begin(fw, SNAPSHOT_CMD_BUF_UNMAP, 0, 0);
 	fw->sdev->ops->buf_unmap(fw->sdev, key);
-	fw_end(fw, SNAPSHOT_CMD_BUF_UNMAP, 0, 0, 0, began);
+	fw_end(fw, 0, 0);
 }
 
-static void fw_end_transfer(struct snapshot_transfer *transfer, int err)
+static int fw_end_transfer(struct snapshot_transfer *transfer, int err)
 {
-	struct snapshot_fw *fw = transfer->fw;
 	bool saving = transfer->dir == VFIO_SNAPSHOT_SAVE;
 	u64 bytes = saving ? transfer->io.done : transfer->io.size;
 
-	fw_end(fw, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
-	       saving ? transfer->phase : 0, err ? 0 : bytes, err, transfer->began);
+	return fw_end(transfer->fw, err ? 0 : bytes, err);
 }
 
 static void fw_transfer_work(struct work_struct *work)
@@ -338,15 +293,14 @@ int snapshot_fw_transfer(struct snapshot_transfer *transfer)
 	struct snapshot_fw *fw = transfer->fw;
 	int err;
 
-	WARN_ON_ONCE(fw->transfer);
 	io->private = transfer;
 	if (transfer->done)
 		atomic_set(&transfer->holds, 2);
 	else
 		init_completion(&transfer->over);
 
-	transfer->began = fw_begin(fw, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
-				   saving ? transfer->phase : 0, io->size);
+	fw_begin(fw, saving ? SNAPSHOT_CMD_SAVE : SNAPSHOT_CMD_LOAD,
+		 saving ? transfer->phase : 0, io->size);
 	err = saving ? fw->sdev->ops->save(fw->sdev, transfer->phase, io) :
 		       fw->sdev->ops->load(fw->sdev, io);
 	if (err == -EINPROGRESS) {
@@ -357,8 +311,7 @@ int snapshot_fw_transfer(struct snapshot_transfer *transfer)
 		wait_for_completion(&transfer->over);
 		err = transfer->err;
 	}
-	fw_end_transfer(transfer, err);
-	return err;
+	return fw_end_transfer(transfer, err);
 }
 
 /**
@@ -389,15 +342,36 @@ EXPORT_SYMBOL_GPL(vfio_snapshot_io_complete);
  */
 int snapshot_fw_load_end(struct snapshot_fw *fw)
 {
-	u64 began;
-	int err;
-
 	if (!fw->sdev->ops->load_end)
 		return 0;
-	began = fw_begin(fw, SNAPSHOT_CMD_LOAD_END, 0, 0);
-	err = fw->sdev->ops->load_end(fw->sdev);
-	fw_end(fw, SNAPSHOT_CMD_LOAD_END, 0, 0, err, began);
-	return err;
+	fw_begin(fw, SNAPSHOT_CMD_LOAD_END, 0, 0);
+	return fw_end(fw, 0, fw->sdev->ops->load_end(fw->sdev));
+}
+
+/**
+ * snapshot_say - log that something failed, at most ten lines in five seconds
+ * @fw: of the device
+ * @err: what it failed with
+ * @what: what failed, in the words of the log
+ * @then: what follows from that, or ""
+ *
+ * It takes no lock, so the caller may hold any. A line states facts; what to do
+ * about it is in Documentation/admin-guide/troubleshooting.rst, by the same words.
+ */
+void snapshot_say(struct snapshot_fw *fw, int err, const char *what, const char *then)
+{
+	struct snapshot_failed failed = READ_ONCE(fw->failed);
+	const char *arg = snapshot_commands[failed.command].args[failed.arg];
+	char cause[80] = "no firmware command failed";
+
+	if (!__ratelimit(&fw->ratelimit))
+		return;
+	/* An operation that failed with another errno is not the cause. */
+	if (failed.err && (failed.err == err || snapshot_fd_errno(failed.err) == err))
+		scnprintf(cause, sizeof(cause), "firmware command %s%s%s, status %#x",
+			  snapshot_commands[failed.command].name, *arg == '-' ? "" : " ",
+			  *arg == '-' ? "" : arg, failed.status);
+	dev_warn(fw->sdev->core.vdev.dev, "migration: %s: %d, %s%s\n", what, err, cause, then);
 }
 
 /**

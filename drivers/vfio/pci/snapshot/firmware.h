@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Layer 1: the firmware of one device, which does one operation at a time.
+ * Layer 1: the firmware of one device, which does one operation at a time, and the
+ * lines in the kernel log.
  */
 #ifndef VFIO_SNAPSHOT_FIRMWARE_H
 #define VFIO_SNAPSHOT_FIRMWARE_H
@@ -39,6 +40,12 @@ enum snapshot_command {
 	SNAPSHOT_NR_COMMANDS,
 };
 
+/* Names, for the log and for traces. An operation without an argument has "-" for it. */
+extern const struct snapshot_command_names {
+	const char *name;
+	const char *args[4];
+} snapshot_commands[SNAPSHOT_NR_COMMANDS];
+
 /**
  * struct snapshot_failed - the operation that failed last
  * @err: errno of the back-end, 0 when none failed
@@ -64,6 +71,9 @@ struct snapshot_failed {
  * @gone: the back-end left, no operation may be called; protected by @sem
  * @transfer: asynchronous transfer that keeps @sem, or NULL; protected by @sem
  * @transfer_work: the end of @transfer
+ * @command: the operation under way, or the last one; protected by @sem
+ * @arg: its argument; likewise
+ * @began: when it began in ns, 0 when nobody traces; likewise
  * @ops: of the back-end, copied by session_begin: a data fd may outlive the back-end
  * @size: last size in bytes that the back-end named; protected by the caller's
  *        lock of the device's state
@@ -78,6 +88,9 @@ struct snapshot_fw {
 	bool gone;
 	struct snapshot_transfer *transfer;
 	struct work_struct transfer_work;
+	enum snapshot_command command;
+	u8 arg;
+	u64 began;
 	struct vfio_snapshot_ops ops;
 	u64 size;
 	unsigned long sized;
@@ -96,7 +109,6 @@ struct snapshot_fw {
  * @err: what it ended with
  * @over: without @done
  * @holds: who keeps the firmware busy: the submitter and the transfer
- * @began: ns, for traces
  */
 struct snapshot_transfer {
 	struct vfio_snapshot_io io;
@@ -107,19 +119,12 @@ struct snapshot_transfer {
 	int err;
 	struct completion over;
 	atomic_t holds;
-	u64 began;
 };
 
 /* The data fd's errno for one of the firmware: callers retry EAGAIN and EINTR for ever. */
 static inline int snapshot_fd_errno(int err)
 {
 	return err == -EAGAIN ? -EBUSY : err == -EINTR ? -ECANCELED : err;
-}
-
-/* Name of the device, for traces. */
-static inline const char *snapshot_fw_name(const struct snapshot_fw *fw)
-{
-	return dev_name(fw->sdev->core.vdev.dev);
 }
 
 #define snapshot_fw_assert_held(fw)	lockdep_assert(lock_is_held(&(fw)->dep_map))
@@ -130,8 +135,6 @@ int snapshot_fw_lock(struct snapshot_fw *fw);
 void snapshot_fw_lock_teardown(struct snapshot_fw *fw);
 bool snapshot_fw_is_busy(struct snapshot_fw *fw);
 void snapshot_fw_unlock(struct snapshot_fw *fw);
-const char *snapshot_command_name(unsigned int command);
-const char *snapshot_command_arg(unsigned int command, unsigned int arg);
 int snapshot_fw_quiesce(struct snapshot_fw *fw, enum vfio_snapshot_level want,
 			enum vfio_snapshot_level *now);
 int snapshot_fw_session_begin(struct snapshot_fw *fw, enum vfio_snapshot_dir dir);
@@ -143,5 +146,6 @@ void *snapshot_fw_buf_map(struct snapshot_fw *fw, struct vfio_snapshot_io *io,
 void snapshot_fw_buf_unmap(struct snapshot_fw *fw, void *key);
 int snapshot_fw_transfer(struct snapshot_transfer *transfer);
 int snapshot_fw_load_end(struct snapshot_fw *fw);
+void snapshot_say(struct snapshot_fw *fw, int err, const char *what, const char *then);
 
 #endif /* VFIO_SNAPSHOT_FIRMWARE_H */

@@ -17,7 +17,6 @@
 #include <linux/uio.h>
 
 #include "load.h"
-#include "messages.h"
 #include "trace.h"
 
 /* Memory for a record grows by this much ahead of its data. */
@@ -101,8 +100,7 @@ static ssize_t load_write_some(struct snapshot_load *load, struct iov_iter *from
 
 static void load_trace(struct snapshot_load *load, u32 tag, u64 size)
 {
-	trace_vfio_snapshot_record(snapshot_fw_name(load->pool->fw),
-				   SNAPSHOT_RECORD_LOADED, tag, size);
+	trace_vfio_snapshot_record(load->pool->fw, "loaded", tag, size);
 }
 
 static void load_say(struct snapshot_load *load, int err)

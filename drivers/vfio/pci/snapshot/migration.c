@@ -4,7 +4,7 @@
  *
  * The core has five layers; no file calls into a layer above its own:
  *
- *   1 firmware.c		one operation of a device at a time; trace.h, messages.c
+ *   1 firmware.c		one operation of a device at a time; trace.h
  *   2 buffer.c		memory of images, a stream's pool of spare buffers
  *   3 save.c, load.c	image <-> records
  *   4 stream.c		the data fd, the life of a session
@@ -36,7 +36,6 @@
 
 #include "compat.h"
 #include "firmware.h"
-#include "messages.h"
 #include "migration.h"
 #include "stream.h"
 #include "trace.h"
@@ -50,11 +49,6 @@
 static struct snapshot_mig *mig_of(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->mig;
-}
-
-static const char *mig_name(const struct snapshot_mig *mig)
-{
-	return snapshot_fw_name(&mig->fw);
 }
 
 static void mig_set_state(struct snapshot_mig *mig, enum vfio_device_mig_state state)
@@ -120,22 +114,24 @@ static int mig_act(struct snapshot_walker *walker, enum snapshot_action action)
 static int mig_take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 {
 	u64 began = trace_vfio_snapshot_arc_end_enabled() ? ktime_get_ns() : 0;
+	char what[48], then[32];
 	int err;
 
 	mig->said = false;
 	if (arc->action != SNAPSHOT_LOAD_CLOSE)
 		WRITE_ONCE(mig->fw.failed, (struct snapshot_failed){});
-	trace_vfio_snapshot_arc_begin(mig_name(mig), arc->from, arc->to, arc->level);
+	trace_vfio_snapshot_arc_begin(&mig->fw, arc);
 	mig_set_state(mig, snapshot_arc_take(arc, &mig->walker, &err));
-	if (trace_vfio_snapshot_arc_end_enabled())
-		trace_vfio_snapshot_arc_end(mig_name(mig), arc->from, arc->to, mig->state,
-					    mig->walker.level, err,
-					    began ? ktime_get_ns() - began : 0);
+	trace_vfio_snapshot_arc_end(&mig->fw, arc, mig->state, mig->walker.level, err, began);
 	if (!err)
 		return 0;
 
-	if (!mig->said)
-		snapshot_say_arc_failed(&mig->fw, arc, err, mig->state);
+	if (!mig->said) {
+		scnprintf(what, sizeof(what), "%s -> %s failed", snapshot_state_name(arc->from),
+			  snapshot_state_name(arc->to));
+		scnprintf(then, sizeof(then), "; state %s", snapshot_state_name(mig->state));
+		snapshot_say(&mig->fw, err, what, then);
+	}
 	if (mig->state == VFIO_DEVICE_STATE_ERROR)
 		snapshot_session_end(&mig->session);
 	return err;
@@ -197,7 +193,7 @@ static int mig_apply_reset(struct snapshot_mig *mig, enum vfio_device_mig_state 
 	if (unsure || mig->walker.level != VFIO_SNAPSHOT_RUN)
 		err = mig_make_run(mig);
 	if (!err)
-		trace_vfio_snapshot_reset(mig_name(mig), was, mig->state, unsure);
+		trace_vfio_snapshot_reset(&mig->fw, was, mig->state, unsure);
 	return err;
 }
 
@@ -461,7 +457,9 @@ void snapshot_mig_wait_reset(struct snapshot_mig *mig)
  */
 void snapshot_mig_lost(struct snapshot_mig *mig)
 {
-	snapshot_say_lost(&mig->fw);
+	if (__ratelimit(&mig->fw.ratelimit))
+		dev_warn(mig->fw.sdev->core.vdev.dev,
+			 "migration: lost contact with the firmware\n");
 	mig_event(mig, SNAPSHOT_EVENT_LOST);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_lost);

@@ -25,7 +25,6 @@
 
 #include "compat.h"
 #include "firmware.h"
-#include "messages.h"
 #include "save.h"
 #include "trace.h"
 
@@ -98,7 +97,7 @@ static void save_queue(struct snapshot_save *save, struct snapshot_out *out)
 	lockdep_assert_held(&save->pool->lock);
 	snapshot_tally_add(&save->tally, size);
 	list_add_tail(&out->buf.entry, &save->queue);
-	trace_vfio_snapshot_record(snapshot_fw_name(save->pool->fw), SNAPSHOT_RECORD_QUEUED,
+	trace_vfio_snapshot_record(save->pool->fw, "queued",
 				   le32_to_cpu(out->head.record.tag), size);
 }
 
@@ -564,8 +563,7 @@ static ssize_t save_read_out(struct snapshot_out *out, struct iov_iter *to)
 		list_del_init(&out->buf.entry);
 		save->queued -= !!out->data_len;
 	}
-	trace_vfio_snapshot_record(snapshot_fw_name(save->pool->fw), SNAPSHOT_RECORD_TAKEN,
-				   le32_to_cpu(out->head.record.tag),
+	trace_vfio_snapshot_record(save->pool->fw, "taken", le32_to_cpu(out->head.record.tag),
 				   le64_to_cpu(out->head.record.size));
 	if (out->data_len)
 		snapshot_pool_put(&out->buf);

@@ -91,8 +91,7 @@ static void stream_end_io(struct snapshot_stream *stream, ssize_t moved)
 	bool saving = stream_is_saving(stream);
 
 	if (moved > 0 && trace_vfio_snapshot_data_enabled())
-		trace_vfio_snapshot_data(snapshot_fw_name(stream->pool.fw),
-					 stream->pool.dir, moved,
+		trace_vfio_snapshot_data(stream->pool.fw, saving, moved,
 					 saving ? stream->save.taken : stream->load.taken,
 					 saving ? snapshot_save_pending(&stream->save) : 0);
 	mutex_unlock(&stream->io);

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events of a migration, enough to draw its timeline.
+ * Events of a migration, enough to draw its timeline. Enumerations are recorded by
+ * name: a filter compares strings.
  *
  * Field	In		What it is
  * device	all		name of the PCI function
- * from, to	arc_*		enum vfio_device_mig_state
+ * from, to	arc_*		states, as snapshot_state_name() has them
  * state	arc_end, reset	the state that the device is in now
  * level	arc_*		level of quiesce: to be reached, and in arc_end
  *				where the device really is
  * result	*_end		0 or a negative errno
  * duration	*_end		ns since its begin, 0 if tracing was off then
  * command	command_*	operation of the back-end
- * arg		command_*	level of quiesce, direction or phase
+ * arg		command_*	level of quiesce, direction, extent or phase
  * bytes	command_begin	room or payload, where there is one
  *		command_end	what was moved, or estimated
  *		record		payload of the record
  *		data		moved by one read() or write()
  * what		record		queued (to be read), taken (wholly read), loaded
  *				(wholly written, and the device took it)
- * tag		record		VFIO_SNAPSHOT_TAG_*
+ * tag		record		VFIO_SNAPSHOT_TAG_*, a number
  * dir		data		save or load
  * total	data		bytes moved in the session so far
  * pending	data		save: bytes queued and not yet read
@@ -33,264 +34,162 @@
 #define VFIO_SNAPSHOT_TRACE_H
 
 #include <linux/tracepoint.h>
-#include <linux/vfio_snapshot.h>
 #include <uapi/linux/vfio_snapshot.h>
 
 #include "arcs.h"
 #include "firmware.h"
 
-#ifndef VFIO_SNAPSHOT_TRACE_ENUMS
-#define VFIO_SNAPSHOT_TRACE_ENUMS
-enum snapshot_record_what {
-	SNAPSHOT_RECORD_QUEUED,
-	SNAPSHOT_RECORD_TAKEN,
-	SNAPSHOT_RECORD_LOADED,
-};
-#endif
-
-#define SNAPSHOT_STATES						\
-	EM(VFIO_DEVICE_STATE_ERROR, "ERROR")			\
-	EM(VFIO_DEVICE_STATE_STOP, "STOP")			\
-	EM(VFIO_DEVICE_STATE_RUNNING, "RUNNING")		\
-	EM(VFIO_DEVICE_STATE_STOP_COPY, "STOP_COPY")		\
-	EM(VFIO_DEVICE_STATE_RESUMING, "RESUMING")		\
-	EM(VFIO_DEVICE_STATE_RUNNING_P2P, "RUNNING_P2P")	\
-	EM(VFIO_DEVICE_STATE_PRE_COPY, "PRE_COPY")		\
-	EM_LAST(VFIO_DEVICE_STATE_PRE_COPY_P2P, "PRE_COPY_P2P")
-
-#define SNAPSHOT_LEVELS					\
-	EM(VFIO_SNAPSHOT_RUN, "run")			\
-	EM(VFIO_SNAPSHOT_NDMA, "ndma")			\
-	EM(VFIO_SNAPSHOT_STOP, "stop")			\
-	EM_LAST(VFIO_SNAPSHOT_UNKNOWN, "unknown")
-
-/* The names of operations and of their arguments, for the log and for traces. */
-#define SNAPSHOT_COMMANDS						\
-	EM(SNAPSHOT_CMD_QUIESCE, "quiesce")				\
-	EM(SNAPSHOT_CMD_SESSION_BEGIN, "session_begin")			\
-	EM(SNAPSHOT_CMD_SESSION_END, "session_end")			\
-	EM(SNAPSHOT_CMD_ESTIMATE, "estimate")				\
-	EM(SNAPSHOT_CMD_BUF_MAP, "buf_map")				\
-	EM(SNAPSHOT_CMD_BUF_UNMAP, "buf_unmap")				\
-	EM(SNAPSHOT_CMD_SAVE, "save")					\
-	EM(SNAPSHOT_CMD_LOAD, "load")					\
-	EM_LAST(SNAPSHOT_CMD_LOAD_END, "load_end")
-
-#define SNAPSHOT_ARG(command, arg)	((command) * 4 + (arg))
-#define SNAPSHOT_ARGS							\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_RUN), "run")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_NDMA), "ndma")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_QUIESCE, VFIO_SNAPSHOT_STOP), "stop")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_BEGIN, VFIO_SNAPSHOT_SAVE), "save")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_BEGIN, VFIO_SNAPSHOT_LOAD), "load")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_END, VFIO_SNAPSHOT_SAVE), "save")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SESSION_END, VFIO_SNAPSHOT_LOAD), "load")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_ESTIMATE, VFIO_SNAPSHOT_WHOLE), "whole")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_ESTIMATE, VFIO_SNAPSHOT_CHANGED), "changed")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_BUF_MAP, VFIO_SNAPSHOT_SAVE), "save")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_BUF_MAP, VFIO_SNAPSHOT_LOAD), "load")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_BUF_UNMAP, 0), "-")			\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SAVE, VFIO_SNAPSHOT_AHEAD), "ahead")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_SAVE, VFIO_SNAPSHOT_FINAL), "final")	\
-	EM(SNAPSHOT_ARG(SNAPSHOT_CMD_LOAD, 0), "-")			\
-	EM_LAST(SNAPSHOT_ARG(SNAPSHOT_CMD_LOAD_END, 0), "-")
-
-#define SNAPSHOT_DIRS					\
-	EM(VFIO_SNAPSHOT_SAVE, "save")			\
-	EM_LAST(VFIO_SNAPSHOT_LOAD, "load")
-
-#define SNAPSHOT_RECORD_WHATS				\
-	EM(SNAPSHOT_RECORD_QUEUED, "queued")		\
-	EM(SNAPSHOT_RECORD_TAKEN, "taken")		\
-	EM_LAST(SNAPSHOT_RECORD_LOADED, "loaded")
-
-#undef EM
-#undef EM_LAST
-#define EM(value, name)		TRACE_DEFINE_ENUM(value);
-#define EM_LAST(value, name)	TRACE_DEFINE_ENUM(value);
-
-SNAPSHOT_STATES
-SNAPSHOT_LEVELS
-SNAPSHOT_COMMANDS
-SNAPSHOT_DIRS
-SNAPSHOT_RECORD_WHATS
-TRACE_DEFINE_ENUM(VFIO_SNAPSHOT_WHOLE);
-TRACE_DEFINE_ENUM(VFIO_SNAPSHOT_CHANGED);
-TRACE_DEFINE_ENUM(VFIO_SNAPSHOT_AHEAD);
-TRACE_DEFINE_ENUM(VFIO_SNAPSHOT_FINAL);
-
-#undef EM
-#undef EM_LAST
-#define EM(value, name)		{ value, name },
-#define EM_LAST(value, name)	{ value, name }
-
-#define show_state(state)	__print_symbolic(state, SNAPSHOT_STATES)
-#define show_level(level)	__print_symbolic(level, SNAPSHOT_LEVELS)
-#define show_command(command)	__print_symbolic(command, SNAPSHOT_COMMANDS)
-#define show_dir(dir)		__print_symbolic(dir, SNAPSHOT_DIRS)
-#define show_what(what)		__print_symbolic(what, SNAPSHOT_RECORD_WHATS)
-#define show_tag(tag)						\
-	__print_symbolic(tag,					\
-			 { VFIO_SNAPSHOT_TAG_DEVICE_DATA, "data" },	\
-			 { VFIO_SNAPSHOT_TAG_IDENT, "ident" },	\
-			 { VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, "stop_copy_size" }, \
-			 { VFIO_SNAPSHOT_TAG_END, "end" })
-/* What an argument means depends on the command. */
-#define show_arg(command, arg)	__print_symbolic(SNAPSHOT_ARG(command, arg), SNAPSHOT_ARGS)
-
 TRACE_EVENT(vfio_snapshot_arc_begin,
-	TP_PROTO(const char *device, u8 from, u8 to, u8 level),
-	TP_ARGS(device, from, to, level),
+	TP_PROTO(const struct snapshot_fw *fw, const struct snapshot_arc *arc),
+	TP_ARGS(fw, arc),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, from)
-		__field(u8, to)
-		__field(u8, level)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(from, snapshot_state_name(arc->from))
+		__string(to, snapshot_state_name(arc->to))
+		__string(level, snapshot_commands[SNAPSHOT_CMD_QUIESCE].args[arc->level])
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->from = from;
-		__entry->to = to;
-		__entry->level = level;
+		__assign_str(from);
+		__assign_str(to);
+		__assign_str(level);
 	),
-	TP_printk("device=%s from=%s to=%s level=%s", __get_str(device),
-		  show_state(__entry->from), show_state(__entry->to),
-		  show_level(__entry->level))
+	TP_printk("device=%s from=%s to=%s level=%s", __get_str(device), __get_str(from),
+		  __get_str(to), __get_str(level))
 );
 
 TRACE_EVENT(vfio_snapshot_arc_end,
-	TP_PROTO(const char *device, u8 from, u8 to, u8 state, u8 level, int result,
-		 u64 duration),
-	TP_ARGS(device, from, to, state, level, result, duration),
+	TP_PROTO(const struct snapshot_fw *fw, const struct snapshot_arc *arc, u8 state,
+		 u8 level, int result, u64 began),
+	TP_ARGS(fw, arc, state, level, result, began),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, from)
-		__field(u8, to)
-		__field(u8, state)
-		__field(u8, level)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(from, snapshot_state_name(arc->from))
+		__string(to, snapshot_state_name(arc->to))
+		__string(state, snapshot_state_name(state))
+		__string(level, snapshot_commands[SNAPSHOT_CMD_QUIESCE].args[level])
 		__field(int, result)
 		__field(u64, duration)
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->from = from;
-		__entry->to = to;
-		__entry->state = state;
-		__entry->level = level;
+		__assign_str(from);
+		__assign_str(to);
+		__assign_str(state);
+		__assign_str(level);
 		__entry->result = result;
-		__entry->duration = duration;
+		__entry->duration = began ? ktime_get_ns() - began : 0;
 	),
 	TP_printk("device=%s from=%s to=%s state=%s level=%s result=%d duration=%llu",
-		  __get_str(device), show_state(__entry->from),
-		  show_state(__entry->to), show_state(__entry->state),
-		  show_level(__entry->level), __entry->result, __entry->duration)
+		  __get_str(device), __get_str(from), __get_str(to), __get_str(state),
+		  __get_str(level), __entry->result, __entry->duration)
 );
 
 TRACE_EVENT(vfio_snapshot_command_begin,
-	TP_PROTO(const char *device, u8 command, u8 arg, u64 bytes),
-	TP_ARGS(device, command, arg, bytes),
+	TP_PROTO(const struct snapshot_fw *fw, u64 bytes),
+	TP_ARGS(fw, bytes),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, command)
-		__field(u8, arg)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(command, snapshot_commands[fw->command].name)
+		__string(arg, snapshot_commands[fw->command].args[fw->arg])
 		__field(u64, bytes)
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->command = command;
-		__entry->arg = arg;
+		__assign_str(command);
+		__assign_str(arg);
 		__entry->bytes = bytes;
 	),
 	TP_printk("device=%s command=%s arg=%s bytes=%llu", __get_str(device),
-		  show_command(__entry->command),
-		  show_arg(__entry->command, __entry->arg), __entry->bytes)
+		  __get_str(command), __get_str(arg), __entry->bytes)
 );
 
 TRACE_EVENT(vfio_snapshot_command_end,
-	TP_PROTO(const char *device, u8 command, u8 arg, u64 bytes, int result,
-		 u64 duration),
-	TP_ARGS(device, command, arg, bytes, result, duration),
+	TP_PROTO(const struct snapshot_fw *fw, u64 bytes, int result),
+	TP_ARGS(fw, bytes, result),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, command)
-		__field(u8, arg)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(command, snapshot_commands[fw->command].name)
+		__string(arg, snapshot_commands[fw->command].args[fw->arg])
 		__field(int, result)
 		__field(u64, bytes)
 		__field(u64, duration)
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->command = command;
-		__entry->arg = arg;
+		__assign_str(command);
+		__assign_str(arg);
 		__entry->result = result;
 		__entry->bytes = bytes;
-		__entry->duration = duration;
+		__entry->duration = fw->began ? ktime_get_ns() - fw->began : 0;
 	),
 	TP_printk("device=%s command=%s arg=%s bytes=%llu result=%d duration=%llu",
-		  __get_str(device), show_command(__entry->command),
-		  show_arg(__entry->command, __entry->arg), __entry->bytes,
+		  __get_str(device), __get_str(command), __get_str(arg), __entry->bytes,
 		  __entry->result, __entry->duration)
 );
 
 TRACE_EVENT(vfio_snapshot_record,
-	TP_PROTO(const char *device, u8 what, u32 tag, u64 bytes),
-	TP_ARGS(device, what, tag, bytes),
+	TP_PROTO(const struct snapshot_fw *fw, const char *what, u32 tag, u64 bytes),
+	TP_ARGS(fw, what, tag, bytes),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, what)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(what, what)
 		__field(u32, tag)
 		__field(u64, bytes)
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->what = what;
+		__assign_str(what);
 		__entry->tag = tag;
 		__entry->bytes = bytes;
 	),
-	TP_printk("device=%s what=%s tag=%s bytes=%llu", __get_str(device),
-		  show_what(__entry->what), show_tag(__entry->tag), __entry->bytes)
+	TP_printk("device=%s what=%s tag=%s bytes=%llu", __get_str(device), __get_str(what),
+		  __print_symbolic(__entry->tag, { VFIO_SNAPSHOT_TAG_DEVICE_DATA, "data" },
+				   { VFIO_SNAPSHOT_TAG_IDENT, "ident" },
+				   { VFIO_SNAPSHOT_TAG_STOP_COPY_SIZE, "stop_copy_size" },
+				   { VFIO_SNAPSHOT_TAG_END, "end" }),
+		  __entry->bytes)
 );
 
 TRACE_EVENT(vfio_snapshot_data,
-	TP_PROTO(const char *device, u8 dir, ssize_t bytes, u64 total, u64 pending),
-	TP_ARGS(device, dir, bytes, total, pending),
+	TP_PROTO(const struct snapshot_fw *fw, bool saving, ssize_t bytes, u64 total,
+		 u64 pending),
+	TP_ARGS(fw, saving, bytes, total, pending),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, dir)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(dir, saving ? "save" : "load")
 		__field(ssize_t, bytes)
 		__field(u64, total)
 		__field(u64, pending)
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->dir = dir;
+		__assign_str(dir);
 		__entry->bytes = bytes;
 		__entry->total = total;
 		__entry->pending = pending;
 	),
-	TP_printk("device=%s dir=%s bytes=%zd total=%llu pending=%llu",
-		  __get_str(device), show_dir(__entry->dir), __entry->bytes,
-		  __entry->total, __entry->pending)
+	TP_printk("device=%s dir=%s bytes=%zd total=%llu pending=%llu", __get_str(device),
+		  __get_str(dir), __entry->bytes, __entry->total, __entry->pending)
 );
 
 TRACE_EVENT(vfio_snapshot_reset,
-	TP_PROTO(const char *device, u8 was, u8 state, bool raced),
-	TP_ARGS(device, was, state, raced),
+	TP_PROTO(const struct snapshot_fw *fw, u8 was, u8 state, bool raced),
+	TP_ARGS(fw, was, state, raced),
 	TP_STRUCT__entry(
-		__string(device, device)
-		__field(u8, was)
-		__field(u8, state)
+		__string(device, dev_name(fw->sdev->core.vdev.dev))
+		__string(was, snapshot_state_name(was))
+		__string(state, snapshot_state_name(state))
 		__field(bool, raced)
 	),
 	TP_fast_assign(
 		__assign_str(device);
-		__entry->was = was;
-		__entry->state = state;
+		__assign_str(was);
+		__assign_str(state);
 		__entry->raced = raced;
 	),
-	TP_printk("device=%s was=%s state=%s raced=%d", __get_str(device),
-		  show_state(__entry->was), show_state(__entry->state),
-		  __entry->raced)
+	TP_printk("device=%s was=%s state=%s raced=%d", __get_str(device), __get_str(was),
+		  __get_str(state), __entry->raced)
 );
 
 #endif /* VFIO_SNAPSHOT_TRACE_H */

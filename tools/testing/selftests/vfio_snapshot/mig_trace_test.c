@@ -218,6 +218,14 @@ TEST_F(trace, a_save_with_precopy_has_all_its_events)
 	EXPECT_COMMANDS(self->seen->save);
 }
 
+TEST_F(trace, a_filter_takes_the_name_of_a_state)
+{
+	ASSERT_EQ(0, trace_filter(&self->t, "arc_begin", "to == \"STOP_COPY\""));
+	ASSERT_EQ(0, sequence_run(&sequence_precopy, &self->dev, NULL, &self->run));
+	ASSERT_EQ(0, trace_read(&self->t, test_env.bdf));
+	EXPECT_LIST("PRE_COPY_P2P ", "arc_begin", from);
+}
+
 /* Bytes of all data events, or 0 when their totals do not add up */
 static uint64_t moved(struct trace *t, const char *dir)
 {

@@ -130,6 +130,14 @@ int trace_read(struct trace *t, const char *bdf)
 	return 0;
 }
 
+int trace_filter(struct trace *t, const char *event, const char *filter)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "events/vfio_snapshot/" PREFIX "%s/filter", event);
+	return put(t, name, filter);
+}
+
 int trace_has_field(struct trace *t, const char *event, const char *field)
 {
 	char name[96], line[1024], want[40];

@@ -25,6 +25,8 @@ int trace_begin(struct trace *t);
 /* Adds the new events of @bdf: 0 or -errno */
 int trace_read(struct trace *t, const char *bdf);
 void trace_end(struct trace *t);
+/* Records an event @event only if it matches @filter: 0 or -errno */
+int trace_filter(struct trace *t, const char *event, const char *filter);
 /* Whether the format of @event has @field */
 int trace_has_field(struct trace *t, const char *event, const char *field);
 
