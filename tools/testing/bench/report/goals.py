@@ -60,6 +60,17 @@ _SPEED = (
     ),
 )  # fmt: skip
 
+_SMALL_MEMORY = (
+    _row(
+        "memory_save_small", "memory", "most memory, saving a small state",
+        Goal("memory_save_small", 1.0, PEER),
+    ),
+    _row(
+        "memory_resume_small", "memory", "most memory, loading a small state",
+        Goal("memory_resume_small", 1.0, PEER),
+    ),
+)  # fmt: skip
+
 _REST = (
     _row(
         "size_max", "size", "largest state that migrates",
@@ -99,6 +110,7 @@ _VIRTIO = (
         "memory_resume", "memory", "memory beside the state, loading 64 MiB",
         Goal("memory_resume", 2 * MIB),
     ),
+    *_SMALL_MEMORY,
     *_REST,
 )  # fmt: skip
 
@@ -145,6 +157,7 @@ _MLX5 = (
         "memory_resume_1g", "memory_1g", "most memory, loading 1 GiB",
         Goal("memory_resume_1g", 4 * _CHUNK),
     ),
+    *_SMALL_MEMORY,
     *_REST,
 )  # fmt: skip
 
