@@ -52,8 +52,14 @@ struct drive {
 	size_t room;			/* size of QEMU's reads */
 	size_t chunk;			/* and writes */
 	bool aligned;			/* start each step just after a timer tick */
+	bool counted;			/* fill ->count */
 	uint64_t cpu;			/* time of this process in all steps */
 	uint64_t lap[NR_LAPS];
+	struct {
+		uint64_t end;		/* by now_ns() */
+		uint64_t cpu;		/* time of this process */
+		uint64_t commands;
+	} count[NR_ARC_LAPS];
 	uint64_t objects;		/* firmware objects before */
 	uint64_t ahead, rest;		/* bytes moved before and after the stop */
 };

@@ -15,7 +15,7 @@ const struct scenario scenarios[] = {
 	{ "drained", run_drained, 2, "the same, when all was read before the stop" },
 	{ "direct", run_direct, 2, "64 MiB, without pre-copy: direct_stop_copy_64m, read_64m, write_64m" },
 	{ "pages", run_pages, 2, "64 MiB: pages taken and given back while the guest stands still" },
-	{ "memory", run_memory, 2, "64 MiB: memory_save, memory_resume" },
+	{ "memory", run_memory, 2, "a small state, then 64 MiB: memory_save, memory_resume" },
 	{ "memory_1g", run_memory_1g, 2, "1 GiB, without pre-copy: memory_save_1g, memory_resume_1g" },
 	{ "delay", run_delay, 2, "blackout_1ms" },
 	{ "alone", run_alone, 2, "parallel_16: one device" },

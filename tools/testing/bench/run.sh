@@ -28,7 +28,7 @@ usage()
 # vm.sh, and the scenarios that do not apply.
 nics="
 -	virtio_snapshot_vfio_pci	virtio_vfio_pci	virtio		-	memory_1g,changed,changed_delay
--mlx5	mlx5_snapshot_vfio_pci		mlx5_vfio_pci	connectx	-x	fragmented,socket
+-mlx5	mlx5_snapshot_vfio_pci		mlx5_vfio_pci	connectx	-x	fragmented
 "
 RUNS="1 2"
 # Options of vm.sh for a scenario
@@ -161,6 +161,14 @@ report()
 		${suffix:+--nic "${suffix#-}"} "/vfio-snapshot/build/bench/raw$suffix" /vfio-snapshot/build
 }
 
+# Waits until another machine may run.
+free_job()
+{
+	while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do
+		wait -n || true
+	done
+}
+
 # Ten migrations of a guest, on the ordinary clock.
 one_noisy() # WHO
 {
@@ -179,9 +187,7 @@ trap 'kill $(jobs -pr) 2>/dev/null || true' EXIT
 for name; do
 	for run in $RUNS; do
 		for who in ours upstream; do
-			while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do
-				wait -n || true
-			done
+			free_job
 			one "$name" "$who" "$run" &
 		done
 	done
@@ -190,8 +196,10 @@ wait
 # If two boots disagree, more boots decide which one is right.
 while [ -z "$only_report" ] && more=$(report --again) && [ -n "$more" ]; do
 	while read -r name who run; do
-		one "$name" "$who" "$run" </dev/null
+		free_job
+		one "$name" "$who" "$run" </dev/null &
 	done <<<"$more"
+	wait
 done
 # One at a time, as other load on the host changes their result.
 if [ -n "$noisy" ]; then

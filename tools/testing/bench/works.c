@@ -7,8 +7,11 @@
 
 int works_begin(struct works *w)
 {
+	w->nr = 0;
 	TRY(tracefs_open(&w->mounted));
 	TRY(tracefs_put("tracing_on", "0"));
+	/* The clock of now_ns() */
+	TRY(tracefs_put("trace_clock", "mono"));
 	TRY(tracefs_put("trace", ""));
 	TRY(tracefs_put("set_event", "workqueue:workqueue_execute_start workqueue:workqueue_execute_end"));
 	return tracefs_put("tracing_on", "1");
@@ -57,11 +60,30 @@ uint64_t works_end(struct works *w)
 			printf("# %s", line);
 		} else if (work && ends(line, work)) {
 			sum += stamp(line) - began;
+			if (w->nr < MAX_WORKS) {
+				w->work[w->nr].begin = began;
+				w->work[w->nr++].end = stamp(line);
+			}
 			work = 0;
 		}
 	}
 	if (f)
 		fclose(f);
+	tracefs_put("trace_clock", "local");
 	tracefs_close(w->mounted);
+	return sum * 1e9 + 0.5;
+}
+
+uint64_t works_between(const struct works *w, uint64_t begin, uint64_t end)
+{
+	double from, to, sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < w->nr; i++) {
+		from = w->work[i].begin > begin / 1e9 ? w->work[i].begin : begin / 1e9;
+		to = w->work[i].end < end / 1e9 ? w->work[i].end : end / 1e9;
+		if (to > from)
+			sum += to - from;
+	}
 	return sum * 1e9 + 0.5;
 }

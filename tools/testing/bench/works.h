@@ -9,13 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define MAX_WORKS 256
+
 struct works {
 	bool mounted;
+	unsigned int nr;
+	struct {
+		double begin, end;	/* seconds of CLOCK_MONOTONIC */
+	} work[MAX_WORKS];
 };
 
 /* Starts to record */
 int works_begin(struct works *w);
 /* Stops, returns the ns that the work took */
 uint64_t works_end(struct works *w);
+/* After works_end(): the part of it between two times of now_ns(), to 1 us */
+uint64_t works_between(const struct works *w, uint64_t begin, uint64_t end);
 
 #endif /* WORKS_H */

@@ -46,7 +46,8 @@ _SPEED = (
     ),
     _row(
         "write_64m", "direct", "write() of the stream, 64 MiB",
-        Goal("write_64m", 0.5, PEER),
+        Goal("write_64m", 1.0, PEER),
+        Goal("write_64m", 1.15, "write_64m/bound"),
     ),
     _row(
         "read_64m", "direct", "read() of the stream, 64 MiB",
@@ -56,6 +57,17 @@ _SPEED = (
     _row(
         "small_arcs", "small", "the slowest arc beside the peer's, small state",
         Goal("small_arcs/*", 1.02, PEER),
+    ),
+)  # fmt: skip
+
+_SMALL_MEMORY = (
+    _row(
+        "memory_save_small", "memory", "most memory, saving a small state",
+        Goal("memory_save_small", 1.0, PEER),
+    ),
+    _row(
+        "memory_resume_small", "memory", "most memory, loading a small state",
+        Goal("memory_resume_small", 1.0, PEER),
     ),
 )  # fmt: skip
 
@@ -98,6 +110,7 @@ _VIRTIO = (
         "memory_resume", "memory", "memory beside the state, loading 64 MiB",
         Goal("memory_resume", 2 * MIB),
     ),
+    *_SMALL_MEMORY,
     *_REST,
 )  # fmt: skip
 
@@ -144,6 +157,7 @@ _MLX5 = (
         "memory_resume_1g", "memory_1g", "most memory, loading 1 GiB",
         Goal("memory_resume_1g", 4 * _CHUNK),
     ),
+    *_SMALL_MEMORY,
     *_REST,
 )  # fmt: skip
 

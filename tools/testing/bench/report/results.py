@@ -20,7 +20,7 @@ _END = re.compile(r"^# end (\S+)$")
 
 @dataclass(frozen=True)
 class Figure:
-    value: float | None  # None: this driver cannot do it
+    value: float
     unit: str
 
 
@@ -35,9 +35,7 @@ class Run:
     end: str = "cut off"
 
 
-def _number(text: str) -> float | None:
-    if text == "-":
-        return None
+def _number(text: str) -> float:
     value = float(text)
     return int(value) if value.is_integer() else value
 
