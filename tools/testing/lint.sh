@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The static checks, as TAP: checkpatch --strict, a build with W=1, the layers of the core, sparse,
-# kernel-doc, shellcheck, SPDX lines. They run in the test root, with its kernel's own tools.
+# kernel-doc, Kconfig, shellcheck, SPDX lines. They run in the test root, with its kernel's own tools.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"
@@ -28,7 +28,7 @@ checkpatch()
 
 	# The only file that may depend on kernel versions.
 	case $1 in
-	*/snapshot/compat.h) allow=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
+	*/snapshot/compat.h) allow=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED ;;
 	# Trace events have their own style.
 	*/snapshot/trace.h) allow=--ignore=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE ;;
 	esac
@@ -104,6 +104,38 @@ kernel_doc()
 	"$linux/tools/docs/kernel-doc" -Wall -none "$@"
 }
 
+# Put our Kconfig into that of VFIO, choose each driver as the only one, and print what it lacks.
+# Symbols from elsewhere in the kernel are on, except IOMMUFD_DRIVER: without it a kernel with IOMMUFD
+# has no bitmaps for dirty tracking, and no other driver needs it here.
+kconfig()
+{
+	local tree=$work/kconfig conf driver want symbol
+
+	conf=$(echo /usr/lib/linux-kbuild-*/scripts/kconfig/conf)
+	mkdir -p "$tree/drivers" "$tree/virt/lib"
+	cp -r "$linux/drivers/vfio" "$tree/drivers/"
+	cp -r "$core" "$tree/drivers/vfio/pci/"
+	cat Kconfig >>"$tree/drivers/vfio/pci/Kconfig"
+	: >"$tree/virt/lib/Kconfig"
+	{
+		printf 'config MODULES\n\tdef_bool y\n\tmodules\n'
+		printf 'config IOMMUFD_DRIVER\n\tbool\n'
+		for symbol in PCI MMU IOMMUFD MLX5_CORE VIRTIO_PCI KUNIT EVENTFD IOMMU_API INTERVAL_TREE \
+			IRQ_BYPASS_MANAGER; do
+			printf 'config %s\n\tdef_bool y\n' "$symbol"
+		done
+		echo 'source "drivers/vfio/Kconfig"'
+	} >"$tree/Kconfig"
+	while read -r driver; do
+		printf 'CONFIG_VFIO=y\nCONFIG_%s=m\n' "$driver" >"$tree/.config"
+		(cd "$tree" && "$conf" --olddefconfig Kconfig) 2>&1 | grep -v '^#' || true
+		for want in "$driver=m" VFIO_SNAPSHOT=m VFIO_PCI_CORE=m IOMMUFD_DRIVER=y; do
+			grep -qx "CONFIG_$want" "$tree/.config" || echo "$driver: no $want"
+		done
+	done < <(awk '$1 == "config" { name = $2 } $1 == "tristate" && NF > 1 { print name }' \
+		"$core"/Kconfig "$core"/*/Kconfig)
+}
+
 mapfile -t kernel_files < <(sources ./drivers ./include \
 	./tools/testing/selftests/vfio_snapshot/modules | grep '\.[ch]$')
 mapfile -t scripts < <(sources . | while read -r file; do
@@ -113,7 +145,7 @@ mapfile -t scripts < <(sources . | while read -r file; do
 done)
 mapfile -t licensed < <(sources . | grep -E '(\.(c|h|sh|py|mak|config)|/(Makefile|Kconfig|Kbuild|config|meson\.build))$')
 
-tap_begin $((${#kernel_files[@]} + ${#scripts[@]} + 6))
+tap_begin $((${#kernel_files[@]} + ${#scripts[@]} + 7))
 for file in "${kernel_files[@]}"; do
 	t "checkpatch ${file#./}" quiet checkpatch "$file"
 done
@@ -122,6 +154,7 @@ t "no file of the core uses a layer above its own" quiet layers
 t "the check of the layers reports what is planted" quiet planted
 t "sparse" quiet sparse
 t "kernel-doc" quiet kernel_doc include/linux/vfio_snapshot.h
+t "Kconfig: each driver has what it needs in a kernel tree" quiet kconfig
 for file in "${scripts[@]}"; do
 	t "shellcheck ${file#./}" quiet shellcheck -x -P SCRIPTDIR:. "$file"
 done

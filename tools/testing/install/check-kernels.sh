@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Compile the driver against the headers of every kernel in Debian, as TAP: W=1, without a warning. Only
-# the VIRTIO back-end may be left out, if the kernel lacks what it needs.
+# the VIRTIO back-end may be left out, if the kernel lacks what it needs. Debian's 6.12 has kzalloc_obj()
+# from a later kernel. Other kernels up to 6.19 lack it, so its users are also compiled without it.
 set -eu
 # shellcheck source=tools/testing/install/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -10,17 +11,49 @@ set -eu
 
 # ---- in a root ----
 
-# --compile RELEASE MODULE...: print the compiler's messages; fail unless exactly these modules are built.
-if [ "${1:-}" = --compile ]; then
+# build RELEASE MAKE_ARGUMENT...: a copy of the driver in $tree/src.
+build()
+{
+	local kernel=$1
+
+	shift
+	make -s -j"$(nproc)" -C "/lib/modules/$kernel/build" M="$tree/src/drivers/vfio/pci/snapshot" W=1 \
+		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m "$@"
+}
+
+case ${1:-} in
+--compile | --without)
 	tree=$(mktemp -d)
-	cp -r "$TOP/drivers" "$TOP/include" "$tree/"
+	mkdir "$tree/src"
+	cp -r "$TOP/drivers" "$TOP/include" "$tree/src/"
 	find "$tree" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete
-	make -s -j"$(nproc)" -C "/lib/modules/$2/build" M="$tree/drivers/vfio/pci/snapshot" W=1 \
-		CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m modules
+	;;
+esac
+
+case ${1:-} in
+# --compile RELEASE MODULE...: print the compiler's messages; fail unless exactly these modules are built.
+--compile)
+	build "$2" modules
 	shift 2
 	diff <(printf '%s.ko\n' "$@" | sort) <(find "$tree" -name '*.ko' -printf '%f\n' | sort)
 	exit
-fi
+	;;
+# --without RELEASE: the same for the files that use kzalloc_obj(), with a kernel that lacks it.
+--without)
+	# The compiler reads this before compat.h, which is in the Makefiles' flags.
+	printf '#include <linux/slab.h>\n#undef kzalloc_obj\n' >"$tree/without.h"
+	cd "$tree/src/drivers/vfio/pci/snapshot"
+	# The kernel's macro may be called without flags, which no file does today.
+	cat >>dirty.c <<-EOF
+		int *probe(void);
+		int *probe(void) { return kzalloc_obj(int); }
+	EOF
+	mapfile -t users < <(grep -l kzalloc_obj -- *.c mlx5/*.c)
+	build "$2" KCFLAGS="-include $tree/without.h" "${users[@]/%.c/.o}"
+	ls "${users[@]/%.c/.o}" >/dev/null
+	exit
+	;;
+esac
 
 # ---- on the host ----
 
@@ -52,11 +85,13 @@ layer=$(new_layer kernels)
 trap 'rm -rf --one-file-system -- "$layer"' EXIT
 mapfile -t trixie < <(in_layer "$layer" cat /kernels)
 mapfile -t newer <"$NEWER/kernels"
-tap_begin $((${#trixie[@]} + ${#newer[@]}))
+tap_begin $((${#trixie[@]} + ${#newer[@]} + 1))
 for kernel in "${trixie[@]}"; do
 	# shellcheck disable=SC2086 # suite and release
 	compile in_layer "$layer" -- $kernel
 done
+t "${trixie[0]/ /: }: what uses kzalloc_obj(), if the kernel lacks it" quiet in_layer "$layer" \
+	/vfio-snapshot/src/tools/testing/install/check-kernels.sh --without "${trixie[0]#* }"
 for kernel in "${newer[@]}"; do
 	# shellcheck disable=SC2086
 	compile in_newer -- $kernel

@@ -14,9 +14,11 @@
 #include <linux/version.h>
 #include <linux/vfio.h>
 
-/* kzalloc_obj(*p, gfp): there since Linux 7.0. */
+/* kzalloc_obj(*p[, gfp]): there since Linux 7.0. */
 #ifndef kzalloc_obj
-#define kzalloc_obj(var, ...) kzalloc(sizeof(var), ##__VA_ARGS__)
+#define SNAPSHOT_SECOND(first, second, ...) second
+#define kzalloc_obj(var, ...) \
+	kzalloc(sizeof(var), SNAPSHOT_SECOND(var, ##__VA_ARGS__, GFP_KERNEL))
 #endif
 
 /* The name of a namespace is a string since Linux 6.13. */

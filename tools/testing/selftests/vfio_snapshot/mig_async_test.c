@@ -165,6 +165,28 @@ TEST_F_TIMEOUT(async, read_waits_until_the_image_is_there, SECONDS)
 	EXPECT_EQ(64, self->call.ret);
 }
 
+/* O_NONBLOCK is of the fd, so the first reader begins without it. */
+TEST_F_TIMEOUT(async, a_nonblocking_read_does_not_wait_for_another_reader, SECONDS)
+{
+	struct call other = {};
+	char byte;
+
+	HOLD_FIRST_IMAGE();
+	/* With no room to read into there is nothing to wait for. */
+	EXPECT_EQ(0, read(self->fd, &byte, 0));
+	ASSERT_EQ(0, call_start(&self->call, read_some, &self->fd));
+	EXPECT_FALSE(call_over(&self->call, WAIT_MS));
+	set_nonblock(self->fd, true);
+	ASSERT_EQ(0, call_start(&other, read_some, &self->fd));
+	EXPECT_TRUE(call_over(&other, ANSWER_MS / 2));
+	EXPECT_FALSE(call_over(&self->call, 0));
+	lab_set(&self->lab, LAB_RELEASE, 1);
+	ASSERT_TRUE(call_over(&self->call, ANSWER_MS));
+	ASSERT_TRUE(call_over(&other, ANSWER_MS));
+	EXPECT_EQ(64, self->call.ret);
+	EXPECT_EQ(-EAGAIN, other.ret);
+}
+
 TEST_F_TIMEOUT(async, a_reset_ends_the_wait_of_poll_and_read, SECONDS)
 {
 	static int (*const waits[])(void *arg) = { poll_forever, read_some };

@@ -4,6 +4,7 @@
  * known pages, and each report has exactly those pages.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 #define IOVA	0x40000000ull
 #define MAPS	3
 #define PAGES	(LEN / K4)
+/* The driver remembers at most so many ranges of pages that it has yet to report. */
+#define OWED_MAX	4096
 
 static const uint64_t all[][2] = { { IOVA, MAPS * LEN } };
 
@@ -95,6 +98,20 @@ FIXTURE_TEARDOWN(dirty)
 	} while (0)
 #define EXPECT_REPORT(_iova, _len, _page) EXPECT_(dirty_check, _iova, _len, _page)
 #define EXPECT_TOLD(_iova, _len, _page) EXPECT_(dirty_check_least, _iova, _len, _page)
+
+/* A whole save, to the final image and back to RUNNING */
+#define EXPECT_SAVED() \
+	do { \
+		struct blob _stream = {}; \
+		int _fd = -1; \
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_PRE_COPY, &_fd)); \
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_STOP_COPY, NULL)); \
+		EXPECT_EQ(0, mig_read_all(_fd, 65536, &_stream)); \
+		EXPECT_LT(0, _stream.len); \
+		close(_fd); \
+		blob_free(&_stream); \
+		ASSERT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL)); \
+	} while (0)
 
 TEST_F(dirty, unwritten_pages_are_clean)
 {
@@ -311,7 +328,7 @@ static int probe_and_restart(void *arg)
 TEST_F(dirty, a_report_into_memory_that_is_not_there)
 {
 	uint64_t bitmap = 0;
-	struct report_to stalled = { &self->dev, self->log };
+	struct report_to stalled = { .dev = &self->dev, .log = self->log };
 	struct report_to other = { &self->dev, self->log, &bitmap };
 	struct call first = {}, second = {};
 	struct stall stall;
@@ -335,6 +352,57 @@ TEST_F(dirty, a_report_into_memory_that_is_not_there)
 	EXPECT_EQ(0, bitmap);
 	STOP();
 	stall_close(&stall);
+}
+
+static int report_half(void *arg)
+{
+	struct report_to *r = arg;
+
+	return dirty_report(r->dev, 0, 1ull << 63, 1ull << 50, r->bitmap);
+}
+
+/* Half of all addresses, of which the device logs 48 MiB */
+TEST_F(dirty, a_report_of_a_huge_range_takes_no_longer)
+{
+	uint64_t bitmap[(1 << 13) / 64] = {};
+	struct report_to half = { &self->dev, self->log, bitmap };
+	struct call call = {};
+	unsigned int i;
+
+	START();
+	WRITE(IOVA + 7 * K4, K4, 3);
+	ASSERT_EQ(0, call_start(&call, report_half, &half));
+	ASSERT_TRUE(call_over(&call, 5000));
+	EXPECT_EQ(0, call.ret);
+	for (i = 0; i < sizeof(bitmap) / sizeof(bitmap[0]); i++)
+		EXPECT_EQ(!i, bitmap[i]);
+	self->log->n = 0;
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
+/* More pages than a report can have in a short time */
+TEST_F(dirty, a_long_report_can_be_killed)
+{
+	static const uint64_t large[][2] = { { 0, 1ull << 47 } };
+	uint64_t bitmap[2] = {};
+	pid_t child;
+
+	NEEDS_OURS();
+	START_WITH(K4, large);
+	ASSERT_EQ(K4, self->log->page);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		dirty_report(&self->dev, 0, 1ull << 47, 1ull << 40, bitmap);
+		_exit(0);
+	}
+	ASSERT_FALSE(process_over(child, 200));
+	kill(child, SIGKILL);
+	ASSERT_TRUE(process_over(child, 1000));
+	WRITE(IOVA + 7 * K4, K4, 3);
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
 }
 
 TEST_F(dirty, bits_are_set_and_never_cleared)
@@ -421,6 +489,23 @@ TEST_F(dirty, each_bad_start_has_its_errno)
 	STOP();
 }
 
+/* The tracker covers fewer addresses in all than its ranges may span. */
+TEST_F(dirty, a_start_beyond_the_size_of_the_tracker_is_refused)
+{
+	static const uint64_t huge[][2] = { { 0, 1ull << 62 } };
+	uint64_t bitmap = 0;
+
+	EXPECT_EQ(-EOPNOTSUPP, dirty_start(self->log, &self->dev, 1ull << 30, huge, 1));
+	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, 64 * K4, K4, &bitmap));
+	/* The device can be saved, without tracking and with. */
+	EXPECT_SAVED();
+	START();
+	WRITE(IOVA, K4, 8);
+	EXPECT_SAVED();
+	EXPECT_REPORT(IOVA, LEN, K4);
+	STOP();
+}
+
 TEST_F(dirty, bad_requests_that_vfio_lets_through_are_refused)
 {
 	static const uint64_t empty[][2] = { { IOVA, 0 } };
@@ -498,6 +583,49 @@ TEST_F(dirty, everything_is_dirty_after_a_reset)
 	ASSERT_EQ(0, dirty_all(self->log, IOVA, MAPS * LEN));
 	EXPECT_REPORT(IOVA, LEN, K4);
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
+	STOP();
+}
+
+/*
+ * After a reset all pages are owed. A report of one page between two others leaves
+ * one range more, so their number is how often the last report changes from clean
+ * to dirty.
+ */
+TEST_F_TIMEOUT(dirty, ranges_that_are_owed_are_bounded, 300)
+{
+	const uint64_t pages = MAPS * PAGES, reports = OWED_MAX + 100;
+	uint64_t got[MAPS * PAGES / 64] = {}, one, i;
+	unsigned int ranges = 0, lost = 0;
+	bool dirty, before = false;
+
+	NEEDS_OURS();
+	START();
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	for (i = 0; i < reports; i++) {
+		one = 0;
+		ASSERT_EQ(0, dirty_report(&self->dev, IOVA + (pages - 1 - 2 * i) * K4, K4,
+					  K4, &one));
+		lost += one != 1;
+	}
+	EXPECT_EQ(0, lost);
+	/* Of the pages that were reported, the highest and two others */
+	WRITE(IOVA + (pages - 1) * K4, K4, 1);
+	WRITE(IOVA + (pages - 1 - 2 * 1000) * K4, 2 * K4, 2);
+	ASSERT_EQ(0, dirty_report(&self->dev, IOVA, pages * K4, K4, got));
+	lost = 0;
+	for (i = 0; i < pages; i++) {
+		dirty = got[i / 64] >> i % 64 & 1;
+		ranges += dirty && !before;
+		before = dirty;
+		/* From the top: every second page was reported, and three written since. */
+		if (i < pages - 2 * reports || (pages - 1 - i) % 2 || i == pages - 1 ||
+		    i == pages - 1 - 2 * 1000 || i == pages - 1 - 2 * 999)
+			lost += !dirty;
+	}
+	EXPECT_EQ(0, lost);
+	EXPECT_GE(OWED_MAX, ranges);
+	self->log->n = 0;
 	EXPECT_REPORT(IOVA, MAPS * LEN, K4);
 	STOP();
 }
