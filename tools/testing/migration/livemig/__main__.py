@@ -28,7 +28,7 @@ from .plans import (
 )
 from .timeline import verdict
 from .vf import Vf
-from .wait import Failure
+from .wait import Ended, Failure
 
 
 PLANS = {
@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _on_signal(number: int, _: Any) -> None:
-    raise Failure(f"ended by signal {number}")
+    raise Ended(f"ended by signal {number}")
 
 
 def _setup(args: argparse.Namespace) -> Setup:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .machine import KVM, TCG, Guest, Machine
-from .wait import Failure, until
+from .wait import Ended, Failure, until
 
 MODULES = {"svm": "kvm_amd", "vmx": "kvm_intel"}  # by the processor's flag
 TRY_SECONDS = 60
@@ -55,6 +55,8 @@ def choose(guest: Guest, work: Path) -> tuple[Guest, str]:
     try:
         _load_module()
         _try(kvm, work)
+    except Ended:
+        raise
     except Failure as failure:
         why = str(failure).splitlines()[-1]
         return replace(guest, accel=TCG), f"the guest is emulated, as KVM does not work: {why}"
