@@ -9,7 +9,7 @@ set -eu
 
 qemu=$1
 limit=20
-# avx and bmi are slow to emulate and not needed.
+# avx and bmi are slow to emulate and not needed. With svm and npt, which max has, L1 has KVM.
 tcg="-accel tcg,thread=multi -cpu max,-avx,-avx2,-bmi1,-bmi2"
 kvm="-accel kvm -cpu host"
 

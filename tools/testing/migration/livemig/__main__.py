@@ -5,9 +5,11 @@ import argparse
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .accel import choose
 from .bed import TRACKING, Bed, Setup
 from .machine import MEMORY_MIB, Guest, stock_qemu
 from .output import Demo, Output, Tap
@@ -26,7 +28,7 @@ from .plans import (
 )
 from .timeline import verdict
 from .vf import Vf
-from .wait import Failure
+from .wait import Ended, Failure
 
 
 PLANS = {
@@ -62,7 +64,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _on_signal(number: int, _: Any) -> None:
-    raise Failure(f"ended by signal {number}")
+    raise Ended(f"ended by signal {number}")
 
 
 def _setup(args: argparse.Namespace) -> Setup:
@@ -109,7 +111,10 @@ def main() -> int:
     plan = [check for step in steps for check in step.checks]
     out = Demo(plan) if args.plan == "demo" else Tap(plan)
     try:
-        bed = Bed(_setup(args))
+        setup = _setup(args)
+        guest, said = choose(setup.guest, args.work)
+        out.note(said)
+        bed = Bed(replace(setup, guest=guest))
     except Failure as failure:
         out.broken(str(failure), [])
         return 1

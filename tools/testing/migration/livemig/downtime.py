@@ -21,7 +21,7 @@ time. The distribution's QEMU migrates the guest to another VF. Without dirty tr
 treats all guest memory as dirty and sends it again while the guest is stopped. With it, QEMU sends only dirty
 pages. A zero page takes a few bytes; most pages of the guest with 1 GiB are zero.
 
-Everything is emulated, on a debug kernel: compare the rows, do not rely on the times.
+The host is an emulated machine with a debug kernel: compare the rows, do not rely on the times.
 
 """
 COLUMNS = (

@@ -54,6 +54,16 @@ class Engine:
 
         return until(f"pass {number} of the guest over its pages", PASS_SECONDS, passed)
 
+    def wait_written(self, since: Pass) -> Pass:
+        """Wait for a pass without an error over words that the engine wrote after that one. A quick
+        guest ends a pass before the engine writes again, so this may not be the next one."""
+
+        def written() -> Pass | None:
+            now = self.last()
+            return now if now and now.before > since.after else None
+
+        return until(f"the engine to write more than {since.after} times", PASS_SECONDS, written)
+
     def wait_lost(self) -> str:
         """Wait for a report of wrong pages."""
 

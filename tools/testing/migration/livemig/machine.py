@@ -20,7 +20,10 @@ NICS = 2  # at most; each has a port of its own
 WAITING = NICS + 1  # programs in the snapshot that wait for a device: for each NIC, and the engine
 START_SECONDS = 60
 
-# With TCG in TCG, each basic block costs about a millisecond when it first runs, so everything that
+KVM = "kvm"
+TCG = "tcg"
+
+# Under TCG in TCG, each basic block costs about a millisecond when it first runs, so everything that
 # the test does not need is off. Freed memory is zeroed, which keeps the snapshot and the migration
 # small. The kernel's check of the timer fails on a busy machine.
 KERNEL_ARGUMENTS = (
@@ -60,10 +63,11 @@ def stock_qemu(program: Path, firmware: Path) -> Qemu:
 
 @dataclass(frozen=True)
 class Guest:
-    """What prepare.sh built, with the snapshot of one memory size."""
+    """What prepare.sh built, with the snapshot of one memory size, and what runs it."""
 
     parts: Path
     memory_mib: int = MEMORY_MIB
+    accel: str = TCG
 
     @property
     def snapshot(self) -> Path:
@@ -88,7 +92,8 @@ def _arguments(guest: Guest) -> list[str]:
                        f"slot={number + 1},mem-reserve=1M,pref64-reserve=1M",
         ]  # fmt: skip
     return [
-        "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(guest.memory_mib),
+        # A CPU that is the same to the guest under TCG, where the snapshot is made, and under KVM.
+        "-accel", guest.accel, "-cpu", "qemu64", "-smp", "1", "-m", str(guest.memory_mib),
         # The newest machine that every QEMU here knows.
         "-M", "pc-q35-10.0,sata=off,smbus=off,usb=off,vmport=off,hpet=off",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -138,7 +143,7 @@ class Machine:
 
     def _connected(self, monitor: Path) -> Qmp | None:
         if not self.alive():
-            raise Failure(f"{self.name}: QEMU ended at once (exit {self.exit_code})")
+            raise Failure(self.ended())
         try:
             return Qmp(monitor, START_SECONDS)
         except (FileNotFoundError, ConnectionRefusedError):
@@ -174,6 +179,11 @@ class Machine:
         """Every (device, its new state), in the order of QEMU's trace."""
         text = self.trace.read_text(encoding="utf-8", errors="replace")
         return _STATE.findall(text)
+
+    def ended(self) -> str:
+        """How QEMU ended, with the last line of its messages."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return f"{self.name}: QEMU ended (exit {self.exit_code}): {lines[-1]}"
 
     def files(self) -> list[Path]:
         """The logs of the guest and of QEMU."""

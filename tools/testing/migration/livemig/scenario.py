@@ -110,10 +110,8 @@ def start(bed: Bed, out: Output, names: list[str]) -> None:
     out.check(names[0], bed.only_nics_are_vfs(), f"{bed.nics()}, the guest's driver found: {nics}")
     if bed.engine:
         begin = bed.engine.wait_pass(1)
-        if begin.after == begin.before:  # the engine may be later than the first pass
-            begin = bed.engine.wait_pass(1)
-        now = bed.engine.wait_pass(1)
-        out.check(names[1], now.before >= begin.after > begin.before, f"{begin}\n{now}")
+        now = bed.engine.wait_written(begin)
+        out.check(names[1], now.before > begin.after, f"{begin}\n{now}")
         names = names[1:]
     if not bed.transfers:
         return
@@ -245,9 +243,9 @@ def _engine_after(bed: Bed, record: Record, out: Output, name: str) -> None:
     engine = bed.engine
     assert engine
     left = engine.last()
-    engine.wait_pass(1)  # it may have begun at the source
-    here = engine.wait_pass(1)
-    good = left is not None and here.after > here.before > left.after
+    first = engine.wait_pass(1)  # it may have begun at the source
+    here = engine.wait_written(first)
+    good = left is not None and here.before > first.after >= left.after
     good = good and record.tracked == bed.tracked
     out.check(name, good, f"before: {left}\nafter: {here}\n{_cost(record)}")
 
@@ -311,8 +309,8 @@ def _stay(bed: Bed, out: Output, names: list[str], what: str, outcome: str,
         until("the destination's end", 60, lambda: not dest.alive())
     if bed.engine:
         left = bed.engine.wait_pass(1)
-        here = bed.engine.wait_pass(1)
-        out.check(names[1], here.after > here.before >= left.after, f"{left}\n{here}")
+        here = bed.engine.wait_written(left)
+        out.check(names[1], here.before > left.after, f"{left}\n{here}")
         names = names[1:]
     if not bed.transfers:
         return

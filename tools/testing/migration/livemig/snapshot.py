@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boot the guest without a NIC and keep its state in a file.
 
-With TCG in TCG a Linux guest takes over a minute to boot. Outside it boots in seconds,
-and loading the file inside takes a few.
+In L1 a Linux guest takes a minute to boot under KVM, and several under TCG. Outside it boots in
+seconds under TCG, and loading the file inside takes a few.
 """
 
 import sys

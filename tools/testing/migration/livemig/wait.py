@@ -16,6 +16,10 @@ class Failure(Exception):
     """The test cannot continue; the message says what was expected."""
 
 
+class Ended(Failure):
+    """A signal ends the test."""
+
+
 class TimedOut(Failure):
     """A wait reached its limit."""
 
