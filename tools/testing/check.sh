@@ -19,16 +19,15 @@ cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # suite | part of make ... | steps of setup.sh it needs | time limit in seconds | where (root: the test
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
 # Long suites come first, so that none runs alone at the end.
-# Those whose guest is emulated within an emulated machine take minutes each, so "check" has one per NIC.
 suites="
 debug-core		check		$debug_needs		2700	vm,-l,-k,debug	$cdev core
 debug-dirty		check		$debug_needs		2700	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh mlx5_snapshot_vfio_pci
 kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
 migration-tracked	check-debug	$debug_needs,migration	2700	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
-migration-versions	check-debug	$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
+migration-versions	check		$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
 migration		check		$vm_needs,migration	1800	vm,-l	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 install-vm		check		$vm_needs,packaging,installed	1800	vm	$src/tools/testing/install/l1.sh
-migration-both		check-debug	$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
+migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
 migration-mlx5		check		$vm_needs,migration	1800	vm,-l,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
 kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	1200	host	tools/testing/install/run.sh
