@@ -38,15 +38,15 @@ connectx		check		$vm_needs,kselftest	1200	vm,-x,-l	$src/tools/qemu/tests/connect
 kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	1200	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 lint			check		root,source		900	root	$src/tools/testing/lint.sh
 proof			check		root			900	root	$src/tools/testing/proof/run.sh
-kernels			check		root,packaging,newer-root	600	host	tools/testing/install/check-kernels.sh
-nic-stock		check		$vm_needs		300	vm	$src/tools/qemu/tests/stock.sh
+kernels			check		root,packaging,newer-root	1200	host	tools/testing/install/check-kernels.sh
+nic-stock		check		$vm_needs		900	vm	$src/tools/qemu/tests/stock.sh
 tool			check		root			900	root	make -s -C $src/tools/vfio-snapshot check OUTPUT=/vfio-snapshot/build/vfio-snapshot-check
-fuzz			check		root			300	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
-nic			check		root,qemu		300	root	$src/tools/qemu/tests/run.sh
-docs			check		root,source,sphinx	120	root	$src/tools/docs/check.sh
-bench-report		check		root			60	root	python3 $src/tools/testing/bench/report_test.py
-unit			check		root			120	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
-test-root		check		root			60	host	tools/testvm/tests/root.sh
+fuzz			check		root			900	root	env OUTPUT=/vfio-snapshot/build/fuzz $src/tools/testing/fuzz/run.sh
+nic			check		root,qemu		900	root	$src/tools/qemu/tests/run.sh
+docs			check		root,source,sphinx	900	root	$src/tools/docs/check.sh
+bench-report		check		root			300	root	python3 $src/tools/testing/bench/report_test.py
+unit			check		root			600	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
+test-root		check		root			300	host	tools/testvm/tests/root.sh
 debug-mlx5-faults	check-debug	$debug_needs		7200	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
 debug-faults		check-debug	$debug_needs		6000	vm,-l,-k,debug	$cdev faults
 debug-group		check-debug	$debug_needs		3000	vm,-l,-k,debug	$group mig_fd_test mig_reset_test mig_dead_test
