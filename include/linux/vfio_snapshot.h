@@ -158,7 +158,8 @@ struct vfio_snapshot_ops {
 	/**
 	 * @session_begin: make the firmware objects that a transfer needs
 	 *
-	 * Called before the blackout, and never twice without @session_end.
+	 * Called before the blackout if there is pre-copy or the device loads;
+	 * never twice without @session_end.
 	 *
 	 * Return: 0 or an errno; after an errno nothing is left behind.
 	 */
@@ -169,7 +170,8 @@ struct vfio_snapshot_ops {
 	 * @session_end: undo @session_begin
 	 *
 	 * Called some time after the transfer, outside of the blackout; also
-	 * after a reset, and when the device is closed. Cannot fail: the driver
+	 * after a reset, and when the device is closed: as for @quiesce, the
+	 * function may be disabled or in D3hot then. Cannot fail: the driver
 	 * gives up an object that the firmware keeps.
 	 */
 	void (*session_end)(struct vfio_snapshot_device *sdev,
