@@ -6,22 +6,28 @@
 #include "drive.h"
 #include "memcg.h"
 
-/* Memory at meter_begin(), which meter_peak() and meter_held() subtract */
 struct meter {
 	struct memcg cg;
+	long long limit;	/* of the cgroup, or 0 */
+	/* At meter_begin(); meter_end() and meter_held() subtract it */
 	long long kernel, current;
+	long long peak;
 };
 
-static void meter_begin(struct meter *m)
+static int meter_begin(struct meter *m, const char *name)
 {
+	TRY(memcg_open(&m->cg, name));
+	if (m->limit)
+		TRY(memcg_limit(&m->cg, m->limit));
 	m->kernel = memcg_kernel(&m->cg);
 	m->current = memcg_current(&m->cg);
 	memcg_peak(&m->cg);
+	return 0;
 }
 
-static long long meter_peak(struct meter *m)
+static void meter_end(struct meter *m)
 {
-	return memcg_peak(&m->cg) - m->current;
+	m->peak = memcg_peak(&m->cg) - m->current;
 }
 
 static long long meter_held(struct meter *m)
@@ -37,8 +43,8 @@ static long long at_least_0(long long bytes)
 /* The source's memory is charged to one cgroup, the destination's to another. */
 struct sides {
 	struct meter save, resume;
-	long long limit;	/* of each cgroup, or 0 */
 	struct drive d;
+	bool large;
 };
 
 /* Like drive_move() */
@@ -61,27 +67,21 @@ static int move(struct sides *s, uint64_t *bytes)
 
 static int begin(struct sides *s)
 {
-	TRY(memcg_open(&s->save.cg, "save"));
-	TRY(memcg_open(&s->resume.cg, "resume"));
-	if (s->limit) {
-		TRY(memcg_limit(&s->save.cg, s->limit));
-		TRY(memcg_limit(&s->resume.cg, s->limit));
-	}
-	meter_begin(&s->save);
-	meter_begin(&s->resume);
+	TRY(meter_begin(&s->save, "save"));
+	TRY(meter_begin(&s->resume, "resume"));
 	TRY(memcg_enter(&s->resume.cg));
 	return mig_set(&s->d.dst, VFIO_DEVICE_STATE_RESUMING, &s->d.load);
 }
 
-/* Reading the cgroup's files takes kernel memory, too, so this is for large states only. */
+/* Reading the cgroup's files takes kernel memory, too, which would count with a small state. */
 static void note_held(struct sides *s, const char *when)
 {
-	if (!s->limit)
+	if (s->large)
 		NOTE("%s: source %lld kB, destination %lld kB", when,
 		     meter_held(&s->save) / 1024, meter_held(&s->resume) / 1024);
 }
 
-static int migrate(struct sides *s, long long *save, long long *resume)
+static int migrate(struct sides *s)
 {
 	struct drive *d = &s->d;
 
@@ -100,42 +100,13 @@ static int migrate(struct sides *s, long long *save, long long *resume)
 	note_held(s, "all of it moved");
 	TRY(memcg_enter(&s->resume.cg));
 	TRY(mig_set(&d->dst, VFIO_DEVICE_STATE_RUNNING, NULL));
-	*save = meter_peak(&s->save);
-	*resume = meter_peak(&s->resume);
-	return 0;
-}
-
-static int measure_memory(struct sides *s)
-{
-	long long save, resume;
-
-	TRY(migrate(s, &save, &resume));
-	FIGURE("bytes", at_least_0(save - (long long)LARGE), "memory_save");
-	FIGURE("bytes", at_least_0(resume - (long long)LARGE), "memory_resume");
-	FIGURE("bytes", save, "memory_save/peak");
-	FIGURE("bytes", resume, "memory_resume/peak");
-	return 0;
-}
-
-/*
- * The kernel charges 64 pages at a time, and single pages where the cgroup has no room
- * for 64. So the peak is exact to a page below this limit.
- */
-#define EXACT (63 * 4 * KIB)
-
-static int measure_small(struct sides *s)
-{
-	long long save, resume;
-
-	s->limit = EXACT;
-	TRY(migrate(s, &save, &resume));
-	FIGURE("bytes", save, "memory_save_small");
-	FIGURE("bytes", resume, "memory_resume_small");
+	meter_end(&s->save);
+	meter_end(&s->resume);
 	return 0;
 }
 
 /* Without pre-copy: the whole state is saved in the blackout. */
-static int measure_final(struct sides *s)
+static int migrate_stopped(struct sides *s)
 {
 	struct drive *d = &s->d;
 
@@ -147,34 +118,67 @@ static int measure_final(struct sides *s)
 	TRY(move(s, &d->rest));
 	TRY(memcg_enter(&s->resume.cg));
 	TRY(mig_set(&d->dst, VFIO_DEVICE_STATE_RUNNING, NULL));
-	FIGURE("bytes", meter_peak(&s->save), "memory_save_1g");
-	FIGURE("bytes", meter_peak(&s->resume), "memory_resume_1g");
+	meter_end(&s->save);
+	meter_end(&s->resume);
 	return 0;
 }
 
-static int run(const struct devices *devices, uint64_t pad,
-	       int (*measure)(struct sides *s))
+static int measure(const struct devices *devices, uint64_t pad,
+		   int (*how)(struct sides *s), struct sides *s)
 {
-	struct sides s = {};
 	int ret;
 
-	TRY(drive_open(&s.d, devices));
+	TRY(drive_open(&s->d, devices));
 	if (pad)
-		drive_pad(&s.d, pad);
-	ret = measure(&s) ?: drive_finish(&s.d) ?: drive_check(&s.d);
-	memcg_close(&s.save.cg);
-	memcg_close(&s.resume.cg);
-	drive_close(&s.d);
+		drive_pad(&s->d, pad);
+	s->large = pad;
+	ret = how(s) ?: drive_finish(&s->d) ?: drive_check(&s->d);
+	memcg_close(&s->save.cg);
+	memcg_close(&s->resume.cg);
+	drive_close(&s->d);
 	return ret;
+}
+
+/*
+ * The kernel charges 64 pages at a time, and single pages where the cgroup has no room
+ * for 64.
+ */
+#define BATCH (64 * 4 * KIB)
+#define NO_BATCH (63 * 4 * KIB)
+
+/* A side that took one batch runs again below that limit, so that its peak is exact. */
+static int measure_small(const struct devices *devices)
+{
+	struct sides rough = {}, exact = {};
+
+	TRY(measure(devices, 0, migrate, &rough));
+	exact.save.limit = rough.save.peak <= (long long)BATCH ? NO_BATCH : 0;
+	exact.resume.limit = rough.resume.peak <= (long long)BATCH ? NO_BATCH : 0;
+	TRY(measure(devices, 0, migrate, &exact));
+	FIGURE("bytes", exact.save.peak, "memory_save_small");
+	FIGURE("bytes", exact.resume.peak, "memory_resume_small");
+	return 0;
 }
 
 int run_memory(const struct devices *devices)
 {
-	TRY(run(devices, 0, measure_small));
-	return run(devices, LARGE, measure_memory);
+	struct sides s = {};
+
+	TRY(measure_small(devices));
+	TRY(measure(devices, LARGE, migrate, &s));
+	FIGURE("bytes", at_least_0(s.save.peak - (long long)LARGE), "memory_save");
+	FIGURE("bytes", at_least_0(s.resume.peak - (long long)LARGE), "memory_resume");
+	FIGURE("bytes", s.save.peak, "memory_save/peak");
+	FIGURE("bytes", s.resume.peak, "memory_resume/peak");
+	return 0;
 }
 
 int run_memory_1g(const struct devices *devices)
 {
-	return run(devices, GIB - MIB, measure_final);
+	struct sides s = {};
+
+	TRY(measure(devices, GIB - MIB, migrate_stopped, &s));
+	FIGURE("bytes", s.save.peak, "memory_save_1g");
+	FIGURE("bytes", s.resume.peak, "memory_resume_1g");
+	return 0;
 }
