@@ -17,7 +17,6 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -425,7 +424,8 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_pool_put);
  * @size: bytes of each
  * @count: how many, at most SNAPSHOT_WINDOWS
  *
- * Return: 0, or as snapshot_buf_prepare(); buffers that were made stay.
+ * Return: 0, or as snapshot_buf_prepare(); the pool keeps buffers that were made as
+ * snapshot_pool_put() does.
  */
 int snapshot_pool_reserve(struct snapshot_pool *pool, size_t size, unsigned int count)
 {

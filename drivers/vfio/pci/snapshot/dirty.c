@@ -11,8 +11,7 @@
  * the user's bitmap afterwards: that memory may take for ever to be there.
  */
 #include <linux/atomic.h>
-#include <linux/bitmap.h>
-#include <linux/err.h>
+#include <linux/bitops.h>
 #include <linux/find.h>
 #include <linux/interval_tree.h>
 #include <linux/iova_bitmap.h>
@@ -229,9 +228,10 @@ static int dirty_log_start(struct vfio_device *vdev, struct rb_root_cached *root
 		atomic_set(&log->lost, 0);
 		err = dirty_run(log);
 	}
-	log->started = !err;
 	if (err)
 		dirty_end(log);
+	else
+		log->started = true;
 	return err;
 }
 

@@ -30,8 +30,9 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/nospec.h>
-#include <linux/pci.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
+#include <linux/sprintf.h>
 #include <linux/vfio.h>
 
 #include "compat.h"
@@ -218,6 +219,7 @@ static unsigned int mig_take_events(struct snapshot_mig *mig,
 {
 	unsigned int events = mig->events;
 
+	lockdep_assert_held(&mig->event_lock);
 	*was = mig->state;
 	mig->state = mig_state_seen(mig);
 	mig->applying = events;
@@ -225,18 +227,16 @@ static unsigned int mig_take_events(struct snapshot_mig *mig,
 	return events;
 }
 
-/* -EINTR: a reset waits for its quiesce(RUN), and the caller is killed. */
-static int mig_apply_events(struct snapshot_mig *mig)
+/*
+ * Applies @events, which mig_take_events() took. -EINTR: a reset waits for its
+ * quiesce(RUN), and the caller is killed.
+ */
+static int mig_apply_events(struct snapshot_mig *mig, unsigned int events,
+			    enum vfio_device_mig_state was)
 {
-	enum vfio_device_mig_state was;
-	unsigned int events;
 	int err = 0;
 
 	lockdep_assert_held(&mig->lock);
-	scoped_guard(spinlock, &mig->event_lock)
-		events = mig_take_events(mig, &was);
-	if (!events)
-		return 0;
 	if (mig->gone) {
 		/* Nobody is left to be told. */
 	} else if (events & SNAPSHOT_EVENT_RESET) {
@@ -256,6 +256,16 @@ static int mig_apply_events(struct snapshot_mig *mig)
 	return err;
 }
 
+static int mig_catch_up(struct snapshot_mig *mig)
+{
+	enum vfio_device_mig_state was;
+	unsigned int events;
+
+	scoped_guard(spinlock, &mig->event_lock)
+		events = mig_take_events(mig, &was);
+	return events ? mig_apply_events(mig, events, was) : 0;
+}
+
 /* An event that waits comes before what the caller wants. */
 static int mig_lock(struct snapshot_mig *mig)
 {
@@ -263,7 +273,7 @@ static int mig_lock(struct snapshot_mig *mig)
 
 	if (mutex_lock_killable(&mig->lock))
 		return -EINTR;
-	err = mig->gone ? -ENODEV : mig_apply_events(mig);
+	err = mig->gone ? -ENODEV : mig_catch_up(mig);
 	if (err)
 		mutex_unlock(&mig->lock);
 	return err;
@@ -272,19 +282,21 @@ static int mig_lock(struct snapshot_mig *mig)
 /* @wait: not for a caller that may not wait for the firmware: the worker goes on then. */
 static void mig_release(struct snapshot_mig *mig, bool wait)
 {
+	enum vfio_device_mig_state was;
 	unsigned int left;
 
-	do {
+	for (;;) {
 		spin_lock(&mig->event_lock);
 		left = mig->events;
 		if (!left || (!wait && left & SNAPSHOT_EVENT_UNSURE))
 			break;
+		mig_take_events(mig, &was);
 		spin_unlock(&mig->event_lock);
-		if (mig_apply_events(mig)) {
+		if (mig_apply_events(mig, left, was)) {
 			mutex_unlock(&mig->lock);
 			return;
 		}
-	} while (true);
+	}
 	mutex_unlock(&mig->lock);
 	spin_unlock(&mig->event_lock);
 	if (left)
@@ -537,7 +549,7 @@ void snapshot_mig_leave(struct snapshot_mig *mig)
 {
 	flush_work(&mig->event_work);
 	mutex_lock(&mig->lock);
-	mig_apply_events(mig);
+	mig_catch_up(mig);
 	mig->gone = true;
 	mig_unlock(mig);
 	snapshot_session_flush(&mig->session);

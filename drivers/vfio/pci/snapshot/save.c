@@ -18,7 +18,6 @@
 #include <linux/minmax.h>
 #include <linux/pci.h>
 #include <linux/poll.h>
-#include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vfio.h>
 #include <asm/byteorder.h>
@@ -34,7 +33,7 @@
  * @save: the stream
  * @head: header, and the whole payload of one of our own records
  * @head_len: bytes of @head
- * @data_len: bytes of payload in @buf; at most, while @transfer fills it
+ * @data_len: bytes of payload in @buf; an estimate while @transfer fills it
  * @pos: bytes of head and payload that were read
  * @initial: the image belongs to the initial bytes
  * @transfer: fills @buf
@@ -198,8 +197,8 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 }
 
 /*
- * A transfer is over: its record is queued, or its memory spare. After an errno the
- * caller wakes sleepers, when it has said what follows.
+ * A transfer is over: its record is queued, or its memory spare. After an errno
+ * save_fail() wakes the sleepers: they are to see what follows from it.
  */
 static int save_end_chunk(struct snapshot_out *out, int err)
 {
@@ -312,11 +311,13 @@ static int save_once(struct snapshot_save *save, enum vfio_snapshot_phase phase,
 		     u64 bytes, bool renewed)
 {
 	bool final = phase == VFIO_SNAPSHOT_FINAL;
+	size_t room = save_room(save, bytes);
 	struct snapshot_fw *fw = save->pool->fw;
 	struct snapshot_buf *buf;
 	int err;
 
-	buf = snapshot_pool_get(save->pool, save_room(save, bytes));
+	buf = snapshot_pool_get_ready(save->pool, room) ?:
+	      snapshot_pool_get(save->pool, room);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	err = snapshot_fw_lock(fw);
@@ -500,7 +501,7 @@ int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 	if (running && !READ_ONCE(save->spent) &&
 	    fw->sdev->ops->caps & VFIO_SNAPSHOT_CAP_INCREMENT) {
 		err = snapshot_fw_changed(fw, &est);
-		if (err)
+		if (err && !READ_ONCE(save->spent))
 			return err;
 	}
 	/* An image that the firmware was saving may have failed since. */

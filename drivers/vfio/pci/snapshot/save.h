@@ -37,6 +37,7 @@ struct vfio_precopy_info;
  *
  * pool->lock protects all of it, except for the first record of @queue, which
  * belongs to the reader, and @whole, which the lock of the device's state protects.
+ * @initial changes only with the firmware held as well; @room is also read without.
  */
 struct snapshot_save {
 	struct snapshot_pool *pool;

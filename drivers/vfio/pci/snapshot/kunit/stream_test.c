@@ -308,6 +308,40 @@ static void a_state_that_grew_before_it_was_asked_for(struct kunit *test)
 	move_what_grew(test, true, true);
 }
 
+/* Of two spare buffers, the final image takes the one that needs no command. */
+static void final_image_takes_the_ready_buffer(struct kunit *test)
+{
+	struct pair *p = make_pair(test);
+	struct fake *fake = p->from;
+	struct vfio_device *vdev = &fake->sdev.core.vdev;
+	const size_t small = 100, large = 3 * PAGE_SIZE;
+	unsigned long size;
+	struct file *file;
+
+	fake->ops.window = 4 * PAGE_SIZE;
+	fake->chunk = fake->ops.window;
+	fake->state_len = small;
+	fake->estimate = small;
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_PRE_COPY, &file), 0);
+	/* A second buffer is made while the first image waits to be read. */
+	KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size), 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 2);
+	fake_read(file, p->stream, 2 * FAKE_MAX_IMAGE, 700);
+
+	fake->state_len = large;
+	fake->estimate = large;
+	/* The core caches the size for a second. */
+	msleep(1100);
+	KUNIT_EXPECT_EQ(test, vdev->mig_ops->migration_get_data_size(vdev, &size), 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 3);
+	KUNIT_ASSERT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_STOP_COPY, NULL), 0);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_BUF_MAP], 3);
+	KUNIT_EXPECT_EQ(test, fake->calls[SNAPSHOT_CMD_SAVE], 2);
+	KUNIT_EXPECT_EQ(test, fake_set(fake, VFIO_DEVICE_STATE_RUNNING, NULL), 0);
+	fake_put(file);
+	drop_pair(p);
+}
+
 /* An image ahead that completes later: the arc does not wait for it, its reader does. */
 static void an_image_that_is_taken_meanwhile(struct kunit *test)
 {
@@ -702,6 +736,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(windows_come_with_the_first_record),
 	KUNIT_CASE(a_state_that_grew_before_the_stop),
 	KUNIT_CASE(a_state_that_grew_before_it_was_asked_for),
+	KUNIT_CASE(final_image_takes_the_ready_buffer),
 	KUNIT_CASE(an_image_that_is_taken_meanwhile),
 	KUNIT_CASE(what_changed_is_taken_when_all_was_read),
 	KUNIT_CASE(transfers_that_complete_later),
