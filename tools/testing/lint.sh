@@ -105,8 +105,8 @@ kernel_doc()
 }
 
 # Put our Kconfig into that of VFIO, choose each driver as the only one, and print what it lacks.
-# Symbols from elsewhere in the kernel are on, except IOMMUFD_DRIVER: without it a kernel with IOMMUFD
-# has no bitmaps for dirty tracking, and no other driver needs it here.
+# All other symbols of the kernel are on, except IOMMUFD_DRIVER: our drivers must select it, because a
+# kernel without it cannot report dirty pages.
 kconfig()
 {
 	local tree=$work/kconfig conf driver want symbol
