@@ -41,7 +41,7 @@ const struct snapshot_command_names snapshot_commands[] = {
 static void fw_put_transfer(struct snapshot_transfer *transfer)
 {
 	if (atomic_dec_and_test(&transfer->holds))
-		queue_work(system_highpri_wq, &transfer->fw->transfer_work);
+		queue_work(system_dfl_wq, &transfer->fw->transfer_work);
 }
 
 /**

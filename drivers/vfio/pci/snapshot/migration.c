@@ -52,11 +52,29 @@ static struct snapshot_mig *mig_of(struct vfio_device *vdev)
 	return container_of(vdev, struct vfio_snapshot_device, core.vdev)->mig;
 }
 
-static void mig_set_state(struct snapshot_mig *mig, enum vfio_device_mig_state state)
+/*
+ * The state, with the events that wait. A reset tells more than a loss, so it decides
+ * when both wait. A loss leaves RUNNING alone, unless an arc was on its way there.
+ */
+static enum vfio_device_mig_state mig_state_seen(const struct snapshot_mig *mig)
+{
+	lockdep_assert_held(&mig->event_lock);
+	if (mig->events & SNAPSHOT_EVENT_RESET)
+		return VFIO_DEVICE_STATE_RUNNING;
+	if (mig->events & SNAPSHOT_EVENT_HALTED ||
+	    (mig->events & SNAPSHOT_EVENT_LOST && mig->state != VFIO_DEVICE_STATE_RUNNING))
+		return VFIO_DEVICE_STATE_ERROR;
+	return mig->state;
+}
+
+/* Return: the state that mig_get() shows from here on. */
+static enum vfio_device_mig_state mig_set_state(struct snapshot_mig *mig,
+						enum vfio_device_mig_state state)
 {
 	lockdep_assert_held(&mig->lock);
 	guard(spinlock)(&mig->event_lock);
 	mig->state = state;
+	return mig_state_seen(mig);
 }
 
 /* One step, and one step back if it fails: absolute, so that it proves the level. */
@@ -115,6 +133,7 @@ static int mig_act(struct snapshot_walker *walker, enum snapshot_action action)
 static int mig_take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc)
 {
 	u64 began = trace_vfio_snapshot_arc_end_enabled() ? ktime_get_ns() : 0;
+	enum vfio_device_mig_state state, seen;
 	char what[48], then[32];
 	int err;
 
@@ -122,10 +141,12 @@ static int mig_take_arc(struct snapshot_mig *mig, const struct snapshot_arc *arc
 	if (arc->action != SNAPSHOT_LOAD_CLOSE)
 		WRITE_ONCE(mig->fw.failed, (struct snapshot_failed){});
 	trace_vfio_snapshot_arc_begin(&mig->fw, arc);
-	mig_set_state(mig, snapshot_arc_take(arc, &mig->walker, &err));
-	trace_vfio_snapshot_arc_end(&mig->fw, arc, mig->state, mig->walker.level, err, began);
+	state = snapshot_arc_take(arc, &mig->walker, &err);
+	seen = mig_set_state(mig, state);
+	trace_vfio_snapshot_arc_end(&mig->fw, arc, state, mig->walker.level, err, began);
+	/* A loss during the arc must not end in success and ERROR. */
 	if (!err)
-		return 0;
+		return seen == VFIO_DEVICE_STATE_ERROR ? -ENODEV : 0;
 
 	if (!mig->said) {
 		scnprintf(what, sizeof(what), "%s -> %s failed", snapshot_state_name(arc->from),
@@ -151,7 +172,7 @@ static int mig_walk(struct snapshot_mig *mig, u32 to)
 		const struct snapshot_arc *arc;
 		int err;
 
-		arc = snapshot_arc_next(mig->state, to, mig->features);
+		arc = mig->routes[mig->state][to];
 		if (!arc)
 			return -EINVAL;
 		err = mig_take_arc(mig, arc);
@@ -196,21 +217,6 @@ static int mig_apply_reset(struct snapshot_mig *mig, enum vfio_device_mig_state 
 	if (!err)
 		trace_vfio_snapshot_reset(&mig->fw, was, mig->state, unsure);
 	return err;
-}
-
-/*
- * The state, with the events that wait. A reset tells more than a loss, so it decides
- * when both wait. A loss leaves RUNNING alone, unless an arc was on its way there.
- */
-static enum vfio_device_mig_state mig_state_seen(const struct snapshot_mig *mig)
-{
-	lockdep_assert_held(&mig->event_lock);
-	if (mig->events & SNAPSHOT_EVENT_RESET)
-		return VFIO_DEVICE_STATE_RUNNING;
-	if (mig->events & SNAPSHOT_EVENT_HALTED ||
-	    (mig->events & SNAPSHOT_EVENT_LOST && mig->state != VFIO_DEVICE_STATE_RUNNING))
-		return VFIO_DEVICE_STATE_ERROR;
-	return mig->state;
 }
 
 /* Takes the events and the state that they lead to in one step: mig_get() sees no other. */
@@ -261,9 +267,12 @@ static int mig_catch_up(struct snapshot_mig *mig)
 	enum vfio_device_mig_state was;
 	unsigned int events;
 
+	/* Set before @lock was taken, or mig_release() sees it. */
+	if (!READ_ONCE(mig->events))
+		return 0;
 	scoped_guard(spinlock, &mig->event_lock)
 		events = mig_take_events(mig, &was);
-	return events ? mig_apply_events(mig, events, was) : 0;
+	return mig_apply_events(mig, events, was);
 }
 
 /* An event that waits comes before what the caller wants. */
@@ -352,11 +361,6 @@ static struct file *mig_set(struct vfio_device *vdev, enum vfio_device_mig_state
 	err = mig_walk(mig, new_state);
 	/* Only the last arc of a walk opens a stream. */
 	swap(file, mig->opened);
-	/* A loss during the walk must not end in success and ERROR. */
-	scoped_guard(spinlock, &mig->event_lock) {
-		if (!err && mig_state_seen(mig) == VFIO_DEVICE_STATE_ERROR)
-			err = -ENODEV;
-	}
 	mig_unlock(mig);
 	if (err && file)
 		fput(file);
@@ -595,6 +599,7 @@ EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_alloc);
 void snapshot_mig_offer(struct snapshot_mig *mig)
 {
 	unsigned int caps = mig->fw.sdev->ops->caps;
+	unsigned int from, to;
 
 	mig->features = VFIO_MIGRATION_STOP_COPY;
 	if (caps & VFIO_SNAPSHOT_CAP_NDMA)
@@ -602,6 +607,9 @@ void snapshot_mig_offer(struct snapshot_mig *mig)
 	if (caps & VFIO_SNAPSHOT_CAP_PRECOPY)
 		mig->features |= VFIO_MIGRATION_PRE_COPY;
 	mig->walker.whole = caps & VFIO_SNAPSHOT_CAP_NDMA_STOPS;
+	for (from = 0; from < VFIO_DEVICE_STATE_NR; from++)
+		for (to = 0; to < VFIO_DEVICE_STATE_NR; to++)
+			mig->routes[from][to] = snapshot_arc_next(from, to, mig->features);
 }
 EXPORT_SYMBOL_IF_KUNIT(snapshot_mig_offer);
 

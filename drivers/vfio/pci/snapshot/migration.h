@@ -22,6 +22,7 @@ struct file;
  * @fw: the firmware
  * @session: the open stream, or the one that is not closed yet
  * @features: VFIO_MIGRATION_*
+ * @routes: first arc of each walk, by from and to; looked up here in the blackout
  * @lock: serialises state changes. Whoever releases it applies @events first.
  *        A reset comes with locks held that a page fault needs, so it only tries.
  * @state: current state; written under @lock and @event_lock
@@ -41,6 +42,7 @@ struct snapshot_mig {
 	struct snapshot_fw fw;
 	struct snapshot_session session;
 	unsigned int features;
+	const struct snapshot_arc *routes[VFIO_DEVICE_STATE_NR][VFIO_DEVICE_STATE_NR];
 	struct mutex lock;	/* state changes */
 	enum vfio_device_mig_state state;
 	struct snapshot_walker walker;
