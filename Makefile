@@ -11,13 +11,14 @@ KERNEL_MIN := 6.12
 MODULES := $(TOP)/drivers/vfio/pci/snapshot
 KBUILD = $(MAKE) -C $(KDIR) M=$(MODULES) CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m
 
-.PHONY: help demo bench bench-doc htmldocs check check-debug modules modules_install unit kselftest deb check-kernels vm clean kdir
+.PHONY: help demo bench bench-doc htmldocs check check-debug mutants modules modules_install unit kselftest deb check-kernels vm clean kdir
 
 help:
 	@echo 'As root on Debian 12 or 13; the first run fetches and builds what it needs in build/:'
 	@echo '  make demo             live-migrate a running guest from one VF to another'
 	@echo '  make check            run all tests; the last line counts passed, failed and skipped'
 	@echo '  make check-debug      run the long kselftests, on a kernel with KASAN, lockdep, kmemleak, fault injection'
+	@echo '  make mutants          break the code in one place after another; each time a test must notice'
 	@echo '  make bench [DRIVER=]  compare our driver with the upstream one: a table, build/bench.json and .svg'
 	@echo '  make bench-doc        copy the last result to Documentation/'
 	@echo '  make kselftest        run only the kselftests, in the test machine'
@@ -41,6 +42,9 @@ check:
 
 check-debug:
 	@$(TOP)/tools/testing/check.sh -j 2 @check-debug
+
+mutants:
+	@$(TOP)/tools/testing/mutants/run.sh
 
 htmldocs:
 	@$(TOP)/tools/docs/html.sh

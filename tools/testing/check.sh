@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # check.sh [-j JOBS] [SUITE...]: set up what the suites need, run them, and sum up their TAP. "@NAME" is
-# all suites of "make NAME"; the default is @check. The last line is "N passed, N failed", plus
+# all suites of "make NAME", SUITE:PROGRAM,... these kselftests in the machine of SUITE; the default is
+# @check. The last line is "N passed, N failed", plus
 # ", N skipped" if any were. JOBS suites (default 1) run at a time, each as soon as its needs are set
 # up; while set-up runs, two fewer, but at least one. The output of suites does not mix.
 set -eu
@@ -67,12 +68,13 @@ tool-cdev		check-debug	$debug_needs,tool	400	vm,-k,debug	$src/tools/vfio-snapsho
 # lookup SUITE: sets needs, limit, where, command.
 lookup()
 {
-	local row
+	local row programs
 
-	row=$(printf '%s' "$suites" | awk -v want="$1" '$1 == want')
-	[ -n "$row" ] || die "there is no suite $1" \
+	row=$(printf '%s' "$suites" | awk -v want="${1%%:*}" '$1 == want')
+	[ -n "$row" ] || die "there is no suite ${1%%:*}" \
 		"the suites are: $(printf '%s' "$suites" | awk 'NF { printf "%s ", $1 }')"
 	read -r _ _ needs limit where command <<<"$row"
+	case $1 in *:*) programs=${1#*:} command="${command%/run.sh*}/run.sh ${programs//,/ }" ;; esac
 }
 
 # Replaces the calling subshell with the suite, so that this script is its parent.
