@@ -11,6 +11,7 @@
 #include "lib/call.h"
 #include "lib/dirty.h"
 #include "lib/harness.h"
+#include "lib/kmsg.h"
 #include "lib/lab.h"
 #include "lib/stall.h"
 
@@ -493,9 +494,18 @@ TEST_F(dirty, each_bad_start_has_its_errno)
 TEST_F(dirty, a_start_beyond_the_size_of_the_tracker_is_refused)
 {
 	static const uint64_t huge[][2] = { { 0, 1ull << 62 } };
+	int said = kmsg_open();
 	uint64_t bitmap = 0;
+	char line[512];
 
+	ASSERT_LE(0, said);
 	EXPECT_EQ(-EOPNOTSUPP, dirty_start(self->log, &self->dev, 1ull << 30, huge, 1));
+	if (test_env.ours) {
+		EXPECT_EQ(1, kmsg_count(said, test_env.bdf, "dirty", line, sizeof(line)));
+		EXPECT_STREQ("dirty tracking refused: asked for 0x4000000000000000 bytes in 1 ranges at 0 to 0x3fffffffffffffff, the device tracks 2^48",
+			     line);
+	}
+	close(said);
 	EXPECT_EQ(-EINVAL, dirty_report(&self->dev, IOVA, 64 * K4, K4, &bitmap));
 	/* The device can be saved, without tracking and with. */
 	EXPECT_SAVED();

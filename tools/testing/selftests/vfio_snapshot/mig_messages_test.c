@@ -144,6 +144,21 @@ TEST_F(say, that_an_image_ahead_failed)
 	EXPECT_SILENCE();
 }
 
+TEST_F(say, that_the_size_cannot_be_asked_for)
+{
+	uint64_t size;
+
+	/* A reset forgets the size that a save has asked for. */
+	ASSERT_EQ(0, vfio_dev_reset(&self->dev));
+	BOUND();
+	lab_fail(&self->lab, self->nic->op[NIC_ESTIMATE], 1, nic_status(self->nic, EBUSY), 0);
+	EXPECT_EQ(-EBUSY, mig_data_size(&self->dev, &size));
+	EXPECT_SAID("migration: size unknown: -16, firmware command estimate whole, status %#x",
+		    SAID(EBUSY));
+	EXPECT_EQ(0, mig_data_size(&self->dev, &size));
+	EXPECT_SILENCE();
+}
+
 TEST_F(say, the_first_of_two_failures)
 {
 	if (self->nic->op[NIC_HALT] != self->nic->op[NIC_RUN])
