@@ -106,6 +106,7 @@ static const struct nic nics[] = {
 		.own_ndma = true,
 		.increments = true,
 		.late = true,
+		.no_room = true,
 		.says_upper = true,
 		.halts = 2,
 		.still = 5,
@@ -142,7 +143,6 @@ static const struct nic *in_one_piece(const struct nic *nic)
 	whole.bound = "mlx5, stop-copy, P2P, pre-copy, images of at most 4095 MiB";
 	whole.max_state = UINT32_MAX;
 	whole.window = 0;
-	whole.no_room = true;
 	return &whole;
 }
 

@@ -49,7 +49,7 @@ struct nic {
 	bool increments;	/* images after the first contain only what changed */
 	bool says_upper;	/* the log shows the upper half of a status, unless it is 0 */
 	bool late;		/* saves in PRE_COPY are asynchronous */
-	bool no_room;		/* EINVAL of a save means that the image had no room: ENOSPC */
+	bool no_room;		/* EINVAL of a save of a small state means that it had no room: ENOSPC */
 	/*
 	 * Commands in the blackout: those that halt the device, and all of them
 	 * with one final image, without the last command, after which the guest
