@@ -75,7 +75,7 @@ notices()
 	local status=0
 
 	timeout -k 10 "$limit" "$copy/tools/testing/check.sh" -j 2 "$@" >"$log" 2>&1 || status=$?
-	! grep -Eq '^set-up +0 passed +1 failed' "$log" || return 2
+	! grep -Eq '^set-up +0 passed +1 failed|:[0-9]+: error: ' "$log" || return 2
 	[ $status != 0 ]
 }
 
