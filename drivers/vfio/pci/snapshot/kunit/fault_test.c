@@ -863,7 +863,7 @@ struct sleeper {
 
 static int sleeper_wake(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
-	container_of(entry, struct sleeper, entry)->woken = true;
+	WRITE_ONCE(container_of(entry, struct sleeper, entry)->woken, true);
 	return 0;
 }
 
@@ -893,6 +893,7 @@ static void wake_others(struct kunit *test, int err)
 	struct fake *fake = f->fake;
 	struct thread killed = {};
 	struct sleeper s = {};
+	unsigned long until;
 	u8 byte;
 
 	fake->ops.window = PAGE_SIZE;
@@ -917,8 +918,10 @@ static void wake_others(struct kunit *test, int err)
 	s.table._key = EPOLLIN;
 	KUNIT_EXPECT_EQ(test, vfs_poll(f->file, &s.table), 0);
 	KUNIT_ASSERT_NOT_NULL(test, s.head);
-	msleep(200);
-	KUNIT_EXPECT_TRUE_MSG(test, s.woken, "a sleeper in poll() was not woken");
+	until = jiffies + LONG;
+	while (!READ_ONCE(s.woken) && time_before(jiffies, until))
+		msleep(20);
+	KUNIT_EXPECT_TRUE_MSG(test, READ_ONCE(s.woken), "a sleeper in poll() was not woken");
 	remove_wait_queue(s.head, &s.entry);
 	KUNIT_EXPECT_EQ(test, kernel_read(f->file, &byte, 1, NULL), err ?: 1);
 	KUNIT_EXPECT_EQ(test, set(f, RUNNING), 0);
