@@ -177,6 +177,15 @@ static int save_check_answer(struct snapshot_save *save,
 /* No image follows: one that was taken ahead is given up, the final one failed. */
 static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase, int err)
 {
+	/* First, so that whoever is told finds the reason in the log. */
+	if (!snapshot_pool_is_dead(save->pool)) {
+		if (phase == VFIO_SNAPSHOT_FINAL)
+			snapshot_say(save->pool->fw, err, "final image failed",
+				     "; read() of the data fd returns it");
+		else
+			snapshot_say(save->pool->fw, err, "image ahead failed",
+				     "; no further image ahead");
+	}
 	scoped_guard(spinlock, &save->pool->lock) {
 		if (phase == VFIO_SNAPSHOT_FINAL) {
 			save->err = snapshot_fd_errno(err);
@@ -186,14 +195,6 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 		}
 	}
 	wake_up_all(&save->wait);
-	if (snapshot_pool_is_dead(save->pool))
-		return;
-	if (phase == VFIO_SNAPSHOT_FINAL)
-		snapshot_say(save->pool->fw, err, "final image failed",
-			     "; read() of the data fd returns it");
-	else
-		snapshot_say(save->pool->fw, err, "image ahead failed",
-			     "; no further image ahead");
 }
 
 /*
