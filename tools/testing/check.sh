@@ -95,7 +95,7 @@ exec_suite()
 		;;
 	vm*)
 		IFS=, read -r -a options <<<"$where"
-		exec setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "$name" -t "$limit" \
+		exec setpriv --pdeathsig TERM "$TOP/tools/testvm/vm.sh" -n "${name%%:*}" -t "$limit" \
 			"${options[@]:1}" -- $command
 		;;
 	esac
