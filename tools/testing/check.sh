@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # check.sh [-j JOBS] [SUITE...]: set up what the suites need, run them, and sum up their TAP. "@NAME" is
-# all suites of "make NAME", SUITE:PROGRAM,... these kselftests in the machine of SUITE; the default is
-# @check. The last line is "N passed, N failed", plus
-# ", N skipped" if any were. JOBS suites (default 1) run at a time, each as soon as its needs are set
-# up; while set-up runs, two fewer, but at least one. The output of suites does not mix.
+# all suites of "make NAME". "SUITE:PROGRAM,..." runs only these kselftests in the machine of SUITE. The
+# default is @check. The last line is "N passed, N failed", plus ", N skipped" if any were. JOBS suites
+# (default 1) run at a time, each as soon as its needs are set up; while set-up runs, two fewer, but at
+# least one. The output of suites does not mix.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/../testvm/lib.sh"

@@ -96,7 +96,7 @@ for i in "${!hunks[@]}"; do
 	chosen+=("$i")
 done
 [ ${#chosen[@]} -gt 0 ] || die "there is no such fault" "the list is $list"
-[ -n "$only_survivors$only_apply" ] || : >"$survivors"
+[ -n "$only_apply" ] || : >"$survivors"
 
 echo "TAP version 13"
 echo "1..${#chosen[@]}"

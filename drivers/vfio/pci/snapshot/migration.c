@@ -267,7 +267,7 @@ static int mig_catch_up(struct snapshot_mig *mig)
 	enum vfio_device_mig_state was;
 	unsigned int events;
 
-	/* Set before @lock was taken, or mig_release() sees it. */
+	/* mig_release() takes an event that comes after mutex_lock(). */
 	if (!READ_ONCE(mig->events))
 		return 0;
 	scoped_guard(spinlock, &mig->event_lock)

@@ -22,7 +22,7 @@ struct file;
  * @fw: the firmware
  * @session: the open stream, or the one that is not closed yet
  * @features: VFIO_MIGRATION_*
- * @routes: first arc of each walk, by from and to; looked up here in the blackout
+ * @routes: first arc of each walk, by from and to; filled before the device is open
  * @lock: serialises state changes. Whoever releases it applies @events first.
  *        A reset comes with locks held that a page fault needs, so it only tries.
  * @state: current state; written under @lock and @event_lock

@@ -177,7 +177,7 @@ static int save_check_answer(struct snapshot_save *save,
 /* No image follows: one that was taken ahead is given up, the final one failed. */
 static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase, int err)
 {
-	/* First, so that whoever is told finds the reason in the log. */
+	/* The log has the reason before a reader wakes. */
 	if (!snapshot_pool_is_dead(save->pool)) {
 		if (phase == VFIO_SNAPSHOT_FINAL)
 			snapshot_say(save->pool->fw, err, "final image failed",
