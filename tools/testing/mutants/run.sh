@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# run.sh [-l] [-k] [FILE...]: puts each fault of the file "faults" into a copy of the checkout, runs the
-# suites that should notice, and prints the faults that no suite noticed; TAP. With FILEs, only the faults
-# of these.
+# run.sh [-l] [-k] [FILE|NAME...]: puts each fault of the file "faults" into a copy of the checkout, runs the
+# suites that should notice, and prints the faults that no suite noticed; TAP. With FILEs or NAMEs, only
+# these faults.
 #   -l  only checks that each fault can still be put in
 #   -k  only those that survived the last run
 # A suite that cannot be set up, because the fault does not compile, is a failure of the list.
@@ -91,7 +91,7 @@ mapfile -t hunks < <(sed -n 's/^@ //p' "$list")
 chosen=()
 for i in "${!hunks[@]}"; do
 	read -r file name _ <<<"${hunks[i]}"
-	[ $# = 0 ] || [[ " $* " == *" $file "* ]] || continue
+	[ $# = 0 ] || [[ " $* " == *" $file "* || " $* " == *" $name "* ]] || continue
 	[ -z "$only_survivors" ] || grep -qxF "$file $name" "$survivors" || continue
 	chosen+=("$i")
 done

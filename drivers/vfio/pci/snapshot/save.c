@@ -174,10 +174,14 @@ static int save_check_answer(struct snapshot_save *save,
 	return 0;
 }
 
-/* No image follows: one that was taken ahead is given up, the final one failed. */
-static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase, int err)
+/*
+ * No image follows: one that was taken ahead is given up, the final one failed.
+ * @filled: the record whose transfer failed, or NULL.
+ */
+static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase, int err,
+		      struct snapshot_out *filled)
 {
-	/* The log has the reason before a reader wakes. */
+	/* The log has the reason before a reader sees what follows from it. */
 	if (!snapshot_pool_is_dead(save->pool)) {
 		if (phase == VFIO_SNAPSHOT_FINAL)
 			snapshot_say(save->pool->fw, err, "final image failed",
@@ -187,6 +191,8 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 				     "; no further image ahead");
 	}
 	scoped_guard(spinlock, &save->pool->lock) {
+		if (filled)
+			save->filling = NULL;
 		if (phase == VFIO_SNAPSHOT_FINAL) {
 			save->err = snapshot_fd_errno(err);
 			save->more = false;
@@ -194,13 +200,12 @@ static void save_fail(struct snapshot_save *save, enum vfio_snapshot_phase phase
 			save->spent = true;
 		}
 	}
+	if (filled)
+		snapshot_pool_put(&filled->buf);
 	wake_up_all(&save->wait);
 }
 
-/*
- * A transfer is over: its record is queued, or its memory spare. After an errno
- * save_fail() wakes the sleepers: they are to see what follows from it.
- */
+/* A transfer is over: its record is queued, or the caller puts its memory. */
 static int save_end_chunk(struct snapshot_out *out, int err)
 {
 	struct snapshot_save *save = out->save;
@@ -209,16 +214,14 @@ static int save_end_chunk(struct snapshot_out *out, int err)
 	snapshot_buf_io_end(&out->buf);
 	if (!err)
 		err = save_check_answer(save, &out->transfer);
+	if (err)
+		return err;
 	scoped_guard(spinlock, &save->pool->lock) {
 		save->filling = NULL;
-		if (!err)
-			save_queue_data(out);
+		save_queue_data(out);
 	}
-	if (err)
-		snapshot_pool_put(&out->buf);
-	else
-		wake_up_all(&save->wait);
-	return err;
+	wake_up_all(&save->wait);
+	return 0;
 }
 
 static void save_begin_chunks(struct snapshot_save *save);
@@ -226,12 +229,11 @@ static void save_begin_chunks(struct snapshot_save *save);
 static void save_chunk_done(struct snapshot_transfer *transfer, int err)
 {
 	struct snapshot_out *out = container_of(transfer, struct snapshot_out, transfer);
-	enum vfio_snapshot_phase phase = transfer->phase;
 	struct snapshot_save *save = out->save;
 
 	err = save_end_chunk(out, err);
 	if (err)
-		save_fail(save, phase, err);
+		save_fail(save, transfer->phase, err, out);
 	else
 		save_begin_chunks(save);
 }
@@ -260,10 +262,14 @@ static int save_begin_chunk(struct snapshot_save *save, struct snapshot_buf *buf
 	out->transfer.phase = phase;
 	out->transfer.done = done;
 	err = snapshot_fw_transfer(&out->transfer);
-	if (err != -EINPROGRESS)
-		return save_end_chunk(out, err);
-	guard(spinlock)(&save->pool->lock);
-	save->filling = out;
+	if (err == -EINPROGRESS) {
+		guard(spinlock)(&save->pool->lock);
+		save->filling = out;
+		return err;
+	}
+	err = save_end_chunk(out, err);
+	if (err)
+		snapshot_pool_put(buf);
 	return err;
 }
 
@@ -289,7 +295,7 @@ static void save_begin_chunks(struct snapshot_save *save)
 		err = save_begin_chunk(save, buf, VFIO_SNAPSHOT_FINAL, buf->size, false,
 				       save_chunk_done);
 		if (err && err != -EINPROGRESS)
-			save_fail(save, VFIO_SNAPSHOT_FINAL, err);
+			save_fail(save, VFIO_SNAPSHOT_FINAL, err, NULL);
 	}
 }
 
@@ -405,7 +411,7 @@ void snapshot_save_image(struct snapshot_save *save, enum vfio_snapshot_phase ph
 	int err = save_try(save, phase);
 
 	if (err)
-		save_fail(save, phase, err);
+		save_fail(save, phase, err, NULL);
 }
 
 /**
@@ -512,7 +518,7 @@ int snapshot_save_precopy_info(struct snapshot_save *save, bool running,
 	if (est.bytes && save_wants_changes(save, renewed)) {
 		err = save_once(save, VFIO_SNAPSHOT_AHEAD, est.bytes, renewed);
 		if (err)
-			save_fail(save, VFIO_SNAPSHOT_AHEAD, err);
+			save_fail(save, VFIO_SNAPSHOT_AHEAD, err, NULL);
 		/* From here on the queue and the transfer account for it. */
 		est.bytes = 0;
 	}

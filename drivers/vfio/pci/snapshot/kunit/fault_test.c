@@ -658,6 +658,36 @@ static void image_ahead_fails(struct kunit *test)
 	finish(f);
 }
 
+/* A reader that does not sleep sees an image ahead end and be given up at one moment. */
+static void image_ahead_fails_before_a_reader_that_spins(struct kunit *test)
+{
+	struct faults *f = begin(test, CAP_PRECOPY | CAP_INCREMENT);
+	unsigned long until = jiffies + LONG;
+	struct fake *fake = f->fake;
+	struct vfio_precopy_info info;
+	ssize_t got;
+	u8 byte;
+
+	fake->later = true;
+	fake->delay = SHORT;
+	fake->later_err = -EREMOTEIO;
+	KUNIT_ASSERT_EQ(test, set(f, PRE_COPY), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(f->file, f->bytes, IDENT + SIZE, PAGE_SIZE), IDENT + SIZE);
+	fake->changed = 300;
+	forget_order(f);
+	f->file->f_flags |= O_NONBLOCK;
+	do {
+		cond_resched();
+		got = kernel_read(f->file, &byte, 1, NULL);
+	} while (got == -EAGAIN && time_before(jiffies, until));
+	KUNIT_EXPECT_EQ(test, got, -ENOMSG);
+	KUNIT_EXPECT_EQ(test, fake_precopy_info(f->file, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.dirty_bytes, 0);
+	KUNIT_EXPECT_STREQ(test, fake->order, "");
+	KUNIT_EXPECT_EQ(test, set(f, RUNNING), 0);
+	finish(f);
+}
+
 static const struct way {
 	const char *name;
 	bool later;
@@ -1300,6 +1330,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(reset_in_each_state, place_gen_params),
 	KUNIT_CASE_PARAM(reset_after_which_the_command_fails, place_gen_params),
 	KUNIT_CASE_PARAM(image_ahead_fails, ahead_gen_params),
+	KUNIT_CASE(image_ahead_fails_before_a_reader_that_spins),
 	KUNIT_CASE_PARAM(image_ahead_needs_more_room, way_gen_params),
 	KUNIT_CASE_PARAM(announced_bytes_of_an_image_that_fails, reason_gen_params),
 	KUNIT_CASE_PARAM(images_ahead_that_wait, way_gen_params),
