@@ -222,6 +222,19 @@ def third() -> None:
     assert report(files).status == 1 and report(files, "--again").said.strip() == ""
 
 
+def each_figure() -> None:
+    """A third run may agree with the first in one figure, with the second in another"""
+    files = good()
+    files["direct.ours.3"] = list(files["direct.ours.1"])
+    set_to(files, "write_64m", "30000000", runs="1")
+    set_to(files, "read_64m", "30000000", runs="2")
+    outcome = report(files)
+    assert outcome.status == 0 and report(files, "--again").said.strip() == "", outcome.said
+    assert outcome.json()["write_64m"]["ours"] == 20000000
+    set_to(files, "read_64m", "40000000", runs="3")
+    assert report(files, "--again").said == "direct ours 4\n"
+
+
 def lost() -> None:
     """A missing figure of either driver is a failure"""
     for figure, side in (
@@ -299,7 +312,7 @@ def other_nic() -> None:
 
 
 TESTS: tuple[Callable[[], None], ...] = (
-    all_rows, missed, bounds, limits, unsteady, third, lost, hung, part, added, other_nic,
+    all_rows, missed, bounds, limits, unsteady, third, each_figure, lost, hung, part, added, other_nic,
 )  # fmt: skip
 
 

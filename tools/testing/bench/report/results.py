@@ -13,6 +13,7 @@ MOST_RUNS = 4  # before the bench gives up
 # By how much two runs may differ in these units; all other figures must be equal.
 MAY_DIFFER = {"ns": 0.01, "instructions": 0.01}
 HUNG = "hung"
+END = "the end"  # how a run ended, beside its figures
 
 _LINE = re.compile(r"^bench (\S+) (\S+) (\S+)$")
 _END = re.compile(r"^# end (\S+)$")
@@ -62,31 +63,38 @@ def difference(one: Figure, other: Figure) -> float:
     return high / low - 1
 
 
-def differences(first: Run, second: Run) -> Iterator[tuple[str, str]]:
-    for name in dict.fromkeys([*first.figures, *second.figures]):
-        one, other = first.figures.get(name), second.figures.get(name)
-        if not one or not other:
-            yield name, "in one of two runs only"
-            continue
-        apart = difference(one, other)
-        if apart > MAY_DIFFER.get(one.unit, 0):
-            by = f"{100 * apart:.1f} % apart" if apart < float("inf") else "not the same"
-            yield name, f"{one.value} {one.unit} and {other.value} {other.unit}, {by}"
-    if first.end != second.end:
-        yield "the end", f"{first.end} and {second.end}"
+def compare(first: Run, second: Run, name: str) -> str:
+    """How two runs differ in a figure; empty if they agree."""
+    if name == END:
+        return "" if first.end == second.end else f"{first.end} and {second.end}"
+    one, other = first.figures.get(name), second.figures.get(name)
+    if not one or not other:
+        return "in one of two runs only"
+    apart = difference(one, other)
+    if apart <= MAY_DIFFER.get(one.unit, 0):
+        return ""
+    by = f"{100 * apart:.1f} % apart" if apart < float("inf") else "not the same"
+    return f"{one.value} {one.unit} and {other.value} {other.unit}, {by}"
 
 
-def agreeing(runs: list[Run]) -> list[Run]:
-    """The first two that agree, or all if no two do."""
-    for pair in combinations(runs, RUNS):
-        if not any(differences(*pair)):
-            return list(pair)
-    return runs
+def settle(runs: list[Run], name: str) -> tuple[Run, str]:
+    """The first run that agrees with another one in a figure. If none does: a run, and why not."""
+    why = ""
+    for one, other in combinations(runs, RUNS):
+        differs = compare(one, other, name)
+        if not differs:
+            return one, ""
+        why = why or differs
+    return runs[0], why
+
+
+def names(runs: list[Run]) -> list[str]:
+    return list(dict.fromkeys([*(name for run in runs for name in run.figures), END]))
 
 
 @dataclass
 class Results:
-    """The figures of all scenarios, for each side, from the first run that agrees with another."""
+    """The figures of all scenarios, for each side, each from the first run that agrees with another."""
 
     figures: dict[str, Figures] = field(default_factory=lambda: {side: {} for side in SIDES})
     scenario_of: dict[str, str] = field(default_factory=dict)  # of a figure
@@ -119,19 +127,22 @@ class Results:
     def _take(self, scenario: str, side: str, runs: list[Run]) -> None:
         if len(runs) < RUNS:
             self.broken.append(f"{scenario} ({side}): {len(runs)} of {RUNS} runs")
-        runs = agreeing(runs)
-        if len(runs) > 1:
-            self.unstable += [f"{name} ({side}): {why}" for name, why in differences(*runs[:2])]
         if not runs:
             return
-        for name, figure in runs[0].figures.items():
+        for name in names(runs):
+            run, why = settle(runs, name)
+            if why:
+                self.unstable.append(f"{name} ({side}): {why}")
+            if name == END:
+                end = self.ends[scenario, side] = run.end
+                continue
             if self.scenario_of.setdefault(name, scenario) != scenario:
                 self.broken.append(f"{name}: printed by {self.scenario_of[name]} and {scenario}")
-            self.figures[side][name] = figure
-        self.ends[scenario, side] = runs[0].end
+            if name in run.figures:
+                self.figures[side][name] = run.figures[name]
         # The other driver may hang, which is a result; ours may not.
-        if runs[0].end not in ("0", HUNG) or (side == "ours" and runs[0].end == HUNG):
-            self.broken.append(f"{scenario} ({side}): ended with {runs[0].end}")
+        if end not in ("0", HUNG) or (side == "ours" and end == HUNG):
+            self.broken.append(f"{scenario} ({side}): ended with {end}")
 
 
 Runs = dict[tuple[str, str], list[Run]]  # by scenario and side
@@ -152,13 +163,13 @@ def again(runs: Runs) -> list[str]:
     return [
         f"{scenario} {side} {len(all_of) + 1}"
         for (scenario, side), all_of in runs.items()
-        if RUNS <= len(all_of) < MOST_RUNS and len(agreeing(all_of)) == len(all_of)
-        and any(differences(*all_of[:2]))
+        if RUNS <= len(all_of) < MOST_RUNS
+        and any(settle(all_of, name)[1] for name in names(all_of))
     ]  # fmt: skip
 
 
 def load(runs: Runs) -> Results:
-    """Takes the two runs that agree, for each scenario and side."""
+    """Takes each figure from two runs that agree in it, for each scenario and side."""
     results = Results()
     for scenario in sorted({scenario for scenario, _ in runs}):
         for side in SIDES:
