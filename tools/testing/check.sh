@@ -11,6 +11,7 @@ set -eu
 
 src=/vfio-snapshot/src
 vm_needs=root,initramfs,source,qemu,modules
+iommufd_needs=root,initramfs,source,qemu,iommufd-kernel,iommufd-modules,kselftest
 debug_needs=root,initramfs,source,qemu,debug-kernel,debug-modules,kselftest
 selftests=$src/tools/testing/selftests/vfio_snapshot
 # A fixed seed, so that only a change can turn a test red.
@@ -21,8 +22,7 @@ cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
 # Long suites come first, so that none runs alone at the end.
 suites="
-debug-core		check		$debug_needs		2700	vm,-l,-k,debug	$cdev core
-debug-dirty		check		$debug_needs		2700	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh mlx5_snapshot_vfio_pci
+cdev			check		$iommufd_needs		1800	vm,-l,-k,iommufd	$cdev core
 kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
 migration-tracked	check-debug	$debug_needs,migration	2700	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
 migration-versions	check		$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
@@ -30,6 +30,7 @@ migration		check		$vm_needs,migration	1800	vm,-l	env OTHER=virtio_vfio_pci $src/
 install-vm		check		$vm_needs,packaging,installed	1800	vm	$src/tools/testing/install/l1.sh
 migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
 migration-mlx5		check		$vm_needs,migration	1800	vm,-l,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
+dirty			check		$iommufd_needs		1200	vm,-l,-x,-k,iommufd	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh mlx5_snapshot_vfio_pci
 kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	1200	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		900	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
@@ -49,6 +50,8 @@ bench-report		check		root			300	root	python3 $src/tools/testing/bench/report_tes
 unit			check		root			600	root	make -s -C $src/tools/testing/unit check OUTPUT=/vfio-snapshot/build/unit-root
 test-root		check		root			300	host	tools/testvm/tests/root.sh
 debug-mlx5-faults	check-debug	$debug_needs		7200	vm,-l,-x,-k,debug	env NIC=connectx $cdev faults
+debug-core		check-debug	$debug_needs		2700	vm,-l,-k,debug	$cdev core
+debug-dirty		check-debug	$debug_needs		2700	vm,-l,-x,-k,debug	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh mlx5_snapshot_vfio_pci
 debug-faults		check-debug	$debug_needs		6000	vm,-l,-k,debug	$cdev faults
 debug-group		check-debug	$debug_needs		3000	vm,-l,-k,debug	$group mig_fd_test mig_reset_test mig_dead_test
 debug-mlx5		check-debug	$debug_needs		4800	vm,-l,-x,-k,debug	env NIC=connectx $cdev core

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # build-modules.sh [-k KERNEL] [ours] [upstream] [upstream-mlx5] [tests]: build kernel modules: ours in
 # $BUILD/modules, the upstream virtio driver in $BUILD/upstream, the upstream mlx5 driver in
-# $BUILD/upstream-mlx5, those that the kselftests load in $BUILD/test-modules. For KERNEL debug or
-# trixie, the folders are modules-debug etc.
+# $BUILD/upstream-mlx5, those that the kselftests load in $BUILD/test-modules. For another KERNEL than
+# stock, the folders are modules-debug etc.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -13,30 +13,20 @@ if [ "${1:-}" = -k ]; then
 	kernel=$2
 	shift 2
 fi
-# The stamp of the kernel, which the modules depend on, and the suffix of their folder.
-case $kernel in
-stock)
-	base=$BUILD/stamps/root
-	kdir='/lib/modules/*/build'
-	suffix=
-	kunit=()
-	;;
-trixie)
-	base=$BUILD/stamps/trixie-kernel
-	kdir=$BUILD/trixie-kernel/headers
-	suffix=-trixie
-	kunit=()
-	;;
-debug)
-	base=$BUILD/stamps/debug-kernel
-	kdir=$BUILD/debug-kernel.build
-	suffix=-debug
-	kunit=(CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m)
-	;;
-*)
-	die "there is no kernel $kernel" "the kernels are: stock, trixie, debug"
-	;;
-esac
+# kernel | the headers | arguments of make for our modules
+kernels="
+stock	/lib/modules/*/build
+iommufd	$BUILD/iommufd-kernel/headers
+trixie	$BUILD/trixie-kernel/headers
+debug	$BUILD/debug-kernel.build	CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m
+"
+row=$(awk -v want="$kernel" '$1 == want' <<<"$kernels")
+[ -n "$row" ] || die "there is no kernel $kernel" "the kernels are: $(awk '{ printf "%s ", $1 }' <<<"$kernels")"
+read -r _ kdir kernel_arguments <<<"$row"
+# The suffix of the folders, and the stamp that the modules depend on.
+suffix=-$kernel
+base=$BUILD/stamps/$kernel-kernel
+[ "$kernel" != stock ] || suffix='' base=$BUILD/stamps/root
 
 tests=$TOP/tools/testing/selftests/vfio_snapshot
 
@@ -126,9 +116,10 @@ mkdir -p "$BUILD/logs"
 for what; do
 	case $what in
 	ours)
+		# shellcheck disable=SC2086 # a list
 		build modules drivers/vfio/pci/snapshot "$TOP" "drivers include" W=1 \
 			CONFIG_VFIO_SNAPSHOT=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=m \
-			CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m "${kunit[@]}"
+			CONFIG_MLX5_SNAPSHOT_VFIO_PCI=m CONFIG_VFIO_SNAPSHOT_SAMPLE=m $kernel_arguments
 		;;
 	upstream)
 		"$TOP/tools/testvm/build-source.sh"

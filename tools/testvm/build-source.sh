@@ -7,8 +7,12 @@ set -eu
 
 PARTS=(
 	Documentation/sphinx
+	drivers/iommu/iommu-pages.h
+	drivers/iommu/iommu-priv.h
+	drivers/iommu/iommufd
 	drivers/vfio
 	drivers/virtio
+	lib/interval_tree.c
 	scripts/checker-valid.sh
 	scripts/checkpatch.pl
 	scripts/const_structs.checkpatch

@@ -15,6 +15,8 @@ source		testvm/build-source.sh
 qemu		testvm/build-qemu.sh
 modules		testvm/build-modules.sh
 kselftest	testing/selftests/vfio_snapshot/prepare.sh
+iommufd-kernel	testvm/build-iommufd-kernel.sh
+iommufd-modules	testvm/build-modules.sh -k iommufd
 stock-qemu	testvm/build-stock-qemu.sh
 migration	testing/migration/prepare.sh
 debug-kernel	testvm/build-debug-kernel.sh

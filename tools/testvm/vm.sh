@@ -20,8 +20,8 @@ usage()
 		whole, not in chunks.
 		-I boots with an instruction counter as the clock: times are repeatable, and virtual.
 		VFS is how many VFs each NIC may have (16).
-		KERNEL is stock (that of backports, the default), trixie (Debian 13's own, see
-		build-trixie-kernel.sh) or debug (see build-debug-kernel.sh).
+		KERNEL is stock (that of backports, the default), or one of a script build-KERNEL-kernel.sh:
+		iommufd (that of backports with IOMMUFD), trixie (Debian 13's own) or debug.
 		There the checkout is /vfio-snapshot/src (read-only), the build folder
 		/vfio-snapshot/build. The kernel's log goes to logs/vm-NAME.log in the build folder.
 	EOF
@@ -74,18 +74,16 @@ here=$TOP/tools/testvm
 pf_args=
 initramfs=l1/initramfs
 case $kernel in
-stock)
+stock | iommufd)
 	vmlinuz=l1/vmlinuz
 	memory=${memory:-4096}
 	;;
 trixie)
-	"$here/build-trixie-kernel.sh"
 	vmlinuz=trixie-kernel/vmlinuz
 	initramfs=trixie-kernel/initramfs
 	memory=${memory:-4096}
 	;;
 debug)
-	"$here/build-debug-kernel.sh"
 	vmlinuz=debug-kernel/vmlinuz
 	# kmemleak scans all of the memory, so there is little.
 	memory=${memory:-1536}
@@ -98,9 +96,10 @@ debug)
 	pf_args=,indirect_desc=off
 	;;
 *)
-	die "there is no kernel $kernel" "the kernels are: stock, trixie, debug"
+	die "there is no kernel $kernel" "the kernels are: stock, iommufd, trixie, debug"
 	;;
 esac
+[ "$kernel" = stock ] || "$here/build-$kernel-kernel.sh"
 if [ -n "$nic" ]; then
 	"$here/build-qemu.sh"
 	qemu=/vfio-snapshot/build/qemu/qemu-system-x86_64
@@ -168,7 +167,7 @@ set -- "$qemu" -nodefaults -no-user-config -display none -no-reboot \
 	-M q35,kernel-irqchip=split $accel -smp "$cpus" -m "$memory" \
 	-device intel-iommu,intremap=on \
 	-kernel "/vfio-snapshot/build/$vmlinuz" -initrd "/vfio-snapshot/build/$initramfs" \
-	-append "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on pci=realloc tsc=reliable no_timer_check vfio_snapshot.run=${run##*/} $kernel_args" \
+	-append "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on pci=realloc tsc=reliable no_timer_check vfio_snapshot.run=${run##*/} vfio_snapshot.kernel=$kernel $kernel_args" \
 	-chardev "file,id=console,path=/vfio-snapshot/build/run/${run##*/}/console" \
 	-serial chardev:console \
 	-fsdev local,id=root,path=/vfio-snapshot/root,readonly=on,security_model=passthrough,multidevs=remap \

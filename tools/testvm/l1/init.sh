@@ -9,7 +9,13 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LC_ALL=C.UTF-8
 export VFIO_SNAPSHOT_BUILD=/vfio-snapshot/build VFIO_SNAPSHOT_IN_ROOT=1 VFIO_SNAPSHOT_L1=1
 
-run=/vfio-snapshot/build/run/$(sed -n 's/.*vfio_snapshot\.run=\([^ ]*\).*/\1/p' /proc/cmdline)
+# option NAME: the value of vfio_snapshot.NAME=VALUE on the kernel's command line.
+option()
+{
+	sed -n "s/.*vfio_snapshot\.$1=\([^ ]*\).*/\1/p" /proc/cmdline
+}
+
+run=/vfio-snapshot/build/run/$(option run)
 
 # port NAME: the device of the virtio-serial port of that name.
 port()
@@ -24,12 +30,12 @@ port()
 cd /
 # The modules of other kernels than the root's are in the build folder. For the debug kernel, modprobe
 # finds there what is built in.
-modules=/lib/modules/$(uname -r)
-case $modules in
-*-debug) kernel=debug-kernel ;;
-*) kernel=trixie-kernel ;;
-esac
-[ -e "$modules" ] || ln -s "/vfio-snapshot/build/$kernel/modules" "$modules"
+kernel=$(option kernel)
+if [ "$kernel" != stock ]; then
+	export NIC_KERNEL="-$kernel"
+	mkdir -p "/lib/modules/$(uname -r)"
+	mount --bind "/vfio-snapshot/build/$kernel-kernel/modules" "/lib/modules/$(uname -r)"
+fi
 : >"$run/booted"
 if [ -e "$run/interactive" ]; then
 	TERM=$(cat "$run/interactive")

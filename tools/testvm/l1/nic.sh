@@ -6,13 +6,9 @@
 [ "${NIC:-}" != connectx ] || NIC_VENDOR=0x15b3
 NIC_BUILD=${VFIO_SNAPSHOT_BUILD:-/vfio-snapshot/build}
 NIC_PCI=/sys/bus/pci
-# Folders of modules have this suffix for kernels other than that of backports: build/modules-debug,
-# build/upstream-debug, build/modules-trixie, ...
-case $(readlink "/lib/modules/$(uname -r)") in
-*/debug-kernel/*) NIC_KERNEL=-debug ;;
-*/trixie-kernel/*) NIC_KERNEL=-trixie ;;
-*) NIC_KERNEL= ;;
-esac
+# Folders of modules have this suffix for kernels other than that of backports (see init.sh):
+# build/modules-debug, build/upstream-debug, build/modules-trixie, ...
+NIC_KERNEL=${NIC_KERNEL:-}
 
 nic_die()
 {
