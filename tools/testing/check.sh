@@ -38,6 +38,7 @@ tool-mlx5		check		$vm_needs,tool		900	vm,-l,-x	$src/tools/vfio-snapshot/tests/co
 sample			check		root,initramfs,source,modules,kselftest	900	host	tools/testing/selftests/vfio_snapshot/sample.sh
 connectx		check		$vm_needs,kselftest	1200	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
 kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	1200	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
+kunit			check		root,uml-kernel,uml-modules	600	root	$selftests/kunit.sh
 lint			check		root,source		900	root	$src/tools/testing/lint.sh
 proof			check		root			900	root	$src/tools/testing/proof/run.sh
 kernels			check		root,packaging,newer-root	1200	host	tools/testing/install/check-kernels.sh

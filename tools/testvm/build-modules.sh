@@ -19,6 +19,7 @@ stock	/lib/modules/*/build
 iommufd	$BUILD/iommufd-kernel/headers
 trixie	$BUILD/trixie-kernel/headers
 debug	$BUILD/debug-kernel.build	CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m
+uml	$BUILD/uml-kernel.build		ARCH=um CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=n CONFIG_MLX5_SNAPSHOT_VFIO_PCI=n CONFIG_VFIO_SNAPSHOT_SAMPLE=n
 "
 row=$(awk -v want="$kernel" '$1 == want' <<<"$kernels")
 [ -n "$row" ] || die "there is no kernel $kernel" "the kernels are: $(awk '{ printf "%s ", $1 }' <<<"$kernels")"

@@ -17,6 +17,8 @@ modules		testvm/build-modules.sh
 kselftest	testing/selftests/vfio_snapshot/prepare.sh
 iommufd-kernel	testvm/build-iommufd-kernel.sh
 iommufd-modules	testvm/build-modules.sh -k iommufd
+uml-kernel	testvm/build-uml-kernel.sh
+uml-modules	testvm/build-modules.sh -k uml ours
 stock-qemu	testvm/build-stock-qemu.sh
 migration	testing/migration/prepare.sh
 debug-kernel	testvm/build-debug-kernel.sh
