@@ -201,12 +201,14 @@ static void stream_end_firmware(struct snapshot_stream *stream)
 static int stream_open_file(struct snapshot_stream *stream, struct file **file)
 {
 	enum vfio_snapshot_dir dir = stream->pool.dir;
+	struct file *opened;
 
-	*file = anon_inode_getfile(stream_files[dir].name, stream_files[dir].fops,
-				   stream, stream_files[dir].flags);
-	if (IS_ERR(*file))
-		return PTR_ERR(*file);
-	stream_open(file_inode(*file), *file);
+	opened = anon_inode_getfile(stream_files[dir].name, stream_files[dir].fops,
+				    stream, stream_files[dir].flags);
+	if (IS_ERR(opened))
+		return PTR_ERR(opened);
+	stream_open(file_inode(opened), opened);
+	*file = opened;
 	kref_get(&stream->ref);
 	get_device(&stream->pool.fw->sdev->core.vdev.device);
 	return 0;

@@ -4,8 +4,10 @@
  * repeated however it is read and written.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "lib/harness.h"
 #include "lib/records.h"
@@ -394,6 +396,67 @@ TEST_F(fd, closing_the_data_fd_does_not_change_the_state)
 	close(fd);
 	EXPECT_STATE(&self->dev, VFIO_DEVICE_STATE_STOP_COPY);
 	EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+}
+
+/* Of this process, without which the limit of open files holds for it */
+static int set_sys_admin(bool on)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	const uint32_t mask = 1U << CAP_SYS_ADMIN;
+
+	if (syscall(SYS_capget, &head, data))
+		return -errno;
+	data[0].effective = on ? data[0].effective | mask : data[0].effective & ~mask;
+	return syscall(SYS_capset, &head, data) ? -errno : 0;
+}
+
+static int set_file_max(const char *value)
+{
+	FILE *f = fopen("/proc/sys/fs/file-max", "we");
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	if (fputs(value, f) < 0)
+		ret = -errno;
+	if (fclose(f))
+		ret = -errno;
+	return ret;
+}
+
+TEST_F(fd, no_data_fd_beyond_the_limit_of_open_files)
+{
+	const enum vfio_device_mig_state states[] = {
+		VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_RESUMING,
+		VFIO_DEVICE_STATE_PRE_COPY,
+	};
+	char most[32] = "";
+	unsigned int i;
+	int fd, ret;
+	FILE *f;
+
+	/* The limit is that of the whole machine. */
+	if (!getenv("VFIO_SNAPSHOT_LAB"))
+		SKIP(return, "only in the test VM (VFIO_SNAPSHOT_LAB)");
+	f = fopen("/proc/sys/fs/file-max", "re");
+	ASSERT_NE(NULL, f);
+	EXPECT_NE(NULL, fgets(most, sizeof(most), f));
+	fclose(f);
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (states[i] == VFIO_DEVICE_STATE_PRE_COPY &&
+		    !(self->flags & VFIO_MIGRATION_PRE_COPY))
+			continue;
+		ASSERT_EQ(0, set_file_max("1"));
+		ASSERT_EQ(0, set_sys_admin(false));
+		ret = mig_set(&self->dev, states[i], &fd);
+		EXPECT_EQ(0, set_sys_admin(true));
+		EXPECT_EQ(0, set_file_max(most));
+		EXPECT_EQ(-ENFILE, ret);
+		EXPECT_STATE(&self->dev, states[i] == VFIO_DEVICE_STATE_PRE_COPY ?
+			     VFIO_DEVICE_STATE_RUNNING : VFIO_DEVICE_STATE_STOP);
+		EXPECT_EQ(0, mig_set(&self->dev, VFIO_DEVICE_STATE_RUNNING, NULL));
+	}
 }
 
 SNAPSHOT_TEST_MAIN
