@@ -9,7 +9,7 @@ kernel=uml-kernel
 parts=("$TOP/tools/testvm/uml-kernel.config" "$TOP/tools/testvm/checkers.config")
 image=linux
 objects=600
-about="2 minutes on 2 cores"
+about="10 minutes of one core"
 export ARCH=um
 # shellcheck source=tools/testvm/kernel.sh
 . "$TOP/tools/testvm/kernel.sh"
