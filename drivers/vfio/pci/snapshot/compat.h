@@ -27,11 +27,6 @@
 #define MODULE_IMPORT_NS(name) MODULE_INFO(import_ns, name)
 #endif
 
-/* Its name since Linux 6.18. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
-#define system_dfl_wq system_unbound_wq
-#endif
-
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 static inline int snapshot_compat_precopy_ioctl(unsigned int cmd, unsigned long arg,
 						struct vfio_precopy_info *info)

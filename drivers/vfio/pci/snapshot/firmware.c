@@ -19,6 +19,7 @@
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/sprintf.h>
 
@@ -38,10 +39,13 @@ const struct snapshot_command_names snapshot_commands[] = {
 	[SNAPSHOT_CMD_LOAD_END] = { "load_end", { "-" } },
 };
 
+/* Ends transfers: ahead of other work, for a guest may be waiting. */
+static struct workqueue_struct *fw_wq;
+
 static void fw_put_transfer(struct snapshot_transfer *transfer)
 {
 	if (atomic_dec_and_test(&transfer->holds))
-		queue_work(system_dfl_wq, &transfer->fw->transfer_work);
+		queue_work(fw_wq, &transfer->fw->transfer_work);
 }
 
 /**
@@ -404,3 +408,27 @@ void snapshot_fw_leave(struct snapshot_fw *fw)
 	snapshot_fw_unlock(fw);
 	flush_work(&fw->transfer_work);
 }
+
+static void fw_nothing(struct work_struct *work)
+{
+}
+
+static int __init fw_load(void)
+{
+	static DECLARE_WORK(nothing, fw_nothing);
+
+	fw_wq = alloc_workqueue("vfio_snapshot", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!fw_wq)
+		return -ENOMEM;
+	/* Else the first transfer waits until the kernel made a spare worker. */
+	queue_work(fw_wq, &nothing);
+	flush_work(&nothing);
+	return 0;
+}
+module_init(fw_load);
+
+static void __exit fw_unload(void)
+{
+	destroy_workqueue(fw_wq);
+}
+module_exit(fw_unload);
