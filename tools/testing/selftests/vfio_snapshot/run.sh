@@ -122,14 +122,16 @@ show_stuck()
 # run.sh ends, because the next programs would hang, too.
 run_program() # NAME CMD...
 {
-	local name=$1 pid end=$((SECONDS + limit))
+	local name=$1 pid alarm
 
 	shift
 	"$@" >"$tmp/tap" 2>&1 </dev/null &
 	pid=$!
-	while kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $end ]; do
-		sleep 0.1
-	done
+	sleep "$limit" &
+	alarm=$!
+	wait -n "$pid" "$alarm" || true
+	kill "$alarm" 2>/dev/null || true
+	wait "$alarm" || true
 	merge "$name" <"$tmp/tap"
 	if kill -0 "$pid" 2>/dev/null; then
 		show_stuck
