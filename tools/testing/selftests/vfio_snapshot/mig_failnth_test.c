@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "lib/file.h"
 #include "lib/harness.h"
 #include "lib/rig.h"
 
@@ -27,18 +28,6 @@ static const struct {
 	{ FAULTS "fail_page_alloc/min-order", "0" },
 };
 
-static int put_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* 0, or -ENOENT on a kernel without this fault injection */
 static int arm(void)
 {
@@ -50,7 +39,7 @@ static int arm(void)
 	if (access(settings[0].path, F_OK))
 		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		ret = put_file(settings[i].path, settings[i].value);
+		ret = write_file(settings[i].value, "%s", settings[i].path);
 		if (ret)
 			return ret;
 	}

@@ -9,8 +9,11 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "lib/file.h"
 #include "lib/harness.h"
 #include "lib/records.h"
+
+#define FILE_MAX "/proc/sys/fs/file-max"
 
 FIXTURE(fd) {
 	struct vfio_dev dev;
@@ -411,20 +414,6 @@ static int set_sys_admin(bool on)
 	return syscall(SYS_capset, &head, data) ? -errno : 0;
 }
 
-static int set_file_max(const char *value)
-{
-	FILE *f = fopen("/proc/sys/fs/file-max", "we");
-	int ret = 0;
-
-	if (!f)
-		return -errno;
-	if (fputs(value, f) < 0)
-		ret = -errno;
-	if (fclose(f))
-		ret = -errno;
-	return ret;
-}
-
 TEST_F(fd, no_data_fd_beyond_the_limit_of_open_files)
 {
 	const enum vfio_device_mig_state states[] = {
@@ -439,7 +428,7 @@ TEST_F(fd, no_data_fd_beyond_the_limit_of_open_files)
 	/* The limit is that of the whole machine. */
 	if (!getenv("VFIO_SNAPSHOT_LAB"))
 		SKIP(return, "only in the test VM (VFIO_SNAPSHOT_LAB)");
-	f = fopen("/proc/sys/fs/file-max", "re");
+	f = fopen(FILE_MAX, "re");
 	ASSERT_NE(NULL, f);
 	EXPECT_NE(NULL, fgets(most, sizeof(most), f));
 	fclose(f);
@@ -447,11 +436,11 @@ TEST_F(fd, no_data_fd_beyond_the_limit_of_open_files)
 		if (states[i] == VFIO_DEVICE_STATE_PRE_COPY &&
 		    !(self->flags & VFIO_MIGRATION_PRE_COPY))
 			continue;
-		ASSERT_EQ(0, set_file_max("1"));
+		ASSERT_EQ(0, write_file("1", FILE_MAX));
 		ASSERT_EQ(0, set_sys_admin(false));
 		ret = mig_set(&self->dev, states[i], &fd);
 		EXPECT_EQ(0, set_sys_admin(true));
-		EXPECT_EQ(0, set_file_max(most));
+		EXPECT_EQ(0, write_file(most, FILE_MAX));
 		EXPECT_EQ(-ENFILE, ret);
 		EXPECT_STATE(&self->dev, states[i] == VFIO_DEVICE_STATE_PRE_COPY ?
 			     VFIO_DEVICE_STATE_RUNNING : VFIO_DEVICE_STATE_STOP);

@@ -12,6 +12,7 @@
 
 #include <linux/iommufd.h>
 
+#include "file.h"
 #include "vfio_mig.h"
 
 static int link_name(const char *bdf, const char *link, char *name, size_t len)
@@ -35,17 +36,7 @@ int pci_driver_name(const char *bdf, char *name, size_t len)
 
 int pci_function_reset(const char *bdf)
 {
-	char path[PATH_MAX];
-	int fd, ret = 0;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, "1", 1) != 1)
-		ret = -errno;
-	close(fd);
-	return ret;
+	return write_file("1", "/sys/bus/pci/devices/%s/reset", bdf);
 }
 
 /*

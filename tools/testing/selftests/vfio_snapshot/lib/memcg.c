@@ -9,22 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "memcg.h"
-
-static int put(const char *dir, const char *file, const char *value)
-{
-	char path[PATH_MAX + 64];
-	int fd, ret = 0;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 /* The number in @file, or the number after @key in it */
 static long long get(const char *dir, const char *file, const char *key)
@@ -105,7 +91,7 @@ int memcg_open(struct memcg *cg, const char *name)
 	if (ret)
 		return -ENODEV;
 	/* When this fails because another hierarchy has the controller, memcg_current() fails. */
-	put(root, "cgroup.subtree_control", "+memory");
+	write_file("+memory", "%s/cgroup.subtree_control", root);
 	snprintf(cg->path, sizeof(cg->path), "%.2000s/vfio_snapshot.%.64s.%d", root,
 		 name, getpid());
 	if (mkdir(cg->path, 0755))
@@ -117,12 +103,12 @@ int memcg_open(struct memcg *cg, const char *name)
 
 int memcg_enter(struct memcg *cg)
 {
-	return put(cg->path, "cgroup.procs", "0");
+	return write_file("0", "%s/cgroup.procs", cg->path);
 }
 
 int memcg_leave(struct memcg *cg)
 {
-	return put(cg->home, "cgroup.procs", "0");
+	return write_file("0", "%s/cgroup.procs", cg->home);
 }
 
 int memcg_limit(struct memcg *cg, long long bytes)
@@ -132,8 +118,8 @@ int memcg_limit(struct memcg *cg, long long bytes)
 	if (bytes)
 		snprintf(value, sizeof(value), "%lld", bytes);
 	/* Fails on a kernel without swap. */
-	put(cg->path, "memory.swap.max", "0");
-	return put(cg->path, "memory.max", value);
+	write_file("0", "%s/memory.swap.max", cg->path);
+	return write_file(value, "%s/memory.max", cg->path);
 }
 
 long long memcg_kernel(struct memcg *cg)

@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "pages.h"
 
 #define SHOWN 20	/* events to print */
 
 int tracefs_put(const char *file, const char *value)
 {
-	size_t left = strlen(value);
-	char path[128];
-	ssize_t put;
-	int fd;
-
-	snprintf(path, sizeof(path), TRACEFS "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* The file takes one word per write. */
-	do {
-		put = write(fd, value, left);
-		if (put > 0) {
-			value += put;
-			left -= put;
-		}
-	} while (put > 0 && left);
-	close(fd);
-	return put < 0 ? -EINVAL : 0;
+	return write_file(value, TRACEFS "%s", file);
 }
 
 int tracefs_open(bool *mounted)

@@ -9,28 +9,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "sriov.h"
 
 #define PCI "/sys/bus/pci"
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 static int put_attribute(const char *bdf, const char *attribute, const char *text)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), PCI "/devices/%s/%s", bdf, attribute);
-	return put(path, text);
+	return write_file(text, PCI "/devices/%s/%s", bdf, attribute);
 }
 
 static int get_number(const char *bdf, const char *attribute)
@@ -100,7 +86,7 @@ static int bind(const char *bdf, const char *driver)
 		return strcmp(now, driver) ? -EBUSY : 0;
 	ret = put_attribute(bdf, "driver_override", driver);
 	if (!ret)
-		ret = put(PCI "/drivers_probe", bdf);
+		ret = write_file(bdf, PCI "/drivers_probe");
 	if (!ret)
 		ret = pci_driver_name(bdf, now, sizeof(now));
 	return ret;
@@ -129,13 +115,11 @@ static int make_vfs(struct sriov *s)
 
 int sriov_restore(struct sriov *s)
 {
-	char path[PATH_MAX], now[64];
+	char now[64];
 	int i, ret = 0;
 
-	if (pci_driver_name(s->pf, now, sizeof(now))) {
-		snprintf(path, sizeof(path), PCI "/drivers/%s/bind", s->pf_driver);
-		ret = put(path, s->pf);
-	}
+	if (pci_driver_name(s->pf, now, sizeof(now)))
+		ret = write_file(s->pf, PCI "/drivers/%s/bind", s->pf_driver);
 	if (!ret)
 		ret = make_vfs(s);
 	for (i = 0; i < SRIOV_VFS && !ret; i++)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "trace.h"
 
 #define TRACEFS "/sys/kernel/tracing"
@@ -37,20 +37,6 @@ static FILE *open_file(struct trace *t, const char *name, const char *mode)
 	return fopen(path, mode);
 }
 
-static int put(struct trace *t, const char *name, const char *text)
-{
-	FILE *f = open_file(t, name, "w");
-	int ret = 0;
-
-	if (!f)
-		return -errno;
-	if (fputs(text, f) < 0)
-		ret = -EIO;
-	if (fclose(f))
-		ret = -errno;
-	return ret;
-}
-
 int trace_begin(struct trace *t)
 {
 	int ret;
@@ -64,7 +50,7 @@ int trace_begin(struct trace *t)
 		return -errno;
 	}
 	t->events = calloc(MAX_EVENTS, sizeof(*t->events));
-	ret = t->events ? put(t, "events/vfio_snapshot/enable", "1") : -ENOMEM;
+	ret = t->events ? write_file("1", "%s/events/vfio_snapshot/enable", t->dir) : -ENOMEM;
 	if (ret)
 		trace_end(t);
 	return ret;
@@ -135,7 +121,7 @@ int trace_filter(struct trace *t, const char *event, const char *filter)
 	char name[96];
 
 	snprintf(name, sizeof(name), "events/vfio_snapshot/" PREFIX "%s/filter", event);
-	return put(t, name, filter);
+	return write_file(filter, "%s/%s", t->dir, name);
 }
 
 int trace_has_field(struct trace *t, const char *event, const char *field)
