@@ -20,6 +20,10 @@ kernel_log_begin()
 {
 	kernel_log_mark="vfio_snapshot kernel log begins here ($$, $SECONDS, $RANDOM)"
 	echo "$kernel_log_mark" >/dev/kmsg
+	dmesg | grep -F "$kernel_log_mark" >/dev/null || {
+		echo "# the kernel's log cannot be read"
+		return 1
+	}
 }
 
 # The log from the mark on, or all of it when the mark was overwritten

@@ -58,6 +58,10 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tmpfs tmpfs /tmp
+# In the root's own folder, kmsg would be the host's.
+mount -t tmpfs tmpfs /dev
+mknod /dev/kmsg c 1 11
+mknod /dev/null c 1 3
 stty -opost <&1
 # With the four checks at the end
 tap_begin $((cases + 4))
