@@ -8,8 +8,8 @@ set -eu
 kernel=uml-kernel
 parts=("$TOP/tools/testvm/uml-kernel.config" "$TOP/tools/testvm/checkers.config")
 image=linux
-objects=600
-about="10 minutes of one core"
+objects=560
+about="some minutes"
 export ARCH=um
 # shellcheck source=tools/testvm/kernel.sh
 . "$TOP/tools/testvm/kernel.sh"
