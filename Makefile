@@ -38,10 +38,10 @@ demo:
 	$(TOP)/tools/testvm/vm.sh -n demo -t 600 -- /vfio-snapshot/src/tools/testing/migration/demo.sh
 
 check:
-	@$(TOP)/tools/testing/check.sh -j 2
+	@$(TOP)/tools/testing/check.sh -j 3
 
 check-debug:
-	@$(TOP)/tools/testing/check.sh -j 2 @check-debug
+	@$(TOP)/tools/testing/check.sh -j 3 @check-debug
 
 mutants:
 	@$(TOP)/tools/testing/mutants/run.sh

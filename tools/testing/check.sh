@@ -3,7 +3,7 @@
 # check.sh [-j JOBS] [SUITE...]: set up what the suites need, run them, and sum up their TAP. "@NAME" is
 # all suites of "make NAME". "SUITE:PROGRAM,..." runs only these kselftests in the machine of SUITE. The
 # default is @check. The last line is "N passed, N failed", plus ", N skipped" if any were. JOBS suites
-# (default 1) run at a time, each as soon as its needs are set up; while set-up runs, two fewer, but at
+# (default 1) run at a time, each as soon as its needs are set up; while set-up runs, one fewer, but at
 # least one. The output of suites does not mix.
 set -eu
 # shellcheck source=tools/testvm/lib.sh
@@ -20,22 +20,23 @@ group="$lab VFIO_SNAPSHOT_MODE=group $selftests/run.sh"
 cdev="$lab VFIO_SNAPSHOT_MODE=cdev $selftests/run.sh"
 # suite | part of make ... | steps of setup.sh it needs | time limit in seconds | where (root: the test
 # root; vm: L1, with options of vm.sh; host: here, from the top of the checkout) | command
-# Long suites come first, so that none runs alone at the end.
+# Long suites come first, so that none runs alone at the end; those with nested guests after others that
+# need little processor time, as set-up may still compile.
 suites="
-cdev			check		$iommufd_needs		1800	vm,-l,-k,iommufd	$cdev core
 kselftest		check		$vm_needs,kselftest	1800	vm,-l	$group
+cdev			check		$iommufd_needs		1800	vm,-l,-k,iommufd	$cdev core
+kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
+dirty			check		$iommufd_needs		1200	vm,-l,-x,-k,iommufd	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh mlx5_snapshot_vfio_pci
+sample			check		root,initramfs,source,modules,kselftest	900	host	tools/testing/selftests/vfio_snapshot/sample.sh
 migration-tracked	check-debug	$debug_needs,migration	2700	vm,-m,2560,-x,-k,debug	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan tracked --tracking device
 migration-versions	check		$vm_needs,stock-qemu,migration 2700	vm	env NICS=2 $src/tools/testing/migration/run.sh --plan versions
 migration		check		$vm_needs,migration	1800	vm,-l	env OTHER=virtio_vfio_pci $src/tools/testing/migration/run.sh
 install-vm		check		$vm_needs,packaging,installed	1800	vm	$src/tools/testing/install/l1.sh
 migration-both		check		$vm_needs,migration	1800	vm,-x	env NICS=2 CONNECTX=1 $src/tools/testing/migration/run.sh --plan both
 migration-mlx5		check		$vm_needs,migration	1800	vm,-l,-x	env CONNECTX=1 $src/tools/testing/migration/run.sh --plan writes
-dirty			check		$iommufd_needs		1200	vm,-l,-x,-k,iommufd	$lab VFIO_SNAPSHOT_MODE=cdev $selftests/dirty.sh mlx5_snapshot_vfio_pci
-kselftest-mlx5		check		$vm_needs,kselftest	1200	vm,-l,-x	env NIC=connectx $group quick
 install			check		root,packaging,installed	1200	host	tools/testing/install/run.sh
 tool-vm			check		$vm_needs,tool		900	vm,-l	$src/tools/vfio-snapshot/tests/device.sh
 tool-mlx5		check		$vm_needs,tool		900	vm,-l,-x	$src/tools/vfio-snapshot/tests/connectx.sh
-sample			check		root,initramfs,source,modules,kselftest	900	host	tools/testing/selftests/vfio_snapshot/sample.sh
 connectx		check		$vm_needs,kselftest	1200	vm,-x,-l	$src/tools/qemu/tests/connectx.sh
 kselftest-trixie	check		root,initramfs,qemu,trixie-kernel,trixie-modules,kselftest	1200	vm,-l,-w,-k,trixie	env VFIO_SNAPSHOT_CHUNKS=0 NIC=connectx $group mig_engine_test mig_roundtrip_test mig_precopy_test mig_many_test fsm
 kunit			check		root,uml-kernel,uml-modules	600	root	$selftests/kunit.sh
@@ -229,8 +230,8 @@ start_more()
 {
 	local i most=$jobs
 
-	# A nested guest would be too slow on half a core, as set-up runs a compiler on each core.
-	! set_up_runs || most=$((jobs > 2 ? jobs - 2 : 1))
+	# Set-up runs a compiler on each core.
+	! set_up_runs || most=$((jobs > 1 ? jobs - 1 : 1))
 	for i in "${!waiting[@]}"; do
 		[ "$(jobs -pr | grep -cvx -e "${1:-none}" -e "${set_up:-none}")" -lt "$most" ] || break
 		can_start "${waiting[i]}" || continue
