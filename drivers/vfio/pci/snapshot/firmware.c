@@ -417,7 +417,7 @@ static int __init fw_load(void)
 {
 	static DECLARE_WORK(nothing, fw_nothing);
 
-	fw_wq = alloc_workqueue("vfio_snapshot", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	fw_wq = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!fw_wq)
 		return -ENOMEM;
 	/* Else the first transfer waits until the kernel made a spare worker. */
