@@ -26,12 +26,17 @@ while IFS='|' read -r name text; do
 		vfio-snapshot info --json "$work/streams/$name"
 done < <(python3 "$here/streams.py" "$work/streams")
 
+# The reader finds it at every byte, the program says it.
 every_cut_is_incomplete()
 {
-	local size at
+	local objects=$OUTPUT/tools/vfio-snapshot size at
 
+	gcc -O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=all -I"$here/.." \
+		-I"$top/drivers/vfio/pci/snapshot" -I"$top/tools/include" -I"$top/include/uapi" -I"$top/include" \
+		-o "$work/cuts" "$here/cuts.c" "$objects"/{reader,parts}.o "$OUTPUT/drivers/vfio/pci/snapshot/format.o" &&
+		"$work/cuts" "$work"/streams/{good,two-images,connectx,optional-skipped} || return 1
 	size=$(stat -c %s "$work/streams/good")
-	for ((at = 0; at < size; at += at < 600 || at > size - 100 ? 1 : 97)); do
+	for ((at = 0; at < size; at += 499)); do
 		head -c "$at" "$work/streams/good" >"$work/cut"
 		says 1 incomplete vfio-snapshot info "$work/cut" || return 1
 	done
