@@ -14,12 +14,14 @@ if [ "${1:-}" = -k ]; then
 	shift 2
 fi
 # kernel | the headers | arguments of make for our modules
+# The kernel uml is built without UBSAN, to save time. Its copy of our modules has it: undefined behaviour is
+# an invalid instruction there, which stops the kernel.
 kernels="
 stock	/lib/modules/*/build
 iommufd	$BUILD/iommufd-kernel/headers
 trixie	$BUILD/trixie-kernel/headers
 debug	$BUILD/debug-kernel.build	CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m
-uml	$BUILD/uml-kernel.build		ARCH=um CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=n CONFIG_MLX5_SNAPSHOT_VFIO_PCI=n CONFIG_VFIO_SNAPSHOT_SAMPLE=n
+uml	$BUILD/uml-kernel.build		ARCH=um KCFLAGS=-fsanitize=bounds-strict,shift,bool,enum CFLAGS_MODULE=-fsanitize-trap=undefined CONFIG_VFIO_SNAPSHOT_KUNIT_TEST=m CONFIG_VIRTIO_SNAPSHOT_VFIO_PCI=n CONFIG_MLX5_SNAPSHOT_VFIO_PCI=n CONFIG_VFIO_SNAPSHOT_SAMPLE=n
 "
 row=$(awk -v want="$kernel" '$1 == want' <<<"$kernels")
 [ -n "$row" ] || die "there is no kernel $kernel" "the kernels are: $(awk '{ printf "%s ", $1 }' <<<"$kernels")"
