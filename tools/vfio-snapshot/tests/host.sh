@@ -26,7 +26,7 @@ while IFS='|' read -r name text; do
 		vfio-snapshot info --json "$work/streams/$name"
 done < <(python3 "$here/streams.py" "$work/streams")
 
-# The reader finds it at every byte, the program says it.
+# cuts.c tries every byte in one process. The command starts for every 499th only, as that takes longer.
 every_cut_is_incomplete()
 {
 	local objects=$OUTPUT/tools/vfio-snapshot size at
